@@ -1,0 +1,3 @@
+module github.com/cardea-mesh/cardea/deploy/local
+
+go 1.26.0

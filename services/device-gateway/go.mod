@@ -1,0 +1,3 @@
+module github.com/cardea-mesh/cardea/services/device-gateway
+
+go 1.26.0

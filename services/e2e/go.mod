@@ -1,0 +1,3 @@
+module github.com/cardea-mesh/cardea/services/e2e
+
+go 1.26.0

@@ -1,0 +1,126 @@
+package region
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Errors of ids and regions; the RPC layer answers each with InvalidArgument and a reason of its own.
+var (
+	ErrInvalidID     = errors.New("not an id of the form <kind>_<region code>_<26 characters>")
+	ErrWrongKind     = errors.New("id of the wrong kind")
+	ErrUnknownRegion = errors.New("unknown region")
+)
+
+// Kind is the first part of an id: what the id is of.
+type Kind string
+
+// The kinds of the domain. A kind is never renamed: ids are for ever.
+const (
+	Organization Kind = "org"
+	Person       Kind = "person"
+	Credential   Kind = "credential"
+	DigestKey    Kind = "digestkey"
+	APIKey       Kind = "key"
+	Site         Kind = "site"
+	Door         Kind = "door"
+	Zone         Kind = "zone"
+	Group        Kind = "group"
+	Schedule     Kind = "schedule"
+	Grant        Kind = "grant"
+	Device       Kind = "device"
+	Gateway      Kind = "gateway"
+	Event        Kind = "event"
+	Command      Kind = "command"
+)
+
+// ID is a well-formed id. Make one with NewID, or with Map.Parse from outside.
+type ID string
+
+// suffix: 128 bits in 26 digits of 5 bits, so the first digit is at most 7.
+var idForm = regexp.MustCompile(`^([a-z]+)_([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})$`)
+
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+// NewID makes a new id; ids of one process sort by the time of their making.
+func NewID(kind Kind, home Code) ID {
+	u := uuid.Must(uuid.NewV7()) // fails only when the system has no randomness; then nothing safe can be done
+	return ID(string(kind) + "_" + string(home) + "_" + encode(u))
+}
+
+// Parse checks an id from outside: its form (ErrInvalidID), that its kind is one of kinds (ErrWrongKind; no kinds: any),
+// and that its region is one of ours (ErrUnknownRegion).
+func (m *Map) Parse(s string, kinds ...Kind) (ID, error) {
+	if len(s) > 64 || !idForm.MatchString(s) {
+		return "", fmt.Errorf("%w: %s", ErrInvalidID, quote(s))
+	}
+	id := ID(s)
+	if len(kinds) > 0 && !slices.Contains(kinds, id.Kind()) {
+		return "", fmt.Errorf("%w: %s is a %s, wanted %s", ErrWrongKind, quote(s), id.Kind(), list(kinds))
+	}
+	if _, err := m.Home(id); err != nil {
+		return "", err
+	}
+	return id, nil
+}
+
+// Home returns the region that an id lives in.
+func (m *Map) Home(id ID) (Region, error) {
+	r, ok := m.byCode[id.Code()]
+	if !ok {
+		return Region{}, fmt.Errorf("%w code %q in id: this deployment has %s", ErrUnknownRegion, id.Code(), m.names())
+	}
+	return r, nil
+}
+
+// Kind returns the kind part.
+func (id ID) Kind() Kind {
+	kind, _, _ := strings.Cut(string(id), "_")
+	return Kind(kind)
+}
+
+// Code returns the region code part; empty when id is not well formed.
+func (id ID) Code() Code {
+	_, rest, _ := strings.Cut(string(id), "_")
+	code, _, _ := strings.Cut(rest, "_")
+	return Code(code)
+}
+
+func encode(u uuid.UUID) string {
+	// 130 bits for 128: two zero bits lead.
+	var out [26]byte
+	var acc uint32
+	bits := 2
+	n := 0
+	for _, b := range u {
+		acc = acc<<8 | uint32(b)
+		bits += 8
+		for bits >= 5 {
+			bits -= 5
+			out[n] = alphabet[acc>>bits&31]
+			n++
+		}
+	}
+	return string(out[:])
+}
+
+func list(kinds []Kind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = string(k)
+	}
+	return strings.Join(words, " or ")
+}
+
+// quote bounds what of a stranger's input goes into an error text.
+func quote(s string) string {
+	if len(s) > 64 {
+		s = s[:64] + "..."
+	}
+	return fmt.Sprintf("%q", s)
+}

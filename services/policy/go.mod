@@ -1,0 +1,3 @@
+module github.com/cardea-mesh/cardea/services/policy
+
+go 1.26.0
