@@ -1,0 +1,67 @@
+package policy
+
+// Outcome is what was decided. The numbers are those of Outcome in
+// cardea/permissions/v1. The zero value is never returned by Decide; a reader that
+// sees it denies.
+type Outcome int32
+
+const (
+	// OutcomeUnspecified is not stated.
+	OutcomeUnspecified Outcome = 0
+	// Granted: the door opens.
+	Granted Outcome = 1
+	// Denied: the door stays closed.
+	Denied Outcome = 2
+)
+
+// Reason is the closed list of why. The numbers are those of DecisionReason in
+// cardea/permissions/v1; they are stored and sent, so they never change meaning.
+type Reason int32
+
+const (
+	// ReasonUnspecified is not stated; never returned.
+	ReasonUnspecified Reason = 0
+	// ReasonGrant: granted, a grant holds. Grant names it, Schedule its schedule if it has one.
+	ReasonGrant Reason = 1
+	// ReasonNoGrant: denied, no grant names the person, or a group of theirs, and the door, or a zone of it.
+	ReasonNoGrant Reason = 2
+	// ReasonOutsideSchedule: denied, a grant names them and is valid, but its schedule excludes the time.
+	ReasonOutsideSchedule Reason = 3
+	// ReasonNotYetValid: denied, a grant names them, but its validity has not begun.
+	ReasonNotYetValid Reason = 4
+	// ReasonExpired: denied, a grant names them, but its validity has ended.
+	ReasonExpired Reason = 5
+	// ReasonUnknownCredential: denied, the credential is not known to the organization.
+	ReasonUnknownCredential Reason = 6
+	// ReasonCredentialNotActive: denied, the credential was revoked or suspended.
+	ReasonCredentialNotActive Reason = 7
+	// ReasonUnknownDoor: denied, the door is not known, or not at this lock.
+	ReasonUnknownDoor Reason = 8
+	// ReasonLockdown: denied, a lockdown holds and the person may not override it.
+	// No rule returns it yet: lockdown is not among the facts.
+	ReasonLockdown Reason = 9
+	// ReasonCopyTooOld: denied, the gateway's copy is older than it may be. Decide
+	// never returns it: the gateway, which knows the age of its copy, does.
+	ReasonCopyTooOld Reason = 10
+	// ReasonBrokenFacts: denied, a grant might have held, but a fact that it depends on
+	// is missing or contradicts itself: its schedule is not there, or the person's
+	// groups are nested deeper than MaxGroupDepth.
+	ReasonBrokenFacts Reason = 11
+)
+
+// Decision says what, why, and from which facts.
+type Decision struct {
+	Outcome Outcome
+	Reason  Reason
+	// Grant is the grant that decided; for a denial the one that came closest
+	// (see Decide); empty where none did.
+	Grant GrantID
+	// Schedule is the schedule that decided: it admitted, excluded or was broken.
+	// Empty where none did.
+	Schedule ScheduleID
+	// Effects are what a passage changes in the State. Always nil now, see State.
+	Effects []Effect
+}
+
+// Deny is a denial that no grant took part in.
+func Deny(reason Reason) Decision { return Decision{Outcome: Denied, Reason: reason} }
