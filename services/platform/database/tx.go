@@ -1,0 +1,124 @@
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// maxAttempts bounds retries. Writers of one organization queue on one row (org_heads), so the last of n concurrent ones
+// may lose n-1 times; with the pauses below 50 attempts are about two seconds.
+const maxAttempts = 50
+
+const (
+	firstPause = time.Millisecond
+	longPause  = 50 * time.Millisecond
+)
+
+// rollbackTimeout bounds the rollback of a transaction whose own context is over.
+const rollbackTimeout = 5 * time.Second
+
+type inTx struct{}
+
+// InTx runs fn in a SERIALIZABLE transaction and commits when it returns nil. It rolls back on an error, a panic (which
+// goes on) and an ended context, and runs fn again on a serialization failure or deadlock, up to 50 times with growing
+// random pauses. fn must pass its own ctx on; InTx or Read with that ctx is refused with ErrNested.
+func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	return db.retry(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable}, fn)
+}
+
+// Read is InTx for reading: SERIALIZABLE READ ONLY, so that all its statements see one state.
+func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	return db.retry(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable, AccessMode: pgx.ReadOnly}, fn)
+}
+
+func (db *DB) retry(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
+	if ctx.Value(inTx{}) != nil {
+		return ErrNested
+	}
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		err := db.once(ctx, opts, fn)
+		if err == nil || !retryable(err) {
+			return err
+		}
+		if attempt == maxAttempts {
+			return fmt.Errorf("%w: %d attempts: %w", ErrConflict, attempt, err)
+		}
+		if err := sleep(ctx, rand.N(pause)); err != nil {
+			return fmt.Errorf("database: retrying a conflict: %w", err)
+		}
+		pause = min(2*pause, longPause)
+	}
+}
+
+// once runs one attempt on one connection.
+func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
+	conn, err := db.pool.Acquire(ctx)
+	if err != nil {
+		return outside(ctx, err)
+	}
+	defer conn.Release()
+	tx, err := conn.BeginTx(ctx, opts)
+	if err != nil {
+		return outside(ctx, err)
+	}
+	done := false
+	defer func() {
+		if !done { // an error or a panic of fn
+			rollback(ctx, tx)
+		}
+	}()
+	if err := fn(context.WithValue(ctx, inTx{}, true), tx); err != nil {
+		return inside(ctx, tx, err)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("database: before commit: %w", err)
+	}
+	done = true
+	return commit(ctx, tx, opts)
+}
+
+func commit(ctx context.Context, tx pgx.Tx, opts pgx.TxOptions) error {
+	err := tx.Commit(ctx)
+	switch {
+	case err == nil, retryable(err):
+		return err
+	case errors.Is(err, pgx.ErrTxCommitRollback):
+		return fmt.Errorf("database: commit: a statement had failed and its error was dropped: %w", err)
+	case opts.AccessMode != pgx.ReadOnly && !rolledBack(err):
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
+	case connectionTrouble(err):
+		return outside(ctx, err)
+	}
+	return fmt.Errorf("database: commit: %w", err)
+}
+
+// outside names an error of getting or starting a transaction: nothing was asked yet, so it is about the connection.
+func outside(ctx context.Context, err error) error {
+	if over, is := ended(ctx, err); is {
+		return over
+	}
+	return unavailable(err)
+}
+
+// inside names an error of fn: its own stays as it is, a lost connection becomes ErrUnavailable around it.
+func inside(ctx context.Context, tx pgx.Tx, err error) error {
+	if over, is := ended(ctx, err); is {
+		return over
+	}
+	if connectionTrouble(err) || tx.Conn().IsClosed() {
+		return unavailable(err)
+	}
+	return err
+}
+
+func rollback(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	tx.Rollback(ctx) // when it fails pgx closes the connection, and the server rolls back
+}
