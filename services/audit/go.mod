@@ -1,3 +1,16 @@
+// Module audit is the append-only, tamper-evident record of everything that happens in a region.
 module github.com/cardea-mesh/cardea/services/audit
 
 go 1.26.0
+
+require (
+	github.com/cardea-mesh/cardea/proto v0.0.0
+	github.com/cardea-mesh/cardea/services/platform v0.0.0
+	google.golang.org/protobuf v1.36.12
+	pgregory.net/rapid v1.3.0
+)
+
+replace (
+	github.com/cardea-mesh/cardea/proto => ../../proto
+	github.com/cardea-mesh/cardea/services/platform => ../platform
+)
