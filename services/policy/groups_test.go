@@ -86,6 +86,8 @@ func TestManyGroups(t *testing.T) {
 			facts.AddMember(policy.GroupID(fmt.Sprint("h", (i*7+j*31)%groups)), policy.SubjectID(group))
 		}
 	}
+	facts.AddMember("h1", "h2") // a cycle among the last ones
+	facts.AddMember("h2", "h1")
 	expect(t, facts, policy.ReasonNoGrant, "")
 	facts.AddGrant(policy.Grant{ID: "last", Subject: "h299", Target: "door"})
 	expect(t, facts, policy.ReasonGrant, "last")
