@@ -8,6 +8,8 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
+require golang.org/x/sync v0.24.0 // indirect
+
 replace (
 	github.com/cardea-mesh/cardea/proto => ../../proto
 	github.com/cardea-mesh/cardea/services/platform => ../platform
