@@ -104,6 +104,7 @@ func TestEachChangeIsFoundAtItsPosition(t *testing.T) {
 		{"previous hash", func(e *ledger.Entry) { flip(&e.Previous) }},
 		{"hash", func(e *ledger.Entry) { flip(&e.Hash) }},
 		{"time by a microsecond", func(e *ledger.Entry) { e.AppendedAt = e.AppendedAt.Add(time.Microsecond) }},
+		{"time by a nanosecond", func(e *ledger.Entry) { e.AppendedAt = e.AppendedAt.Add(time.Nanosecond) }},
 		{"body", func(e *ledger.Entry) { e.Body = append([]byte{}, e.Body...); e.Body[3] ^= 1 }},
 		{"body emptied but not removed", func(e *ledger.Entry) { e.Body = []byte{} }},
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"google.golang.org/protobuf/proto"
@@ -80,6 +81,9 @@ func (v *Verifier) place(e Entry) error {
 func (v *Verifier) hashes(e Entry) error {
 	if e.Previous != v.head.Hash {
 		return v.differ(e.Position, "previous hash is %s, the entry before has %s", e.Previous, v.head.Hash)
+	}
+	if at := e.AppendedAt; !at.Equal(at.Truncate(time.Microsecond)) {
+		return v.differ(e.Position, "the time %s has parts of a microsecond, which its hash does not cover", at.Format(time.RFC3339Nano))
 	}
 	if want := v.id.HashOf(e); e.Hash != want {
 		return v.differ(e.Position, "hash is %s, its fields give %s", e.Hash, want)
