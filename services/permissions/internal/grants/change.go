@@ -52,6 +52,7 @@ type (
 		Group          region.ID
 		Members        []region.ID // all now
 		Added, Removed []region.ID
+		SourceVersion  int64 // the home's commit: the copies' published facts bear it
 	}
 )
 

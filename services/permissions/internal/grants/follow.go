@@ -31,14 +31,14 @@ func (f follow) want(ctx context.Context, asking region.Name, subject region.ID,
 	if err != nil || !needed {
 		return err
 	}
-	before, err := f.tx.Followed(ctx, key.Holder, key.Subject, key.Follower)
+	before, err := f.tx.Followed(ctx, key)
 	if err != nil {
 		return err
 	}
-	if err := f.tx.SetReason(ctx, f.org, key, r); err != nil {
+	if err := f.tx.SetReason(ctx, key, r); err != nil {
 		return err
 	}
-	after, err := f.tx.Followed(ctx, key.Holder, key.Subject, key.Follower)
+	after, err := f.tx.Followed(ctx, key)
 	if err != nil || before == after {
 		return err
 	}
@@ -53,7 +53,7 @@ func (f follow) key(ctx context.Context, asking region.Name, subject region.ID, 
 	}
 	ours := f.Regions.Together(asking, home.Name)
 	forUs := f.Regions.Together(asking, follower)
-	key := ReasonKey{Holder: asking, Subject: subject, Follower: follower, Why: why}
+	key := ReasonKey{Holder: asking, Org: f.org, Subject: subject, Follower: follower, Why: why}
 	switch {
 	case ours && forUs: // everybody of the jurisdiction is one follower
 		key.Holder, key.Follower = home.Name, home.Name
@@ -129,7 +129,7 @@ func (f follow) send(ctx context.Context, home region.Name, group region.ID, fol
 
 // tellFollowers tells the followers of a group that a member came or went.
 func (c Commands) tellFollowers(ctx context.Context, tx Tx, org region.ID, home region.Name, m Membership, in bool) error {
-	followers, err := tx.FollowersOf(ctx, home, m.Group)
+	followers, err := tx.FollowersOf(ctx, home, org, m.Group)
 	if err != nil || len(followers) == 0 {
 		return err
 	}
@@ -173,7 +173,7 @@ func (c Commands) Follow(ctx context.Context, tx Tx, r FollowRequest) (Token, er
 			return Token{}, err
 		}
 	}
-	key := ReasonKey{Holder: home.Name, Subject: r.Subject, Follower: r.Follower, Why: string(r.Source.Region)}
+	key := ReasonKey{Holder: home.Name, Org: r.Org, Subject: r.Subject, Follower: r.Follower, Why: string(r.Source.Region)}
 	last, err := tx.Reason(ctx, key)
 	if err != nil || last.SourceVersion >= r.Source.Version {
 		return Token{}, err
@@ -204,7 +204,7 @@ func (c Commands) Receive(ctx context.Context, tx Tx, r ReceivedGroup) (Token, e
 	if c.Regions.Together(home.Name, r.Region) || r.Source.Region != home.Name {
 		return Token{}, fmt.Errorf("%w: %s does not receive %s from %s", ErrInvalid, r.Region, r.Group, r.Source.Region)
 	}
-	last, err := tx.ReceivedVersion(ctx, r.Region, r.Group)
+	last, err := tx.ReceivedVersion(ctx, r.Region, r.Org, r.Group)
 	if err != nil || last >= r.Source.Version {
 		return Token{}, err
 	}
@@ -219,7 +219,10 @@ func (c Commands) Receive(ctx context.Context, tx Tx, r ReceivedGroup) (Token, e
 	if err := tx.SetReceivedVersion(ctx, r.Region, r.Org, r.Group, r.Source.Version); err != nil {
 		return Token{}, err
 	}
-	ch := MembershipsReceived{Group: r.Group, Members: r.Members, Added: without(r.Members, before), Removed: without(before, r.Members)}
+	ch := MembershipsReceived{
+		Group: r.Group, Members: r.Members, SourceVersion: r.Source.Version,
+		Added: without(r.Members, before), Removed: without(before, r.Members),
+	}
 	if err := c.copyMembers(ctx, tx, commit, r, ch); err != nil {
 		return Token{}, err
 	}

@@ -18,11 +18,11 @@ func (c Commands) CreateGrant(ctx context.Context, tx Tx, g Grant) (Created, err
 	if g.Schedule != "" && !c.in(home.Name, g.Schedule) {
 		return Created{}, fmt.Errorf("target in %s, schedule %s: %w", home.Name, g.Schedule, ErrOtherHome)
 	}
-	if err := c.checkParties(ctx, tx, home.Name, &g); err != nil {
-		return Created{}, err
-	}
 	commit, err := tx.Commit(ctx, home.Name, g.Org)
 	if err != nil {
+		return Created{}, err
+	}
+	if err := c.checkParties(ctx, tx, home.Name, &g); err != nil {
 		return Created{}, err
 	}
 	if g.Validity, err = newValidity(g.Validity, commit.At()); err != nil {

@@ -53,6 +53,10 @@ func (c Commands) CreateDoor(ctx context.Context, tx Tx, d Door) (Created, error
 	if err := checkName(d.Name); err != nil {
 		return Created{}, err
 	}
+	home, commit, err := c.commitAt(ctx, tx, d.Site, d.Org)
+	if err != nil {
+		return Created{}, err
+	}
 	site, err := tx.Site(ctx, d.Org, d.Site)
 	if err != nil {
 		return Created{}, err
@@ -60,10 +64,6 @@ func (c Commands) CreateDoor(ctx context.Context, tx Tx, d Door) (Created, error
 	d.TimeZone = site.TimeZone
 	if d.UnlockFor == 0 {
 		d.UnlockFor = DefaultUnlock
-	}
-	home, commit, err := c.commitAt(ctx, tx, d.Site, d.Org)
-	if err != nil {
-		return Created{}, err
 	}
 	if d.ID, err = c.newID(region.Door, home); err != nil {
 		return Created{}, err
@@ -114,15 +114,15 @@ func (c Commands) CreateSchedule(ctx context.Context, tx Tx, s Schedule) (Create
 	if err := policy.ValidateSchedule(s.Spec); err != nil {
 		return Created{}, fmt.Errorf("%w: spec: %w", ErrInvalid, err)
 	}
+	home, commit, err := c.commitAt(ctx, tx, s.Site, s.Org)
+	if err != nil {
+		return Created{}, err
+	}
 	site, err := tx.Site(ctx, s.Org, s.Site)
 	if err != nil {
 		return Created{}, err
 	}
 	s.TimeZone = site.TimeZone
-	home, commit, err := c.commitAt(ctx, tx, s.Site, s.Org)
-	if err != nil {
-		return Created{}, err
-	}
 	if s.ID, err = c.newID(region.Schedule, home); err != nil {
 		return Created{}, err
 	}
@@ -132,7 +132,8 @@ func (c Commands) CreateSchedule(ctx context.Context, tx Tx, s Schedule) (Create
 	return Created{s.ID, commit.Token()}, commit.Record(ScheduleCreated{s})
 }
 
-// commitAt begins the organization's commit in the home of an id.
+// commitAt begins the organization's commit in the home of an id. Creates do so before they read: writers of one
+// organization then wait for each other instead of running again.
 func (c Commands) commitAt(ctx context.Context, tx Tx, id, org region.ID) (region.Name, Commit, error) {
 	home, err := c.Regions.Home(id)
 	if err != nil {

@@ -96,16 +96,16 @@ type Followers interface {
 	// Reason returns the entry; the zero value when there is none.
 	Reason(ctx context.Context, k ReasonKey) (Reason, error)
 	// SetReason writes the entry.
-	SetReason(ctx context.Context, org region.ID, k ReasonKey, r Reason) error
-	// Followed says whether there is any held reason for which the follower follows the subject.
-	Followed(ctx context.Context, holder region.Name, subject region.ID, follower region.Name) (bool, error)
+	SetReason(ctx context.Context, k ReasonKey, r Reason) error
+	// Followed says whether there is any held reason, this or another, for which the follower follows the subject.
+	Followed(ctx context.Context, k ReasonKey) (bool, error)
 	// FollowersOf returns who follows a subject now, ascending.
-	FollowersOf(ctx context.Context, holder region.Name, subject region.ID) ([]region.Name, error)
+	FollowersOf(ctx context.Context, holder region.Name, org, subject region.ID) ([]region.Name, error)
 	// FollowingRegion returns the region of the same jurisdiction as `in` that follows, or once followed, a subject of
 	// another jurisdiction; empty when none ever did.
 	FollowingRegion(ctx context.Context, in region.Name, org, subject region.ID) (region.Name, error)
 	// ReceivedVersion returns the source's version of a group's copy in a region; 0: none was received.
-	ReceivedVersion(ctx context.Context, in region.Name, group region.ID) (int64, error)
+	ReceivedVersion(ctx context.Context, in region.Name, org, group region.ID) (int64, error)
 	// SetReceivedVersion writes it.
 	SetReceivedVersion(ctx context.Context, in region.Name, org, group region.ID, version int64) error
 }
@@ -113,6 +113,7 @@ type Followers interface {
 // ReasonKey names why somebody follows a subject.
 type ReasonKey struct {
 	Holder   region.Name // whose rows these are
+	Org      region.ID   // never in each other's way, whatever ids they name
 	Subject  region.ID
 	Follower region.Name
 	Why      string // a grant's id, a containing group's id, or the name of the region that asked
