@@ -1,5 +1,7 @@
 package policy
 
+import "strconv"
+
 // Outcome is what was decided. The numbers are those of Outcome in
 // cardea/permissions/v1. The zero value is never returned by Decide; a reader that
 // sees it denies.
@@ -13,6 +15,20 @@ const (
 	// Denied: the door stays closed.
 	Denied Outcome = 2
 )
+
+// String is the name in the contract, without its prefix, e.g. `GRANTED`.
+func (o Outcome) String() string {
+	switch o {
+	case OutcomeUnspecified:
+		return "UNSPECIFIED"
+	case Granted:
+		return "GRANTED"
+	case Denied:
+		return "DENIED"
+	default:
+		return "OUTCOME_" + strconv.Itoa(int(o))
+	}
+}
 
 // Reason is the closed list of why. The numbers are those of DecisionReason in
 // cardea/permissions/v1; they are stored and sent, so they never change meaning.
@@ -48,6 +64,38 @@ const (
 	// groups are nested deeper than MaxGroupDepth.
 	ReasonBrokenFacts Reason = 11
 )
+
+// String is the name in the contract, without its prefix, e.g. `OUTSIDE_SCHEDULE`.
+func (r Reason) String() string {
+	switch r {
+	case ReasonUnspecified:
+		return "UNSPECIFIED"
+	case ReasonGrant:
+		return "GRANT"
+	case ReasonNoGrant:
+		return "NO_GRANT"
+	case ReasonOutsideSchedule:
+		return "OUTSIDE_SCHEDULE"
+	case ReasonNotYetValid:
+		return "NOT_YET_VALID"
+	case ReasonExpired:
+		return "EXPIRED"
+	case ReasonUnknownCredential:
+		return "UNKNOWN_CREDENTIAL"
+	case ReasonCredentialNotActive:
+		return "CREDENTIAL_NOT_ACTIVE"
+	case ReasonUnknownDoor:
+		return "UNKNOWN_DOOR"
+	case ReasonLockdown:
+		return "LOCKDOWN"
+	case ReasonCopyTooOld:
+		return "COPY_TOO_OLD"
+	case ReasonBrokenFacts:
+		return "BROKEN_FACTS"
+	default:
+		return "REASON_" + strconv.Itoa(int(r))
+	}
+}
 
 // Decision says what, why, and from which facts.
 type Decision struct {

@@ -60,7 +60,7 @@ const (
 
 // CredentialFact is what is known about the credential that was presented.
 type CredentialFact struct {
-	// ID is empty when the credential is unknown.
+	// ID is for the reader of a decision; Decide does not look at it. Empty when unknown.
 	ID     CredentialID
 	Status CredentialStatus
 }

@@ -24,7 +24,7 @@ func ValidateSchedule(spec ScheduleSpec) error {
 }
 
 func invalid(format string, args ...any) error {
-	return fmt.Errorf("%w: %s", ErrInvalidSchedule, fmt.Sprintf(format, args...))
+	return fmt.Errorf("%w: %w", ErrInvalidSchedule, fmt.Errorf(format, args...))
 }
 
 // compile checks the spec and arranges it for asking; the time zone is not set.
@@ -42,14 +42,14 @@ func compile(spec ScheduleSpec) (*Schedule, error) {
 		}
 		p, err := newSpan(w)
 		if err != nil {
-			return nil, fmt.Errorf("weekly interval %d: %w", i, err)
+			return nil, invalid("weekly interval %d: %w", i, err)
 		}
 		day := w.Weekday % 7 // ISO's Sunday is 7, Go's is 0
 		s.weekly[day] = append(s.weekly[day], p)
 	}
 	for i, e := range spec.Exceptions {
 		if err := s.except(e); err != nil {
-			return nil, fmt.Errorf("exception %d: %w", i, err)
+			return nil, invalid("exception %d: %w", i, err)
 		}
 	}
 	return s, nil
@@ -57,10 +57,10 @@ func compile(spec ScheduleSpec) (*Schedule, error) {
 
 func newSpan(w WeeklyInterval) (span, error) {
 	if w.StartMinute < 0 || w.StartMinute >= minutesPerDay {
-		return span{}, invalid("start minute %d is not 0 to %d", w.StartMinute, minutesPerDay-1)
+		return span{}, fmt.Errorf("start minute %d is not 0 to %d", w.StartMinute, minutesPerDay-1)
 	}
 	if w.EndMinute <= w.StartMinute || w.EndMinute > w.StartMinute+minutesPerDay {
-		return span{}, invalid("end minute %d is not more than start minute %d and at most %d later",
+		return span{}, fmt.Errorf("end minute %d is not more than start minute %d and at most %d later",
 			w.EndMinute, w.StartMinute, minutesPerDay)
 	}
 	return span{w.StartMinute, w.EndMinute}, nil
@@ -70,10 +70,10 @@ func newSpan(w WeeklyInterval) (span, error) {
 func (s *Schedule) except(e DatedException) error {
 	day, err := time.Parse(time.DateOnly, e.Date)
 	if err != nil {
-		return invalid("date %q is not a date like 2026-12-24", e.Date)
+		return fmt.Errorf("date %q is not a date like 2026-12-24", e.Date)
 	}
 	if len(e.Intervals) > maxPerDate {
-		return invalid("%d intervals on %s, at most %d", len(e.Intervals), e.Date, maxPerDate)
+		return fmt.Errorf("%d intervals on %s, at most %d", len(e.Intervals), e.Date, maxPerDate)
 	}
 	spans := make([]span, 0, len(e.Intervals))
 	for i, w := range e.Intervals {
@@ -95,7 +95,7 @@ func put[K comparable](m *map[K][]span, key K, spans []span, text string) error 
 		*m = make(map[K][]span)
 	}
 	if _, twice := (*m)[key]; twice {
-		return invalid("a second exception for %s", text)
+		return fmt.Errorf("a second exception for %s", text)
 	}
 	(*m)[key] = spans
 	return nil

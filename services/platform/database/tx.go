@@ -24,6 +24,21 @@ const rollbackTimeout = 5 * time.Second
 
 type inTx struct{}
 
+// state is of one attempt; its context carries it.
+type state struct {
+	after []func()
+}
+
+// AfterCommit lets fn run once the transaction that ctx belongs to has committed, or may have: a wake-up, not work. It
+// returns false when ctx is not of InTx.
+func AfterCommit(ctx context.Context, fn func()) bool {
+	s, ok := ctx.Value(inTx{}).(*state)
+	if ok {
+		s.after = append(s.after, fn)
+	}
+	return ok
+}
+
 // InTx runs fn in a SERIALIZABLE transaction and commits when it returns nil. It rolls back on an error, a panic (which
 // goes on) and an ended context, and runs fn again on a serialization failure or deadlock, up to 50 times with growing
 // random pauses. fn must pass its own ctx on; InTx or Read with that ctx is refused with ErrNested.
@@ -73,14 +88,21 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Cont
 			rollback(ctx, tx)
 		}
 	}()
-	if err := fn(context.WithValue(ctx, inTx{}, true), tx); err != nil {
+	mine := &state{}
+	if err := fn(context.WithValue(ctx, inTx{}, mine), tx); err != nil {
 		return inside(ctx, tx, err)
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("database: before commit: %w", err)
 	}
 	done = true
-	return commit(ctx, tx, opts)
+	err = commit(ctx, tx, opts)
+	if err == nil || errors.Is(err, ErrUnknownOutcome) {
+		for _, fn := range mine.after {
+			fn()
+		}
+	}
+	return err
 }
 
 func commit(ctx context.Context, tx pgx.Tx, opts pgx.TxOptions) error {

@@ -1,0 +1,150 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"golang.org/x/sync/errgroup"
+)
+
+// ErrUnavailable: the entries could not be put on disk; the lock keeps them and sends them again.
+var ErrUnavailable = errors.New("journal unavailable")
+
+// Publish sends an event to the region's broker without waiting. Wait returns nil when the broker has it on disk.
+type Publish func(ctx context.Context, event *typev1.Event) (wait func(context.Context) error, err error)
+
+// Config says where a journal is and where it delivers.
+type Config struct {
+	// Dir is made when it is missing.
+	Dir string
+	// Publish is required.
+	Publish Publish
+	// Logger is required.
+	Logger *slog.Logger
+	// SegmentBytes is the size after which a new segment starts; 0: 8 MiB.
+	SegmentBytes int64
+	// MaxBytes is how much may wait on disk; above it Append answers ErrUnavailable; 0: 4 GiB.
+	MaxBytes int64
+	// Window is how many events are on their way to the broker at once; 0: 256.
+	Window int
+	// Retry is the longest pause after a failed delivery; 0: 2 s.
+	Retry time.Duration
+
+	// create makes a segment's file; tests make one that fails.
+	create func(path string) (file, error)
+}
+
+// file is what a segment needs of its file.
+type file interface {
+	Write(b []byte) (int, error)
+	Sync() error
+	Truncate(size int64) error
+	Close() error
+}
+
+func (c *Config) setDefaults() {
+	if c.SegmentBytes == 0 {
+		c.SegmentBytes = 8 << 20
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 4 << 30
+	}
+	if c.Window == 0 {
+		c.Window = 256
+	}
+	if c.Retry == 0 {
+		c.Retry = 2 * time.Second
+	}
+	if c.create == nil {
+		c.create = func(path string) (file, error) {
+			return os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+		}
+	}
+}
+
+// Journal is the append-only store of one gateway.
+type Journal struct {
+	cfg     Config
+	marks   *marks
+	appends chan request
+	// grown has a value when there may be something to deliver.
+	grown chan struct{}
+
+	// mu guards segments: the writer changes them, the deliverer reads and removes.
+	mu       sync.Mutex
+	segments []segment // oldest first; the last one is being written
+
+	// The writer's alone.
+	out file
+
+	// cursor is the deliverer's alone: everything before it was delivered.
+	cursor      position
+	cursorSaved time.Time
+}
+
+// request is one Append on its way to the writer.
+type request struct {
+	entries []Entry
+	done    chan error
+}
+
+// Open reads what an earlier process left, cutting a torn tail, and makes ready to append. Run delivers it.
+func Open(cfg Config) (*Journal, error) {
+	cfg.setDefaults()
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	j := &Journal{cfg: cfg, marks: newMarks(), appends: make(chan request, 1024), grown: make(chan struct{}, 1)}
+	if err := j.load(); err != nil {
+		return nil, fmt.Errorf("journal %s: %w", cfg.Dir, err)
+	}
+	return j, nil
+}
+
+// Run writes and delivers until ctx ends. Entries not delivered by then are delivered by the next process.
+func (j *Journal) Run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return j.write(ctx) })
+	g.Go(func() error { return j.deliver(ctx) })
+	return g.Wait()
+}
+
+// Append puts entries on disk and returns nil once they are there. Entries at or below the device's received mark are
+// taken as resends and left out. Its error wraps ErrUnavailable, or is that of ctx: then the entries may be on disk.
+func (j *Journal) Append(ctx context.Context, entries ...Entry) error {
+	r := request{entries: entries, done: make(chan error, 1)}
+	select {
+	case j.appends <- r:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Mark says how far a boot epoch of a device is.
+func (j *Journal) Mark(device string, epoch uint64) Mark { return j.marks.get(device, epoch) }
+
+// Watch returns a channel that gets a value after a durable mark of the device grew; call stop when done.
+func (j *Journal) Watch(device string) (changed <-chan struct{}, stop func()) { return j.marks.watch(device) }
+
+// Waiting is how many bytes are on disk and not delivered; roughly, for metrics.
+func (j *Journal) Waiting() int64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var sum int64
+	for _, s := range j.segments {
+		sum += s.size
+	}
+	return sum
+}

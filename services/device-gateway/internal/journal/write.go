@@ -1,0 +1,148 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+)
+
+// maxGroup is how many Appends share one fsync at most.
+const maxGroup = 1024
+
+// write is the one goroutine that writes: it takes all Appends that wait, writes them together and syncs once.
+func (j *Journal) write(ctx context.Context) error {
+	defer func() {
+		if j.out != nil {
+			j.out.Close()
+		}
+	}()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case r := <-j.appends:
+			j.commit(j.gather(r))
+		}
+	}
+}
+
+func (j *Journal) gather(first request) []request {
+	group := []request{first}
+	for len(group) < maxGroup {
+		select {
+		case r := <-j.appends:
+			group = append(group, r)
+		default:
+			return group
+		}
+	}
+	return group
+}
+
+// commit writes a group and answers each of its requests.
+func (j *Journal) commit(group []request) {
+	fresh := j.fresh(group)
+	err := j.writeEntries(fresh)
+	if err != nil {
+		j.cfg.Logger.Error("journal: cannot write; locks keep their events", "error", err)
+		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	for _, r := range group {
+		r.done <- err
+	}
+	if err == nil && len(fresh) > 0 {
+		select {
+		case j.grown <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// fresh are the entries that are not resends, of disk or of this group.
+func (j *Journal) fresh(group []request) []Entry {
+	type place struct {
+		device string
+		epoch  uint64
+	}
+	highest := map[place]uint64{}
+	var fresh []Entry
+	for _, r := range group {
+		for _, e := range r.entries {
+			if e.Sequence == 0 {
+				fresh = append(fresh, e)
+				continue
+			}
+			p := place{e.Event.GetStream(), e.Epoch}
+			if _, known := highest[p]; !known {
+				highest[p] = j.marks.get(p.device, p.epoch).Received
+			}
+			if e.Sequence > highest[p] {
+				highest[p] = e.Sequence
+				fresh = append(fresh, e)
+			}
+		}
+	}
+	return fresh
+}
+
+func (j *Journal) writeEntries(entries []Entry) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	if j.Waiting() > j.cfg.MaxBytes {
+		return fmt.Errorf("more than %d bytes wait for the broker", j.cfg.MaxBytes)
+	}
+	var b []byte
+	var err error
+	for _, e := range entries {
+		if b, err = appendRecord(b, e); err != nil {
+			return err
+		}
+	}
+	if err := j.roll(); err != nil {
+		return err
+	}
+	if err := j.writeSynced(b); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		j.marks.received(e)
+	}
+	return nil
+}
+
+// roll starts a new segment when the last one is full, or was given up.
+func (j *Journal) roll() error {
+	j.mu.Lock()
+	last := j.segments[len(j.segments)-1]
+	j.mu.Unlock()
+	if j.out != nil && last.size < j.cfg.SegmentBytes {
+		return nil
+	}
+	if j.out != nil {
+		j.out.Close()
+		j.out = nil
+	}
+	return j.startSegment(last.number + 1)
+}
+
+// writeSynced appends to the last segment. After a failure the segment is given up: what a failed fsync left on disk
+// cannot be known, so its file is cut to what was whole and never written again.
+func (j *Journal) writeSynced(b []byte) error {
+	_, err := j.out.Write(b)
+	if err == nil {
+		err = j.out.Sync()
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	last := &j.segments[len(j.segments)-1]
+	if err != nil {
+		if cut := j.out.Truncate(last.size); cut != nil {
+			j.cfg.Logger.Warn("journal: cut a failed write", "segment", last.number, "error", cut)
+		}
+		j.out.Close()
+		j.out = nil
+		return err
+	}
+	last.size += int64(len(b))
+	return nil
+}

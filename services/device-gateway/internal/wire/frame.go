@@ -1,0 +1,89 @@
+package wire
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+)
+
+const (
+	// Version is the only version of the framing that there is.
+	Version = 1
+	// MinLength is the smallest value of the length field: version and type without a body.
+	MinLength = 2
+	// MaxLength is the largest value of the length field.
+	MaxLength = 65536
+	// MaxBody is the largest body of one frame, in bytes.
+	MaxBody = MaxLength - MinLength
+
+	lengthSize = 4
+	headerSize = lengthSize + MinLength
+	// mustUnderstand is the bit of a type that its receiver may not skip.
+	mustUnderstand = 0x80
+)
+
+// ALPN protocol names; both are served on the same port.
+const (
+	ALPNSession = "cardea-lockwire/1"
+	ALPNEnroll  = "cardea-enroll/1"
+)
+
+// Frame is what follows a length.
+type Frame struct {
+	Type lockwirev1.FrameType
+	Body []byte
+}
+
+// AppendFrame appends the frame's bytes. The body must not be longer than MaxBody.
+func AppendFrame(b []byte, f Frame) ([]byte, error) {
+	if len(f.Body) > MaxBody {
+		return b, fmt.Errorf("body of %d bytes does not fit a frame of %s", len(f.Body), f.Type)
+	}
+	if f.Type <= 0 || f.Type > 255 {
+		return b, fmt.Errorf("frame type %d does not fit a byte", f.Type)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(MinLength+len(f.Body)))
+	b = append(b, Version, byte(f.Type))
+	return append(b, f.Body...), nil
+}
+
+// readFrame reads one frame whose length field is at most maxLength. At a clean end it returns io.EOF, inside a frame
+// io.ErrUnexpectedEOF. The body's memory is claimed only after its length was found to be allowed.
+func readFrame(r io.Reader, maxLength int) (Frame, error) {
+	var header [headerSize]byte
+	if _, err := io.ReadFull(r, header[:lengthSize]); err != nil {
+		return Frame{}, err
+	}
+	length := binary.BigEndian.Uint32(header[:lengthSize])
+	if length < MinLength || length > uint32(maxLength) {
+		return Frame{}, malformed("length %d is outside %d..%d", length, MinLength, maxLength)
+	}
+	if err := readRest(r, header[lengthSize:]); err != nil {
+		return Frame{}, err
+	}
+	if version := header[lengthSize]; version != Version {
+		return Frame{}, &ProtocolError{
+			Code: lockwirev1.ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION,
+			Text: fmt.Sprintf("frame version %d; this end speaks %d", version, Version),
+		}
+	}
+	f := Frame{Type: lockwirev1.FrameType(header[lengthSize+1])}
+	if length > MinLength {
+		f.Body = make([]byte, length-MinLength)
+	}
+	return f, readRest(r, f.Body)
+}
+
+// readRest reads what the length promised, so that an end here is an end inside a frame.
+func readRest(r io.Reader, b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
+	_, err := io.ReadFull(r, b)
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -1,0 +1,123 @@
+package locksim
+
+import (
+	"context"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/protobuf/proto"
+)
+
+// Result is what the lock did with a presented card.
+type Result struct {
+	// Granted: the door was unlocked.
+	Granted bool
+	// Reason is a number of cardea.permissions.v1.DecisionReason; 0 when nobody answered in time.
+	Reason uint32
+	// UnlockFor is how long the door was unlocked.
+	UnlockFor time.Duration
+	Feedback  lockwirev1.Feedback
+	// Answered: a gateway decided, in time.
+	Answered bool
+	// Took is from the request to the answer.
+	Took time.Duration
+	// Epoch and Sequence name the event.
+	Epoch, Sequence uint64
+	// TraceID is the swipe's trace; not valid without a Tracer.
+	TraceID trace.TraceID
+}
+
+// Present presents a card at reader 0, going in: the lock asks the gateway, acts, and writes the event.
+func (l *Lock) Present(ctx context.Context, card *lockwirev1.Card) Result {
+	ctx, span := l.tracer.Start(ctx, "lock.swipe", trace.WithSpanKind(trace.SpanKindClient))
+	defer span.End()
+	traceparent := traceparent(ctx)
+	l.mu.Lock()
+	sequence := l.ring().reserve()
+	l.mu.Unlock()
+	began := time.Now()
+	decision := l.ask(ctx, sequence, card, traceparent)
+	result := Result{Epoch: l.flash.BootEpoch, Sequence: sequence, Took: time.Since(began), TraceID: span.SpanContext().TraceID()}
+	event := &lockwirev1.Event{
+		Kind: lockwirev1.EventKind_EVENT_KIND_ACCESS, Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Traceparent: traceparent,
+	}
+	if decision != nil {
+		result.Answered, result.Reason, result.Feedback = true, decision.GetReason(), decision.GetFeedback()
+		event.Reason, event.Receipt = decision.GetReason(), decision.GetReceipt()
+		if decision.GetOutcome() == lockwirev1.Outcome_OUTCOME_GRANTED {
+			event.Outcome = lockwirev1.Outcome_OUTCOME_GRANTED
+			result.Granted, result.UnlockFor = true, time.Duration(decision.GetUnlockMs())*time.Millisecond
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if result.Granted {
+		l.opened++
+	}
+	l.write(sequence, l.stamp(event))
+	return result
+}
+
+// ask returns the gateway's decision; nil when none came while it counts.
+func (l *Lock) ask(ctx context.Context, sequence uint64, card *lockwirev1.Card, traceparent string) *lockwirev1.AccessDecision {
+	sent := time.Now()
+	deadline, cancel := context.WithTimeout(ctx, wire.MaxValidFor*time.Millisecond)
+	defer cancel()
+	request := &lockwirev1.AccessRequest{
+		EventSequence: sequence, Card: card, Direction: lockwirev1.Direction_DIRECTION_IN, Traceparent: traceparent,
+	}
+	answer := l.request(deadline, request)
+	if answer == nil {
+		return nil
+	}
+	select {
+	case d := <-answer:
+		if d == nil || time.Since(sent) > time.Duration(d.GetValidForMs())*time.Millisecond {
+			return nil
+		}
+		return d
+	case <-deadline.Done():
+		return nil
+	}
+}
+
+// request sends the request as soon as there is credit; nil when there is no session, or none with credit in time.
+func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) chan *lockwirev1.AccessDecision {
+	for {
+		l.mu.Lock()
+		k, changed := l.link, l.changed
+		l.mu.Unlock()
+		if k == nil {
+			return nil
+		}
+		var answer chan *lockwirev1.AccessDecision
+		_, err := k.writeNext(func() proto.Message {
+			if l.link != k || len(k.answers) >= int(k.welcome.GetAccessCredit()) {
+				return nil
+			}
+			k.requestID++
+			request.RequestId = k.requestID
+			request.LockTimeMs, request.ClockQuality = l.clock()
+			answer = make(chan *lockwirev1.AccessDecision, 1)
+			k.answers[k.requestID] = answer
+			return request
+		})
+		if err != nil || answer != nil {
+			return answer
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func traceparent(ctx context.Context) string {
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(ctx, carrier)
+	return carrier["traceparent"]
+}

@@ -1,0 +1,102 @@
+package locksim
+
+import (
+	"encoding/json"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"google.golang.org/protobuf/proto"
+)
+
+// epochRing is what the ring has of one boot epoch.
+type epochRing struct {
+	Epoch uint64
+	// First is the sequence of Events[0].
+	First  uint64
+	Events []*slot
+	// Next is the sequence that the next event gets.
+	Next uint64
+}
+
+// slot is one entry; its event is nil while the sequence is only reserved.
+type slot struct{ event *lockwirev1.Event }
+
+// MarshalJSON writes the event as protobuf bytes.
+func (s *slot) MarshalJSON() ([]byte, error) {
+	if s.event == nil {
+		return []byte("null"), nil
+	}
+	b, err := proto.Marshal(s.event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(b)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (s *slot) UnmarshalJSON(text []byte) error {
+	var b []byte
+	if err := json.Unmarshal(text, &b); err != nil {
+		return err
+	}
+	s.event = new(lockwirev1.Event)
+	return proto.Unmarshal(b, s.event)
+}
+
+// written are the events that may be sent: up to the first reserved sequence.
+func (r *epochRing) written() []*slot {
+	for i, s := range r.Events {
+		if s == nil || s.event == nil {
+			return r.Events[:i]
+		}
+	}
+	return r.Events
+}
+
+// afterBoot drops what was only reserved when the power went: those events never happened.
+func (r *epochRing) afterBoot() {
+	r.Events = r.written()
+	r.Next = r.First + uint64(len(r.Events))
+}
+
+func (r *epochRing) reserve() uint64 {
+	sequence := r.Next
+	r.Next++
+	r.Events = append(r.Events, &slot{})
+	return sequence
+}
+
+func (r *epochRing) fill(sequence uint64, e *lockwirev1.Event) {
+	if sequence >= r.First && sequence-r.First < uint64(len(r.Events)) {
+		r.Events[sequence-r.First].event = e
+	}
+}
+
+// free drops the events up to and including a sequence.
+func (r *epochRing) free(upTo uint64) {
+	for len(r.Events) > 0 && r.First <= upTo && r.Events[0].event != nil {
+		r.Events = r.Events[1:]
+		r.First++
+	}
+}
+
+// squeeze makes one GAP of the two oldest events; false when there are not two.
+func (r *epochRing) squeeze() bool {
+	if written := r.written(); len(written) < 2 {
+		return false
+	}
+	gap := &lockwirev1.Event{
+		Kind: lockwirev1.EventKind_EVENT_KIND_GAP, Lost: lost(r.Events[0].event) + lost(r.Events[1].event),
+		LockTimeMs: r.Events[1].event.GetLockTimeMs(), UptimeMs: r.Events[1].event.GetUptimeMs(), ClockQuality: r.Events[1].event.GetClockQuality(),
+	}
+	r.Events = r.Events[1:]
+	r.First++
+	r.Events[0] = &slot{event: gap}
+	return true
+}
+
+func lost(e *lockwirev1.Event) uint64 {
+	if e.GetKind() == lockwirev1.EventKind_EVENT_KIND_GAP {
+		return e.GetLost()
+	}
+	return 1
+}
