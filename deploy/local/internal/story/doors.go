@@ -55,7 +55,7 @@ func (t *tenant) enrolLocks(ctx context.Context) (string, error) {
 }
 
 func (t *tenant) enrol(ctx context.Context, in region.Name, door string) error {
-	l, err := enrol(ctx, t.system.LockEndpoint(in), t.claims[door], t.system.LockDir(door))
+	l, err := enrol(ctx, t.system.LockEndpoint(in), t.claims[door], t.system.LockDir(door), t.system.Tracer())
 	if err != nil {
 		return fmt.Errorf("enrol the lock of %s: %w", door, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // System is the running system that the story is played on.
@@ -26,6 +27,8 @@ type System interface {
 	LockEndpoint(in region.Name) string
 	// Program is the path of a built program.
 	Program(name string) string
+	// Tracer makes the simulated locks' spans; nil: none.
+	Tracer() trace.TracerProvider
 	// LockDir is a folder in which a simulated lock keeps its flash.
 	LockDir(name string) string
 	// StopDatabase and StartDatabase stop and start the database of a jurisdiction.

@@ -1,0 +1,81 @@
+package telemetry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/metric"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/cardea-mesh/cardea/services/platform/config"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// Telemetry is what constructors take.
+type Telemetry struct {
+	Logger *slog.Logger
+	Tracer trace.TracerProvider
+	Meter  metric.MeterProvider
+}
+
+// Setup makes a process's telemetry. Logs go to stderr. Without an endpoint traces are made (ids appear in logs and
+// travel on) but not exported. shutdown flushes; call it last. An endpoint that does not answer delays nothing but shutdown,
+// which its context bounds.
+func Setup(ctx context.Context, cfg config.Telemetry, service string, r region.Region) (*Telemetry, func(context.Context) error, error) {
+	level, err := cfg.Level()
+	if err != nil {
+		return nil, nil, err
+	}
+	logger := NewLogger(os.Stderr, level).With("service", service, "region", string(r.Name))
+	about := resource.NewSchemaless(
+		attribute.String("service.name", service), attribute.String("service.namespace", "cardea"),
+		RegionKey.String(string(r.Name)), JurisdictionKey.String(string(r.Jurisdiction)),
+	)
+	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(about)}
+	if cfg.OTLPEndpoint != "" {
+		exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint(cfg.OTLPEndpoint), otlptracegrpc.WithInsecure())
+		if err != nil {
+			return nil, nil, fmt.Errorf("trace exporter: %w", err)
+		}
+		options = append(options, sdktrace.WithBatcher(exporter))
+	}
+	tracer := sdktrace.NewTracerProvider(options...)
+	meter := sdkmetric.NewMeterProvider(sdkmetric.WithResource(about))
+	shutdown := func(ctx context.Context) error { return errors.Join(tracer.Shutdown(ctx), meter.Shutdown(ctx)) }
+	return &Telemetry{Logger: logger, Tracer: tracer, Meter: meter}, shutdown, nil
+}
+
+// NewLogger writes JSON lines to w, each with the ids of the context's span.
+func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(withTrace{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
+}
+
+// Discard makes spans (so that ids travel) and drops them and all logs: for tests that look at neither.
+func Discard() *Telemetry {
+	return &Telemetry{Logger: slog.New(slog.DiscardHandler), Tracer: sdktrace.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider()}
+}
+
+// withTrace adds trace_id and span_id to each record.
+type withTrace struct{ slog.Handler }
+
+func (h withTrace) Handle(ctx context.Context, record slog.Record) error {
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		record.AddAttrs(slog.String("trace_id", span.TraceID().String()), slog.String("span_id", span.SpanID().String()))
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+func (h withTrace) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withTrace{h.Handler.WithAttrs(attrs)}
+}
+
+func (h withTrace) WithGroup(name string) slog.Handler { return withTrace{h.Handler.WithGroup(name)} }
