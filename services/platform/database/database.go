@@ -85,7 +85,6 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	params := pc.ConnConfig.RuntimeParams
 	params["search_path"] = searchPath(cfg.Schema)
-	params["default_transaction_isolation"] = "serializable"
 	params["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())
 	if cfg.Tracer != nil {
 		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(cfg.Tracer), otelpgx.WithTrimSQLInSpanName())
@@ -97,7 +96,8 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	return &DB{Engine: cfg.Engine, Schema: cfg.Schema, pool: pool}, nil
 }
 
-// Pool is for single statements that need no transaction of their own, and for COPY.
+// Pool is for COPY and for single statements whose result depends on no other row: they run at the engine's default
+// isolation (READ COMMITTED on PostgreSQL), so they never conflict, and what they read is not guarded against change.
 func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
 // Close waits for the connections in use and closes all.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/database"
@@ -35,7 +36,8 @@ func (c *Commit) Flush(ctx context.Context) (*typev1.ConsistencyToken, error) {
 	if c.flushed {
 		c.fail(errors.New("flushed twice"))
 	}
-	if !database.AfterCommit(ctx, c.outbox.wake) {
+	rows := c.rows()
+	if !database.AfterCommit(ctx, func() { c.outbox.wake(c.paths(rows)) }) {
 		c.fail(errors.New("the context is not that of InTx's closure"))
 	}
 	if c.err != nil {
@@ -44,7 +46,7 @@ func (c *Commit) Flush(ctx context.Context) (*typev1.ConsistencyToken, error) {
 	c.flushed = true
 	var batch pgx.Batch
 	c.writeEvents(&batch)
-	for i, row := range c.rows() {
+	for i, row := range rows {
 		batch.Queue(insertOutbox, c.Region, row.Target, c.Org, c.Version, i+1, row.What, row.Name, row.Body, row.FactVersion, row.Removed,
 			c.context.traceparent)
 	}
@@ -76,6 +78,16 @@ type row struct {
 	Body        []byte
 	FactVersion int64
 	Removed     bool
+}
+
+func (c *Commit) paths(rows []row) []path {
+	var paths []path
+	for _, r := range rows {
+		if p := (path{home: c.Region, target: r.Target}); !slices.Contains(paths, p) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
 }
 
 func (c *Commit) rows() []row {

@@ -64,7 +64,7 @@ type Outbox struct {
 	cfg Config
 
 	mu     sync.Mutex // guards relays
-	relays []chan<- struct{}
+	relays []*Relay
 }
 
 // New makes the outbox of a service.
@@ -75,15 +75,12 @@ func New(cfg Config) *Outbox {
 	return &Outbox{cfg: cfg}
 }
 
-// wake tells every relay of this process that there is work. InTx calls it after a commit.
-func (o *Outbox) wake() {
+// wake tells every relay of this process that rows wait in lanes. InTx calls it after a commit.
+func (o *Outbox) wake(lanes []path) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	for _, c := range o.relays {
-		select {
-		case c <- struct{}{}:
-		default: // it knows already
-		}
+	for _, r := range o.relays {
+		r.wake(lanes)
 	}
 }
 
