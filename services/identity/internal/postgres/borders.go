@@ -65,7 +65,7 @@ const insertReceivedKey = `INSERT INTO received_digest_keys (region, org_id, key
 	VALUES ($1, $2, $3, $4, $5, $6)`
 
 // ReplaceReceivedKeys replaces the digest keys of an organization of another jurisdiction, oldest first.
-func ReplaceReceivedKeys(ctx context.Context, tx pgx.Tx, here region.Name, org region.ID, keys []WrappedDigestKey, version int64, at time.Time) error {
+func ReplaceReceivedKeys(ctx context.Context, tx pgx.Tx, here region.Name, org region.ID, keys []registry.WrappedDigestKey, version int64, at time.Time) error {
 	if _, err := tx.Exec(ctx, upsertReceivedOrganization, here, org, version, at); err != nil {
 		return named("receive organization", err)
 	}
@@ -84,7 +84,7 @@ const selectReceivedKeys = `SELECT key_id, wrapped, wrapping_key_id FROM receive
 	WHERE region = $1 AND org_id = $2 ORDER BY ordinal`
 
 // ReceivedKeys returns the digest keys that a region received of an organization of another jurisdiction, oldest first.
-func ReceivedKeys(ctx context.Context, tx pgx.Tx, here region.Name, org region.ID) ([]WrappedDigestKey, error) {
+func ReceivedKeys(ctx context.Context, tx pgx.Tx, here region.Name, org region.ID) ([]registry.WrappedDigestKey, error) {
 	return digestKeys(ctx, tx, selectReceivedKeys, here, org)
 }
 

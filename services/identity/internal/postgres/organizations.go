@@ -45,20 +45,20 @@ const insertDirectoryKey = `INSERT INTO directory_keys (region, purpose, wrapped
 const selectDirectoryKey = `SELECT wrapped, wrapping_key_id FROM directory_keys WHERE region = $1 AND purpose = $2`
 
 // DirectoryKey returns the wrapped key of a directory, which is made once: the first caller's candidate stays.
-func DirectoryKey(ctx context.Context, tx pgx.Tx, directory region.Name, purpose string, candidate func() Wrapped) (Wrapped, error) {
+func DirectoryKey(ctx context.Context, tx pgx.Tx, directory region.Name, purpose string, candidate func() registry.Wrapped) (registry.Wrapped, error) {
 	key, err := directoryKey(ctx, tx, directory, purpose)
 	if !errors.Is(err, registry.ErrNotFound) {
 		return key, err
 	}
 	made := candidate()
 	if _, err := tx.Exec(ctx, insertDirectoryKey, directory, purpose, made.Sealed, made.KeyID); err != nil {
-		return Wrapped{}, named("insert directory key", err)
+		return registry.Wrapped{}, named("insert directory key", err)
 	}
 	return directoryKey(ctx, tx, directory, purpose)
 }
 
-func directoryKey(ctx context.Context, tx pgx.Tx, directory region.Name, purpose string) (Wrapped, error) {
-	var key Wrapped
+func directoryKey(ctx context.Context, tx pgx.Tx, directory region.Name, purpose string) (registry.Wrapped, error) {
+	var key registry.Wrapped
 	err := tx.QueryRow(ctx, selectDirectoryKey, directory, purpose).Scan(&key.Sealed, &key.KeyID)
 	return key, one("select directory key", err)
 }
@@ -66,14 +66,8 @@ func directoryKey(ctx context.Context, tx pgx.Tx, directory region.Name, purpose
 const insertDigestKey = `INSERT INTO digest_keys (region, id, org_id, wrapped, wrapping_key_id, created_at)
 	VALUES ($1, $2, $3, $4, $5, $6)`
 
-// WrappedDigestKey is an organization's digest key at rest.
-type WrappedDigestKey struct {
-	ID region.ID
-	Wrapped
-}
-
 // InsertDigestKey adds a digest key to its organization.
-func InsertDigestKey(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID, key WrappedDigestKey, at time.Time) error {
+func InsertDigestKey(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID, key registry.WrappedDigestKey, at time.Time) error {
 	_, err := tx.Exec(ctx, insertDigestKey, home, key.ID, org, key.Sealed, key.KeyID, at)
 	return named("insert digest key", err)
 }
@@ -81,17 +75,17 @@ func InsertDigestKey(ctx context.Context, tx pgx.Tx, home region.Name, org regio
 const selectDigestKeys = `SELECT id, wrapped, wrapping_key_id FROM digest_keys WHERE region = $1 AND org_id = $2 ORDER BY created_at, id`
 
 // DigestKeys returns an organization's digest keys from its home, oldest first; none when there is no such organization.
-func DigestKeys(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID) ([]WrappedDigestKey, error) {
+func DigestKeys(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID) ([]registry.WrappedDigestKey, error) {
 	return digestKeys(ctx, tx, selectDigestKeys, home, org)
 }
 
-func digestKeys(ctx context.Context, tx pgx.Tx, query string, home region.Name, org region.ID) ([]WrappedDigestKey, error) {
+func digestKeys(ctx context.Context, tx pgx.Tx, query string, home region.Name, org region.ID) ([]registry.WrappedDigestKey, error) {
 	rows, err := tx.Query(ctx, query, home, org)
 	if err != nil {
 		return nil, named("select digest keys", err)
 	}
-	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (WrappedDigestKey, error) {
-		var key WrappedDigestKey
+	keys, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (registry.WrappedDigestKey, error) {
+		var key registry.WrappedDigestKey
 		err := row.Scan(&key.ID, &key.Sealed, &key.KeyID)
 		return key, err
 	})

@@ -14,7 +14,7 @@ const insertPerson = `INSERT INTO people (region, id, org_id, status, sealed, cr
 const insertPersonKey = `INSERT INTO person_keys (region, person_id, wrapped, wrapping_key_id) VALUES ($1, $2, $3, $4)`
 
 // InsertPerson adds an active person: the sealed fields and the wrapped key that seals them.
-func InsertPerson(ctx context.Context, tx pgx.Tx, home region.Name, p registry.Person, sealed []byte, key Wrapped) error {
+func InsertPerson(ctx context.Context, tx pgx.Tx, home region.Name, p registry.Person, sealed []byte, key registry.Wrapped) error {
 	if _, err := tx.Exec(ctx, insertPerson, home, p.ID, p.Org, sealed, p.CreatedAt); err != nil {
 		return named("insert person", err)
 	}
@@ -24,10 +24,10 @@ func InsertPerson(ctx context.Context, tx pgx.Tx, home region.Name, p registry.P
 
 // PersonRow is a person as stored.
 type PersonRow struct {
-	registry.Person         // Fields are empty: they are in Sealed
-	Sealed          []byte  // empty when erased
-	ErasedVersion   int64   // the organization's version of the erasing commit; 0: not erased
-	Key             Wrapped // empty when erased
+	registry.Person                  // Fields are empty: they are in Sealed
+	Sealed          []byte           // empty when erased
+	ErasedVersion   int64            // the organization's version of the erasing commit; 0: not erased
+	Key             registry.Wrapped // empty when erased
 }
 
 const selectPerson = `SELECT p.status, p.sealed, p.created_at, p.erased_version, k.wrapped, k.wrapping_key_id

@@ -30,12 +30,6 @@ func Migrations() fs.FS {
 	return sub
 }
 
-// Wrapped is a key at rest: sealed with a key of a ring.
-type Wrapped struct {
-	Sealed []byte
-	KeyID  string // of the key in the ring
-}
-
 // one turns "no rows" into ErrNotFound and names the rest.
 func one(what string, err error) error {
 	switch {

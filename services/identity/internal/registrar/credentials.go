@@ -1,0 +1,167 @@
+package registrar
+
+import (
+	"context"
+
+	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
+	"github.com/cardea-mesh/cardea/services/identity/internal/postgres"
+	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
+	"github.com/cardea-mesh/cardea/services/identity/internal/vault"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy/credential"
+	"github.com/jackc/pgx/v5"
+)
+
+// IssueCredential gives a person a card. Errors: credential.ErrMalformed, registry.ErrErased, ErrNoDigestKeys, ErrCardTaken.
+func (r *Registrar) IssueCredential(ctx context.Context, tx pgx.Tx, org, person region.ID, card registry.CardNumber) (registry.Credential, *Token, error) {
+	if err := card.Check(); err != nil {
+		return registry.Credential{}, nil, err
+	}
+	home, err := r.regions.Home(person)
+	if err != nil {
+		return registry.Credential{}, nil, err
+	}
+	c := registry.Credential{
+		ID: region.NewID(region.Credential, home.Code), Org: org, Person: person,
+		Kind: credential.KindCard, Status: registry.Active,
+	}
+	commit, err := r.begin(ctx, tx, home.Name, org)
+	if err != nil {
+		return registry.Credential{}, nil, err
+	}
+	sealed, err := r.sealCard(ctx, tx, home, c, card)
+	if err != nil {
+		return registry.Credential{}, nil, err
+	}
+	if c.Digests, err = r.freeDigests(ctx, tx, home, c, card); err != nil {
+		return registry.Credential{}, nil, err
+	}
+	c.IssuedAt = commit.RecordedAt
+	if err := postgres.InsertCredential(ctx, tx, home.Name, c, sealed); err != nil {
+		return registry.Credential{}, nil, err
+	}
+	commit.Event(outbox.Event{
+		Stream: c.ID, Kind: "credential_issued", Sealed: sealed, KeyID: string(person),
+		Payload: &identityv1.CredentialIssued{CredentialId: string(c.ID), PersonId: string(person), Kind: KindToProto(c.Kind)},
+	})
+	commit.Put(stateKey(c), stateOf(c))
+	if err := r.tellFollowers(ctx, tx, commit, home, c); err != nil {
+		return registry.Credential{}, nil, err
+	}
+	token, err := commit.Flush(ctx)
+	return c, token, err
+}
+
+// sealCard seals a card's number with its person's key.
+func (r *Registrar) sealCard(ctx context.Context, tx pgx.Tx, home region.Region, c registry.Credential, card registry.CardNumber) ([]byte, error) {
+	person, err := postgres.Person(ctx, tx, home.Name, c.Org, c.Person)
+	if err != nil {
+		return nil, err
+	}
+	key, err := r.vault.OpenPersonKey(c.Person, person.Key)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := marshal(&identityv1.CardNumber{Format: card.Format, BitLength: card.BitLength, Bits: card.Bits})
+	if err != nil {
+		return nil, err
+	}
+	return key.Seal(vault.CardNumber, c.ID, plain), nil
+}
+
+// freeDigests returns a card's digests, unless an active credential of the organization has them anywhere in the jurisdiction.
+func (r *Registrar) freeDigests(ctx context.Context, tx pgx.Tx, home region.Region, c registry.Credential, card registry.CardNumber) ([]registry.Digest, error) {
+	keys, err := r.DigestKeys(ctx, tx, c.Org, home)
+	if err != nil {
+		return nil, err
+	}
+	digests := card.Digests(c.Kind, keys)
+	for _, in := range r.regions.In(home.Jurisdiction) {
+		for _, d := range digests {
+			taken, err := postgres.CardTaken(ctx, tx, in.Name, c.Org, d)
+			if err != nil {
+				return nil, err
+			}
+			if taken {
+				return nil, registry.ErrCardTaken
+			}
+		}
+	}
+	return digests, nil
+}
+
+// RevokeCredential ends a credential.
+func (r *Registrar) RevokeCredential(ctx context.Context, tx pgx.Tx, org, id region.ID) (*Token, error) {
+	home, err := r.regions.Home(id)
+	if err != nil {
+		return nil, err
+	}
+	row, err := postgres.Credential(ctx, tx, home.Name, org, id)
+	if err != nil {
+		return nil, err
+	}
+	if row.Status == registry.Revoked {
+		return token(home.Name, org, row.RevokedVersion), nil
+	}
+	commit, err := r.begin(ctx, tx, home.Name, org)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.revoke(ctx, tx, commit, home, row.Credential); err != nil {
+		return nil, err
+	}
+	return commit.Flush(ctx)
+}
+
+// revoke ends an active credential within a commit.
+func (r *Registrar) revoke(ctx context.Context, tx pgx.Tx, commit *outbox.Commit, home region.Region, c registry.Credential) error {
+	if err := postgres.RevokeCredential(ctx, tx, home.Name, c.ID, commit.RecordedAt, commit.Version); err != nil {
+		return err
+	}
+	commit.Event(outbox.Event{
+		Stream: c.ID, Kind: "credential_revoked",
+		Payload: &identityv1.CredentialRevoked{CredentialId: string(c.ID), PersonId: string(c.Person)},
+	})
+	commit.Remove(stateKey(c))
+	c.Status = registry.Revoked
+	return r.tellFollowers(ctx, tx, commit, home, c)
+}
+
+// Credential reads a credential without its number.
+func (r *Registrar) Credential(ctx context.Context, tx pgx.Tx, org, id region.ID) (registry.Credential, error) {
+	home, err := r.regions.Home(id)
+	if err != nil {
+		return registry.Credential{}, err
+	}
+	row, err := postgres.Credential(ctx, tx, home.Name, org, id)
+	return row.Credential, err
+}
+
+// tellFollowers sends what a credential is now to the regions across the border that follow its person.
+func (r *Registrar) tellFollowers(ctx context.Context, tx pgx.Tx, commit *outbox.Commit, home region.Region, c registry.Credential) error {
+	followers, err := postgres.Followers(ctx, tx, home.Name, c.Person)
+	if err != nil {
+		return err
+	}
+	for _, follower := range followers {
+		sendCredential(commit, home, follower, c, false)
+	}
+	return nil
+}
+
+// sendCredential hands a credential's opaque facts to a region across the border.
+func sendCredential(commit *outbox.Commit, home region.Region, to region.Name, c registry.Credential, withdrawn bool) {
+	commit.Call(to, identityv1connect.IdentityServiceReceiveCredentialProcedure, &identityv1.ReceiveCredentialRequest{
+		OrgId: string(c.Org), Region: string(to), CredentialId: string(c.ID), PersonId: string(c.Person),
+		Kind: KindToProto(c.Kind), Status: CredentialStatusToProto(c.Status), Digests: digestsToProto(c.Digests),
+		Withdrawn: withdrawn, Source: token(home.Name, c.Org, commit.Version),
+	})
+}
+
+func stateKey(c registry.Credential) string { return outbox.OrgKey(c.Org, "credential", c.ID) }
+
+func stateOf(c registry.Credential) *identityv1.CredentialState {
+	return &identityv1.CredentialState{PersonId: string(c.Person), Kind: KindToProto(c.Kind), Digests: digestsToProto(c.Digests)}
+}
