@@ -16,7 +16,6 @@ import (
 	"github.com/cardea-mesh/cardea/deploy/local/internal/postgres"
 	"github.com/cardea-mesh/cardea/deploy/local/internal/process"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"go.opentelemetry.io/otel/trace"
 )
 
 // operatorName is who makes organizations here.
@@ -69,13 +68,14 @@ func Start(ctx context.Context, options Options, out io.Writer) (c *Cluster, err
 		name  string
 		start func(context.Context) error
 	}{
-		{"PostgreSQL's programs", func(ctx context.Context) error { return Install(ctx, out) }},
-		{"a fresh state folder", func(context.Context) error { return c.removeState() }},
+		{"PostgreSQL's server programs", func(ctx context.Context) error { return postgres.Install(ctx, out) }},
+		{"a fresh state folder", func(context.Context) error { return removeState(c.layout) }},
 		{"keys and certificates", func(context.Context) error { return c.makeSecrets() }},
 		{"a PostgreSQL per jurisdiction", c.startDatabases},
 		{"a broker per region, a router per jurisdiction", c.startBrokers},
 		{"migrations", c.migrate},
 		{"four services per region", c.startServices},
+		{"the locks' tracing", c.startTracing},
 	} {
 		fmt.Fprintf(out, "starting: %s\n", part.name)
 		if err := part.start(ctx); err != nil {
@@ -89,7 +89,7 @@ func Start(ctx context.Context, options Options, out io.Writer) (c *Cluster, err
 func (c *Cluster) Stop() error {
 	errs := []error{c.tracing.close(), c.processes.Stop()}
 	for _, j := range slices.Sorted(maps.Keys(c.databases)) {
-		errs = append(errs, c.databases[j].Stop())
+		errs = append(errs, c.databases[j].Close())
 	}
 	errs = append(errs, c.lock.Close())
 	return errors.Join(errs...)
@@ -100,11 +100,14 @@ func (c *Cluster) makeSecrets() error {
 	secret := rand.Text() + rand.Text()
 	sum := sha256.Sum256([]byte(secret))
 	c.operator.token, c.operator.hash = "operator_"+operatorName+"_"+secret, hex.EncodeToString(sum[:])
+	if err := c.choosePorts(); err != nil {
+		return err
+	}
 	if err := c.makeAuthorities(); err != nil {
 		return err
 	}
 	for _, r := range c.regions.All() {
-		for _, program := range append(serviceNames(), brokerProgram) {
+		for _, program := range serviceNames() {
 			if err := c.issue(r, program); err != nil {
 				return err
 			}
@@ -148,9 +151,6 @@ func (c *Cluster) Program(name string) string { return c.layout.bin(name) }
 
 // LockDir implements story.System.
 func (c *Cluster) LockDir(name string) string { return c.layout.locks(name) }
-
-// Tracer implements story.System.
-func (c *Cluster) Tracer() trace.TracerProvider { return c.tracing.provider(c.options.OTLPEndpoint) }
 
 // StopDatabase implements story.System.
 func (c *Cluster) StopDatabase(_ context.Context, of region.Jurisdiction) error {
