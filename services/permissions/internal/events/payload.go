@@ -15,8 +15,8 @@ func siteCreated(s grants.Site) *permissionsv1.SiteCreated {
 	return &permissionsv1.SiteCreated{SiteId: string(s.ID), Name: s.Name, TimeZone: s.TimeZone}
 }
 
-// Door is a door in the form of the contracts.
-func Door(d grants.Door) *permissionsv1.Door {
+// door is a door in the form of the contracts.
+func door(d grants.Door) *permissionsv1.Door {
 	return &permissionsv1.Door{
 		Id: string(d.ID), OrgId: string(d.Org), SiteId: string(d.Site), Name: d.Name, UnlockFor: durationpb.New(d.UnlockFor),
 	}
@@ -27,7 +27,7 @@ func zoneCreated(z grants.Zone) *permissionsv1.ZoneCreated {
 }
 
 func scheduleCreated(s grants.Schedule) *permissionsv1.ScheduleCreated {
-	return &permissionsv1.ScheduleCreated{ScheduleId: string(s.ID), SiteId: string(s.Site), Name: s.Name, Spec: Spec(s.Spec)}
+	return &permissionsv1.ScheduleCreated{ScheduleId: string(s.ID), SiteId: string(s.Site), Name: s.Name, Spec: spec(s.Spec)}
 }
 
 func grantCreated(g grants.Grant) *permissionsv1.GrantCreated {
@@ -45,10 +45,10 @@ func grantRevoked(g grants.Grant) *permissionsv1.GrantRevoked {
 	return &permissionsv1.GrantRevoked{GrantId: string(g.ID), SubjectId: string(g.Subject), TargetId: string(g.Target)}
 }
 
-// Spec is a schedule's spec in the form of the contracts.
-func Spec(spec policy.ScheduleSpec) *permissionsv1.ScheduleSpec {
-	out := &permissionsv1.ScheduleSpec{Weekly: intervals(spec.Weekly)}
-	for _, e := range spec.Exceptions {
+// spec is a schedule's spec in the form of the contracts.
+func spec(in policy.ScheduleSpec) *permissionsv1.ScheduleSpec {
+	out := &permissionsv1.ScheduleSpec{Weekly: intervals(in.Weekly)}
+	for _, e := range in.Exceptions {
 		out.Exceptions = append(out.Exceptions, &permissionsv1.DatedException{
 			Date: e.Date, EveryYear: e.EveryYear, Intervals: intervals(e.Intervals),
 		})

@@ -16,7 +16,7 @@ func Record(c *outbox.Commit, change grants.Change) error {
 	case grants.SiteCreated:
 		say(c, ch.Site.ID, "site_created", siteCreated(ch.Site))
 	case grants.DoorCreated:
-		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: Door(ch.Door)})
+		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: door(ch.Door)})
 		putDoor(c, ch.Door)
 	case grants.ZoneCreated:
 		say(c, ch.Zone.ID, "zone_created", zoneCreated(ch.Zone))

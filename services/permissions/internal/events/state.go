@@ -17,7 +17,7 @@ func putDoor(c *outbox.Commit, d grants.Door) {
 }
 
 func scheduleState(s grants.Schedule) *permissionsv1.ScheduleState {
-	return &permissionsv1.ScheduleState{TimeZone: s.TimeZone, Spec: Spec(s.Spec)}
+	return &permissionsv1.ScheduleState{TimeZone: s.TimeZone, Spec: spec(s.Spec)}
 }
 
 func grantKey(org region.ID, g grants.Grant) string { return outbox.SiteKey(org, g.Site, "grant", g.ID) }
