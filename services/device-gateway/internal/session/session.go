@@ -47,7 +47,7 @@ type session struct {
 	reader   *wire.Reader
 	open     atomic.Bool
 	// reason is set by shut, once.
-	reason atomic.Pointer[wire.ProtocolError]
+	reason atomic.Pointer[shutdown]
 
 	// The reading goroutine's.
 	device      access.Device
@@ -68,6 +68,12 @@ type session struct {
 	working  bool
 	nudge    chan struct{}
 	commands map[string]chan *lockwirev1.CommandResult
+}
+
+// shutdown is why a session was ended from outside; told is closed when the lock was told, or could not be.
+type shutdown struct {
+	*wire.ProtocolError
+	told chan struct{}
 }
 
 func newSession(h *Hub, conn *tls.Conn, id enroll.Identity) *session {
@@ -148,10 +154,12 @@ func (s *session) send(m proto.Message) error {
 
 // shut ends the session from outside: the lock is told why. It does not block.
 func (s *session) shut(reason *wire.ProtocolError) {
-	if !s.reason.CompareAndSwap(nil, reason) {
+	end := &shutdown{reason, make(chan struct{})}
+	if !s.reason.CompareAndSwap(nil, end) {
 		return
 	}
 	go func() {
+		defer close(end.told)
 		s.send(reason.Message())
 		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader
 	}()
@@ -161,14 +169,12 @@ func (s *session) shut(reason *wire.ProtocolError) {
 func (s *session) end(err error) {
 	defer s.conn.Close()
 	s.open.Store(false)
-	reason := s.reason.Load()
-	if reason == nil {
-		if reason = asProtocolError(err); reason == nil {
-			return
-		}
-		if s.send(reason.Message()) != nil {
-			return
-		}
+	reason := asProtocolError(err)
+	if end := s.reason.Load(); end != nil {
+		<-end.told
+		reason = end.ProtocolError
+	} else if reason == nil || s.send(reason.Message()) != nil {
+		return
 	}
 	s.hub.cfg.Logger.Info("closed a lock's session", "device", s.deviceID, "code", reason.Code.String(), "reason", reason.Text)
 	if s.conn.CloseWrite() != nil {
