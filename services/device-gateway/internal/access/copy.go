@@ -67,6 +67,8 @@ type Copy struct {
 	records       map[string]held
 	organizations map[string]*organization
 	devices       map[string]Device
+	// revoked are the devices whose tombstone is held.
+	revoked map[string]bool
 	// asOf is when the copy was last known to be what the broker has; zero: never loaded whole.
 	asOf time.Time
 	// load is the load under way, or the last one.
@@ -89,7 +91,7 @@ func Open(cfg Config) (*Copy, error) {
 	}
 	c := &Copy{
 		cfg: cfg, records: map[string]held{}, organizations: map[string]*organization{}, devices: map[string]Device{},
-		load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
+		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
 	}
 	var err error
 	if c.store, err = openStore(cfg.Dir, cfg.Logger, c.restore); err != nil {
@@ -235,8 +237,14 @@ func (c *Copy) put(text string, record *typev1.StateRecord) {
 	if record != nil {
 		c.records[text] = held{record: record, fact: next}
 	}
-	if k.isDevice() && (had || next != nil) {
-		c.deviceChanged(k.id, old.fact, next)
+	if k.isDevice() {
+		delete(c.revoked, k.id)
+		if record.GetRemoved() {
+			c.revoked[k.id] = true
+		}
+		if had || next != nil {
+			c.deviceChanged(k.id, old.fact, next)
+		}
 	}
 }
 

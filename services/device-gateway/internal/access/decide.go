@@ -124,15 +124,15 @@ func (c *Copy) AsOf() time.Time {
 	return c.asOf
 }
 
-// Device returns an enrolled device.
-func (c *Copy) Device(id string) (Device, bool) {
+// Device returns an enrolled device. removed: it is known to have been revoked.
+func (c *Copy) Device(id string) (d Device, known, removed bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	d, ok := c.devices[id]
-	return d, ok
+	d, known = c.devices[id]
+	return d, known, !known && c.revoked[id]
 }
 
-// DeviceOf returns the devices of a door; a door has few.
+// DevicesOf returns the devices of a door; a door has few.
 func (c *Copy) DevicesOf(org, door string) []Device {
 	c.mu.RLock()
 	defer c.mu.RUnlock()

@@ -152,7 +152,7 @@ func (m *Maker) fromReceipt(r Reported, e *gatewayv1.LockEvent) (time.Time, bool
 // occurredAt is the lock's time where it can be believed, else when it was received.
 func occurredAt(r Reported) time.Time {
 	at := milli(r.Event.GetLockTimeMs())
-	believable := r.Event.GetLockTimeMs() != 0 && r.Event.GetClockQuality() >= lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING &&
+	believable := r.Event.GetLockTimeMs() != 0 && clockSet(r.Event.GetClockQuality()) &&
 		!at.After(r.ReceivedAt.Add(MaxClockDifference))
 	if believable {
 		return at
@@ -167,4 +167,9 @@ const MaxClockDifference = 30 * time.Second
 func milli(ms uint64) time.Time {
 	const latest = 253402300799999 // the end of the year 9999
 	return time.UnixMilli(int64(min(ms, latest)))
+}
+
+// clockSet: a quality that this build does not know counts as UNSET.
+func clockSet(q lockwirev1.ClockQuality) bool {
+	return q == lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING || q == lockwirev1.ClockQuality_CLOCK_QUALITY_SYNCHRONIZED
 }
