@@ -8,6 +8,8 @@ import (
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
 	"github.com/cardea-mesh/cardea/services/platform/config"
+	"github.com/cardea-mesh/cardea/services/platform/discovery"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
@@ -86,4 +88,9 @@ func TestAStrangersTraceIsNotJoined(t *testing.T) {
 	}
 }
 
-var _ rpc.Authenticator = (*rpctest.Mesh)(nil)
+// What fits together without knowing of each other.
+var (
+	_ rpc.Authenticator   = (*rpctest.Mesh)(nil)
+	_ discovery.Directory = (*rpctest.Mesh)(nil)
+	_ outbox.Caller       = (*rpc.Dialer)(nil)
+)
