@@ -6,5 +6,7 @@
 // an *Error, for which errors.Is finds the same Go error that the other side had, where Platform lists it, and Is finds the
 // reason always.
 //
+// A handler therefore never makes a connect.Error itself (it would leave as Internal): it returns domain errors, or New.
+//
 // All functions are pure but for the log line; tables must not change once in use.
 package fault

@@ -13,7 +13,9 @@ import (
 	"connectrpc.com/connect"
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
+	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
+	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -63,6 +65,21 @@ func TestAllFieldsTravel(t *testing.T) {
 	if got.Code != connect.CodeResourceExhausted || got.Reason != faultv1.Reason_REASON_OVER_LIMIT || got.Message != "too many calls" ||
 		got.Detail != "calls" || got.HomeRegion != "eu-central" || got.HomeEndpoint != "https://eu.example.test" || got.RetryAfter != 1500*time.Millisecond {
 		t.Errorf("came back as %+v", got)
+	}
+}
+
+func TestALateRepetitionNamesWhatWasMade(t *testing.T) {
+	var f *fault.Error
+	wire := fault.Outbound(t.Context(), fmt.Errorf("create: %w", &idempotency.ReplayedError{ID: "door_euc_1"}), nil, quiet())
+	if !errors.As(fault.Inbound(wire, "x"), &f) || f.Reason != faultv1.Reason_REASON_IDEMPOTENCY_REPLAYED || f.Detail != "door_euc_1" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestADatabaseThatIsDownSaysWhenToComeBack(t *testing.T) {
+	wire := fault.Outbound(t.Context(), fmt.Errorf("dial 10.0.0.1: %w", database.ErrUnavailable), nil, quiet())
+	if wire.Meta().Get("Retry-After") != "1" || strings.Contains(wire.Message(), "10.0.0.1") {
+		t.Errorf("%v, %v", wire, wire.Meta())
 	}
 }
 

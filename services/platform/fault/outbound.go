@@ -26,16 +26,11 @@ func Translate(err error, table Table) (f *Error, known bool) {
 		}
 		return f, true
 	}
-	rule, ok := table.find(err)
-	if !ok {
-		rule, ok = Platform.find(err)
+	if f = table.find(err); f != nil {
+		return f, true
 	}
-	if ok {
-		text := rule.Text
-		if text == "" {
-			text = err.Error()
-		}
-		return &Error{Code: rule.Code, Reason: rule.Reason, Message: text, Cause: err}, true
+	if f = Platform.find(err); f != nil {
+		return f, true
 	}
 	if connect.CodeOf(err) == connect.CodeUnimplemented {
 		return &Error{Code: connect.CodeUnimplemented, Message: "not implemented", Cause: err}, true

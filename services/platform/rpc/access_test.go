@@ -25,6 +25,7 @@ import (
 )
 
 func TestEveryMethodRefusesWhoMayNot(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	h := &handler{}
 	server := serve(t, m, "eu-central", h)
@@ -35,6 +36,7 @@ func TestEveryMethodRefusesWhoMayNot(t *testing.T) {
 }
 
 func TestCredentials(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	sum := sha256.Sum256([]byte("open_sesame"))
 	server := serve(t, m, "eu-central", &handler{}, func(cfg *rpc.ServerConfig) {
@@ -74,6 +76,7 @@ func TestCredentials(t *testing.T) {
 }
 
 func TestOnlyTheListedServiceMayCallAMeshMethod(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	h := &handler{}
 	server := serve(t, m, "eu-central", h)
@@ -94,6 +97,7 @@ func TestOnlyTheListedServiceMayCallAMeshMethod(t *testing.T) {
 }
 
 func TestBadCertificatesAreRefused(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	h := &handler{}
 	server := serve(t, m, "eu-central", h)
@@ -157,6 +161,7 @@ func fullText(err error) string {
 }
 
 func TestBadRequests(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	h := &handler{}
 	server := serve(t, m, "eu-central", h, func(cfg *rpc.ServerConfig) { cfg.MaxBody = 2000 })
@@ -189,6 +194,7 @@ func TestBadRequests(t *testing.T) {
 }
 
 func TestRawBodies(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	server := serve(t, m, "eu-central", &handler{}, func(cfg *rpc.ServerConfig) { cfg.MaxBody = 2000 })
 	key := m.Key(newOrg("euc"), "organizations.read")

@@ -11,9 +11,14 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 )
 
-// errorsOut translates what leaves, and turns a panic into an internal error.
+// errorsOut bounds the call's time, translates what leaves, and turns a panic into an internal error.
 func (s *Server) errorsOut(next connect.UnaryFunc) connect.UnaryFunc {
 	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		if _, ok := ctx.Deadline(); !ok {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, callTimeout)
+			defer cancel()
+		}
 		answer, err := recovered(ctx, req, next)
 		if err != nil {
 			return nil, fault.Outbound(ctx, err, s.cfg.Errors, s.logger.With("procedure", req.Spec().Procedure))

@@ -24,6 +24,7 @@ import (
 )
 
 func TestEachErrorArrivesAsItself(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	h := &handler{}
 	server := serve(t, m, "eu-central", h)
@@ -71,6 +72,7 @@ func (j *journal) String() string {
 }
 
 func TestAnUnknownErrorAndAPanicTellNothing(t *testing.T) {
+	t.Parallel()
 	for name, get := range map[string]func(context.Context) error{
 		"error": func(context.Context) error { return errors.New(`ERROR: relation "people" (SQLSTATE 42P01)`) },
 		"panic": func(context.Context) error { panic(`relation "people" (SQLSTATE 42P01)`) },
@@ -98,6 +100,7 @@ func TestAnUnknownErrorAndAPanicTellNothing(t *testing.T) {
 }
 
 func TestOverTheLimitIsRefusedWithATimeToComeBack(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	entered, release := make(chan struct{}, 8), make(chan struct{})
 	h := &handler{get: func(context.Context) error { entered <- struct{}{}; <-release; return nil }}
@@ -121,6 +124,7 @@ func TestOverTheLimitIsRefusedWithATimeToComeBack(t *testing.T) {
 }
 
 func TestADeadlineIsAnAnswer(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	server := serve(t, m, "eu-central", &handler{get: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }})
 	org := newOrg("euc")

@@ -60,6 +60,11 @@ var meshCallers = map[string][]string{"mesh.follow": {"permissions"}, "mesh.auth
 func serve(t *testing.T, m *rpctest.Mesh, name region.Name, h *handler, change ...func(*rpc.ServerConfig)) *rpctest.Server {
 	t.Helper()
 	h.region = name
+	return serveHandler(t, m, name, h, change...)
+}
+
+func serveHandler(t *testing.T, m *rpctest.Mesh, name region.Name, h identityv1connect.IdentityServiceHandler, change ...func(*rpc.ServerConfig)) *rpctest.Server {
+	t.Helper()
 	cfg := m.Config(t, "identity", name)
 	cfg.Errors, cfg.MeshCallers = table, meshCallers
 	for _, f := range change {

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"time"
 
 	"connectrpc.com/connect"
 	"google.golang.org/protobuf/proto"
@@ -13,17 +12,9 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
-// forwardTimeout is for calls that state no deadline: longer than the longest wait that a method offers (60 s).
-const forwardTimeout = 75 * time.Second
-
 // forward makes the call at its home. Inside a jurisdiction only the home is tried (else we serve it); across a border the
 // dialer also tries the home's neighbours.
 func (s *Server) forward(ctx context.Context, m *method, req connect.AnyRequest, msg proto.Message, home region.Region, together bool) (connect.AnyResponse, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, forwardTimeout)
-		defer cancel()
-	}
 	base := s.cfg.Dialer.URL(s.cfg.Service, home.Name)
 	if together {
 		base = s.cfg.Dialer.onlyURL(s.cfg.Service, home.Name)

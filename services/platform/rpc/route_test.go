@@ -41,6 +41,7 @@ func servedBy(t *testing.T, m *rpctest.Mesh, at *rpctest.Server, org region.ID) 
 }
 
 func TestACallIsServedAtItsHome(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	servers, _ := three(t, m)
 	for _, at := range m.Regions.All() {
@@ -54,6 +55,7 @@ func TestACallIsServedAtItsHome(t *testing.T) {
 }
 
 func TestWhenTheHomeIsDownANeighbourServes(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	servers, handlers := three(t, m)
 	org := newOrg("euc")
@@ -75,6 +77,7 @@ func TestWhenTheHomeIsDownANeighbourServes(t *testing.T) {
 }
 
 func TestAHomeThatAnswersUnavailable(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	servers, handlers := three(t, m)
 	down := fault.New(connect.CodeUnavailable, faultv1.Reason_REASON_DEPENDENCY_DOWN, "the database does not answer")
@@ -88,6 +91,7 @@ func TestAHomeThatAnswersUnavailable(t *testing.T) {
 }
 
 func TestAServiceStaysWhoItIsWhenItsCallIsForwarded(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	_, handlers := three(t, m)
 	d := m.Dialer(t, "permissions", "us-east")
@@ -102,6 +106,7 @@ func TestAServiceStaysWhoItIsWhenItsCallIsForwarded(t *testing.T) {
 }
 
 func TestAStrangersMeshHeadersAreNotBelieved(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	servers, handlers := three(t, m)
 	header := http.Header{
@@ -125,6 +130,7 @@ func TestAStrangersMeshHeadersAreNotBelieved(t *testing.T) {
 }
 
 func TestNothingIsForwardedTwice(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	servers, handlers := three(t, m)
 	org := newOrg("euc")
@@ -151,6 +157,7 @@ func TestNothingIsForwardedTwice(t *testing.T) {
 }
 
 func TestPersonalCallsDoNotCrossTheBorder(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	reader := sdkmetric.NewManualReader()
 	h := &handler{}
@@ -208,6 +215,7 @@ func TestPersonalCallsDoNotCrossTheBorder(t *testing.T) {
 }
 
 func TestInsideItsJurisdictionAPersonalCallIsForwarded(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	servers, _ := three(t, m)
 	org := newOrg("euc")
@@ -248,6 +256,7 @@ func counted(t *testing.T, reader *sdkmetric.ManualReader) int64 {
 }
 
 func TestTheRelayCallsWithSerializedRequests(t *testing.T) {
+	t.Parallel()
 	m := rpctest.New(t)
 	_, handlers := three(t, m)
 	raw, err := proto.Marshal(&identityv1.FollowOrganizationRequest{OrgId: string(newOrg("euc")), FollowerRegion: "us-east"})

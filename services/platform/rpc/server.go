@@ -24,7 +24,9 @@ import (
 // Bounds of a server. Draining must end before run.DrainTimeout (8 s) does.
 const (
 	readHeaderTimeout = 5 * time.Second
-	bodyTimeout       = 90 * time.Second // also bounds an HTTP/1.1 call as a whole; longer than any wait that a method offers
+	callTimeout       = 75 * time.Second // where the caller states none; longer than the longest wait that a method offers (60 s)
+	bodyTimeout       = 90 * time.Second // also bounds an HTTP/1.1 call as a whole
+	writeTimeout      = 2 * time.Minute  // from the header's end to the answer's
 	idleTimeout       = 2 * time.Minute
 	maxHeader         = 16 << 10 // bytes
 	drainTimeout      = 6 * time.Second
@@ -146,6 +148,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		Handler:           s.prepare(s.mux),
 		TLSConfig:         s.cfg.TLS.Clone(),
 		ReadHeaderTimeout: readHeaderTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return force },

@@ -19,6 +19,7 @@ import (
 )
 
 func TestEveryContractDeclaresWhatItNeeds(t *testing.T) {
+	t.Parallel()
 	err := rpc.Walk([]protoreflect.FileDescriptor{
 		identityv1.File_cardea_identity_v1_identity_proto, permissionsv1.File_cardea_permissions_v1_permissions_proto,
 		gatewayv1.File_cardea_gateway_v1_gateway_proto, auditv1.File_cardea_audit_v1_audit_proto,
@@ -29,6 +30,7 @@ func TestEveryContractDeclaresWhatItNeeds(t *testing.T) {
 }
 
 func TestAMethodWithoutItsOptionsFailsTheWalk(t *testing.T) {
+	t.Parallel()
 	complete := func() (*descriptorpb.MethodOptions, *descriptorpb.FieldOptions, *descriptorpb.FieldOptions) {
 		method, home, org := &descriptorpb.MethodOptions{}, &descriptorpb.FieldOptions{}, &descriptorpb.FieldOptions{}
 		proto.SetExtension(method, typev1.E_Permission, "things.read")

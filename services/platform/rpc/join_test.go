@@ -1,0 +1,73 @@
+package rpc_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
+	"github.com/cardea-mesh/cardea/services/platform/config"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/platform/rpc"
+	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
+	"github.com/cardea-mesh/cardea/services/platform/telemetry"
+)
+
+// written puts a service's certificate into files, as configuration names them.
+func written(t *testing.T, m *rpctest.Mesh, service string, r region.Region) config.Mesh {
+	t.Helper()
+	pair, err := m.CA.IssueService(r.Jurisdiction, r.Name, service)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(name string, content []byte) string {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return config.Mesh{CAFile: file("ca.pem", m.CA.CertPEM()), CertFile: file("cert.pem", pair.CertPEM), KeyFile: file("key.pem", pair.KeyPEM)}
+}
+
+func TestAServiceJoinsByItsConfiguration(t *testing.T) {
+	t.Parallel()
+	m := rpctest.New(t)
+	server := serve(t, m, "eu-central", &handler{})
+	mesh := written(t, m, "permissions", m.Region(t, "us-east"))
+	mesh.Peers = map[string]map[region.Name][]string{"identity": {"eu-central": {server.URL}}}
+	dialer, cfg, err := rpc.Join(config.Common{Region: "us-east", Mesh: mesh}, m.Regions, "permissions", telemetry.Discard())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialer.CloseIdle()
+	client := identityv1connect.NewIdentityServiceClient(dialer.HTTPClient("identity"), dialer.URL("identity", "eu-central"), dialer.Options()...)
+	if _, err := client.FollowOrganization(t.Context(), &identityv1.FollowOrganizationRequest{OrgId: string(newOrg("euc")), FollowerRegion: "us-east"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := rpc.NewServer(cfg); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestABrokenConfigurationDoesNotJoin(t *testing.T) {
+	t.Parallel()
+	m := rpctest.New(t)
+	for name, spoil := range map[string]func(*config.Common){
+		"region":  func(c *config.Common) { c.Region = "mars" },
+		"root":    func(c *config.Common) { c.Mesh.CAFile = c.Mesh.KeyFile },
+		"no root": func(c *config.Common) { c.Mesh.CAFile += "x" },
+		"key":     func(c *config.Common) { c.Mesh.KeyFile = written(t, m, "audit", m.Region(t, "us-east")).KeyFile },
+		"directory": func(c *config.Common) {
+			c.Mesh.Peers = map[string]map[region.Name][]string{"x": {"us-east": {"http://x"}}}
+		},
+	} {
+		cfg := config.Common{Region: "us-east", Mesh: written(t, m, "permissions", m.Region(t, "us-east"))}
+		spoil(&cfg)
+		if _, _, err := rpc.Join(cfg, m.Regions, "permissions", telemetry.Discard()); err == nil || !strings.HasPrefix(err.Error(), "join the mesh: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
