@@ -1,12 +1,14 @@
-// Command cardea-nats is a NATS server with JetStream, for runs on one machine where none is installed:
+// Command cardea-nats is nats-server in a small binary: a region's broker or a jurisdiction's router.
 //
 //	cardea-nats -config FILE
 //
-// The file has nats-server's own format, so that in a deployment the distribution's nats-server takes this command's place.
-// SIGTERM and SIGINT end it cleanly. Exit codes: 0 stopped, 1 could not run, 2 wrong usage.
+// FILE is in the standard nats-server format (package brokerconf writes ours). It logs to standard error unless the
+// file names a log. SIGTERM and SIGINT stop it cleanly: clients are disconnected, stores are closed, exit code 0.
 package main
 
 import (
+	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -17,42 +19,52 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// startTimeout is how long the server may take until it listens; recovery of a large store comes before that.
-const startTimeout = 60 * time.Second
+// readyLimit bounds the start, a store's recovery included.
+const readyLimit = time.Minute
 
+// Exit codes: 0 stopped as asked, 1 a failure, 2 wrong usage.
 func main() {
-	path := flag.String("config", "", "configuration `file`")
+	config := flag.String("config", "", "configuration `file`")
 	flag.Parse()
-	if *path == "" || flag.NArg() > 0 {
-		flag.Usage()
+	if *config == "" || flag.NArg() > 0 {
+		fmt.Fprintln(os.Stderr, "usage: cardea-nats -config FILE")
 		os.Exit(2)
 	}
-	if err := serve(*path); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *config); err != nil {
 		fmt.Fprintln(os.Stderr, "cardea-nats:", err)
 		os.Exit(1)
 	}
 }
 
-func serve(path string) error {
-	options, err := server.ProcessConfigFile(path)
+// run serves until ctx ends.
+func run(ctx context.Context, config string) error {
+	options, err := server.ProcessConfigFile(config)
 	if err != nil {
-		return err
+		return fmt.Errorf("configuration: %w", err)
 	}
-	options.NoSigs = true // ours below: the server's own would exit the process
+	options.NoSigs = true // main has them
 	s, err := server.NewServer(options)
 	if err != nil {
 		return err
 	}
 	s.ConfigureLogger()
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, os.Interrupt)
 	s.Start()
-	if !s.ReadyForConnections(startTimeout) {
-		s.Shutdown()
-		return fmt.Errorf("%s: not ready within %s", path, startTimeout)
+	defer s.WaitForShutdown()
+	defer s.Shutdown()
+	if !s.ReadyForConnections(readyLimit) {
+		return errors.New("not ready: its log says why")
 	}
-	<-stop
-	s.Shutdown()
-	s.WaitForShutdown()
-	return nil
+	ended := make(chan struct{})
+	go func() {
+		s.WaitForShutdown()
+		close(ended)
+	}()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-ended:
+		return errors.New("the server stopped by itself: its log says why")
+	}
 }
