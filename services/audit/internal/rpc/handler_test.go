@@ -235,3 +235,20 @@ func TestALedgerIsReadThroughOtherRegions(t *testing.T) {
 	ask(west.URL)
 	ask(east.URL)
 }
+
+// The entries' bodies have sealed personal fields: a neighbour may hand them out, another jurisdiction may not.
+func TestEntriesDoNotCrossTheBorder(t *testing.T) {
+	w := newWorld(t)
+	w.fill(t, "eu-central", 5, "", "")
+	west := w.serve(t, "eu-west", w.store)
+	east := w.serve(t, "us-east", postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations())))
+	list := func(url string) (*auditv1.ListEntriesResponse, error) {
+		return w.as(t, url, w.org, "ledger.read").ListEntries(t.Context(), &auditv1.ListEntriesRequest{OrgId: string(w.org), Region: "eu-central"})
+	}
+	if page, err := list(west.URL); err != nil || len(page.Entries) != 5 {
+		t.Fatalf("%v, %v", page, err)
+	}
+	if page, err := list(east.URL); !fault.Is(err, faultv1.Reason_REASON_RESIDENCY_VIOLATION) {
+		t.Fatalf("%v, %v", page, err)
+	}
+}

@@ -370,7 +370,7 @@ func (x *LedgerEvent) GetEvent() *v1.Event {
 	return nil
 }
 
-// QueryEventsResponse is one page.
+// QueryEventsResponse is one page. It may be shorter than asked, where events are large, and is then not the last.
 type QueryEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Newest first by place in the ledger.
@@ -498,7 +498,8 @@ func (x *ListEntriesRequest) GetPageSize() int32 {
 	return 0
 }
 
-// ListEntriesResponse is the piece, as long as it is not longer than the page or the ledger.
+// ListEntriesResponse is the piece. It may be shorter than the page, where bodies are large, but it is empty only at the
+// ledger's end: go on after its last entry until `head` is reached.
 type ListEntriesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// In order, without gaps.
@@ -660,7 +661,7 @@ const file_cardea_audit_v1_audit_proto_rawDesc = "" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region2\xc4\x02\n" +
 	"\fAuditService\x12m\n" +
 	"\vQueryEvents\x12#.cardea.audit.v1.QueryEventsRequest\x1a$.cardea.audit.v1.QueryEventsResponse\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01\x12m\n" +
-	"\vListEntries\x12#.cardea.audit.v1.ListEntriesRequest\x1a$.cardea.audit.v1.ListEntriesResponse\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01\x12V\n" +
+	"\vListEntries\x12#.cardea.audit.v1.ListEntriesRequest\x1a$.cardea.audit.v1.ListEntriesResponse\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x02\x12V\n" +
 	"\aGetHead\x12\x1f.cardea.audit.v1.GetHeadRequest\x1a\x15.cardea.audit.v1.Head\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01B\xc0\x01\n" +
 	"\x13com.cardea.audit.v1B\n" +
 	"AuditProtoP\x01Z?github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1;auditv1\xa2\x02\x03CAX\xaa\x02\x0fCardea.Audit.V1\xca\x02\x0fCardea\\Audit\\V1\xe2\x02\x1bCardea\\Audit\\V1\\GPBMetadata\xea\x02\x11Cardea::Audit::V1b\x06proto3"

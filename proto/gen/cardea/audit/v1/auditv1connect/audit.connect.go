@@ -48,6 +48,7 @@ type AuditServiceClient interface {
 	// QueryEvents returns entries of a region's ledger by door, person and time, newest first.
 	QueryEvents(context.Context, *v1.QueryEventsRequest) (*v1.QueryEventsResponse, error)
 	// ListEntries returns the ledger itself, oldest first, with everything that a verifier needs to recompute its chain.
+	// Bodies come as they were published, identity's with sealed personal fields in them, so they stay in their jurisdiction.
 	ListEntries(context.Context, *v1.ListEntriesRequest) (*v1.ListEntriesResponse, error)
 	// GetHead returns the ledger's size and last hash.
 	GetHead(context.Context, *v1.GetHeadRequest) (*v1.Head, error)
@@ -124,6 +125,7 @@ type AuditServiceHandler interface {
 	// QueryEvents returns entries of a region's ledger by door, person and time, newest first.
 	QueryEvents(context.Context, *v1.QueryEventsRequest) (*v1.QueryEventsResponse, error)
 	// ListEntries returns the ledger itself, oldest first, with everything that a verifier needs to recompute its chain.
+	// Bodies come as they were published, identity's with sealed personal fields in them, so they stay in their jurisdiction.
 	ListEntries(context.Context, *v1.ListEntriesRequest) (*v1.ListEntriesResponse, error)
 	// GetHead returns the ledger's size and last hash.
 	GetHead(context.Context, *v1.GetHeadRequest) (*v1.Head, error)
