@@ -8,6 +8,7 @@ require (
 	github.com/cardea-mesh/cardea/services/device-gateway v0.0.0
 	github.com/cardea-mesh/cardea/services/platform v0.0.0
 	go.opentelemetry.io/otel/trace v1.47.0
+	golang.org/x/sync v0.24.0
 	google.golang.org/protobuf v1.36.12
 	gopkg.in/yaml.v3 v3.0.1
 )

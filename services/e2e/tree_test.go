@@ -84,7 +84,7 @@ func TestDomainsImportNoSibling(t *testing.T) {
 	edges := []string{"/internal/rpc", "/internal/postgres", "/internal/events"}
 	outside := []string{"net/http", "database/sql", "github.com/jackc/pgx", "github.com/nats-io", "connectrpc.com", root + "services/platform/rpc",
 		root + "services/platform/database", root + "services/platform/bus", root + "services/platform/outbox"}
-	domains := []string{"services/identity/internal/identity", "services/permissions/internal/access", "services/audit/internal/ledger"}
+	domains := []string{"services/identity/internal/registry", "services/permissions/internal/grants", "services/audit/internal/ledger"}
 	for _, domain := range domains {
 		found := false
 		for _, p := range packages(t) {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
 
+	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -21,19 +22,15 @@ import (
 // The outcome of the operation is then unknown, and doing it again is safe.
 var ErrUnavailable = errors.New("broker unavailable")
 
-// NATS says how to reach the own region's broker. The files are PEM; without CAFile the connection is plain (tests only).
-type NATS struct {
-	URL      string
-	CAFile   string
-	CertFile string
-	KeyFile  string
-}
+// NATS says how to reach the own region's broker: the shared configuration block. Without CAFile the connection is plain
+// (tests only).
+type NATS = config.NATS
 
 // Config of a Bus.
 type Config struct {
 	NATS    NATS
 	Region  region.Name
-	Service string               // the connection's name at the broker, e.g. `permissions`
+	Service string               // as in its certificate, e.g. `permissions`
 	Logger  *slog.Logger         // nil: silent
 	Tracer  trace.TracerProvider // nil: no spans
 	// AckTimeout bounds one wait for the broker's answer; default 5 s.
@@ -57,8 +54,8 @@ type Bus struct {
 // Connect opens the bus. A broker that is down is no error: the connection is made in the background, for ever.
 // Errors: unreadable or unusable TLS files, a malformed URL.
 func Connect(ctx context.Context, cfg Config) (*Bus, error) {
-	if cfg.Region == "" {
-		return nil, errors.New("bus: no region")
+	if cfg.Region == "" || cfg.Service == "" {
+		return nil, errors.New("bus: no region or no service name")
 	}
 	if cfg.AckTimeout == 0 {
 		cfg.AckTimeout = 5 * time.Second
@@ -86,6 +83,8 @@ func Connect(ctx context.Context, cfg Config) (*Bus, error) {
 func (b *Bus) options() []nats.Option {
 	opts := []nats.Option{
 		nats.Name(b.cfg.Service + "." + string(b.cfg.Region)),
+		// An inbox of its own, so that a broker can keep one service from reading another's answers.
+		nats.CustomInboxPrefix(InboxPrefix(b.cfg.Region, b.cfg.Service)),
 		nats.RetryOnFailedConnect(true),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(200 * time.Millisecond),

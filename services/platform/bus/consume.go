@@ -26,18 +26,35 @@ type Consumer struct {
 	// AckWait is how long a silent instance keeps an event before another gets it; default 10 s. A running handler is not
 	// silent: it is kept alive as long as it runs.
 	AckWait time.Duration
+	// LastRetry bounds the delay of the redelivery of a failed event, which begins with 50 ms and doubles; default 30 s.
+	LastRetry time.Duration
 }
 
-// Delays of the redelivery of a failed event: doubling from the first to the last.
-const (
-	firstRetry = 50 * time.Millisecond
-	lastRetry  = 30 * time.Second
-)
+// firstRetry is the delay of the first redelivery.
+const firstRetry = 50 * time.Millisecond
 
 // Consume hands every event to handle and acknowledges those for which it returned nil; the others come again, later and
 // later. The same event may come twice: handle deduplicates by event id in its own transaction. handle's ctx has the span
 // `consume <kind>`. Consume survives the loss of the broker and returns nil when ctx ends; another error is a wrong Consumer.
 func (b *Bus) Consume(ctx context.Context, c Consumer, handle func(context.Context, *typev1.Event) error) error {
+	return b.consume(ctx, c, func(c Consumer, messages jetstream.MessagesContext) error {
+		var handlers errgroup.Group
+		handlers.SetLimit(c.Concurrency)
+		for {
+			msg, err := next(messages)
+			if err != nil {
+				return errors.Join(err, handlers.Wait())
+			}
+			handlers.Go(func() error {
+				b.handle(ctx, c, msg, handle)
+				return nil
+			})
+		}
+	})
+}
+
+// consume runs read over the consumer's messages, again and again until ctx ends.
+func (b *Bus) consume(ctx context.Context, c Consumer, read func(Consumer, jetstream.MessagesContext) error) error {
 	if c.Durable == "" {
 		return errors.New("bus: consumer without a durable name")
 	}
@@ -45,12 +62,15 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, handle func(context.Conte
 	if c.AckWait == 0 {
 		c.AckWait = 10 * time.Second
 	}
+	if c.LastRetry == 0 {
+		c.LastRetry = 30 * time.Second
+	}
 	if len(c.Subjects) == 0 {
 		c.Subjects = []string{EventSubjects(b.cfg.Region)}
 	}
 	for try := 0; ; try++ {
 		began := time.Now()
-		err := b.consumeUntilBroken(ctx, c, handle)
+		err := b.consumeUntilBroken(ctx, c, read)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -64,7 +84,7 @@ func (b *Bus) Consume(ctx context.Context, c Consumer, handle func(context.Conte
 	}
 }
 
-func (b *Bus) consumeUntilBroken(ctx context.Context, c Consumer, handle func(context.Context, *typev1.Event) error) error {
+func (b *Bus) consumeUntilBroken(ctx context.Context, c Consumer, read func(Consumer, jetstream.MessagesContext) error) error {
 	setupCtx, cancel := context.WithTimeout(ctx, b.cfg.AckTimeout)
 	consumer, err := b.own.CreateOrUpdateConsumer(setupCtx, EventStream(b.cfg.Region), jetstream.ConsumerConfig{
 		Durable:        c.Durable,
@@ -86,20 +106,17 @@ func (b *Bus) consumeUntilBroken(ctx context.Context, c Consumer, handle func(co
 	stop := context.AfterFunc(ctx, messages.Stop)
 	defer stop()
 	defer messages.Stop()
-	var handlers errgroup.Group
-	handlers.SetLimit(c.Concurrency)
+	return read(c, messages)
+}
+
+// next waits for a message.
+func next(messages jetstream.MessagesContext, opts ...jetstream.NextOpt) (jetstream.Msg, error) {
 	for {
-		msg, err := messages.Next()
+		msg, err := messages.Next(opts...)
 		if errors.Is(err, jetstream.ErrNoHeartbeat) {
 			continue // the broker may be away; the iterator pulls again when it is back
 		}
-		if err != nil {
-			return errors.Join(err, handlers.Wait())
-		}
-		handlers.Go(func() error {
-			b.handle(ctx, c, msg, handle)
-			return nil
-		})
+		return msg, err
 	}
 }
 
@@ -114,7 +131,7 @@ func (b *Bus) handle(ctx context.Context, c Consumer, msg jetstream.Msg, handle 
 	}
 	ctx, span := b.startConsume(ctx, msg.Headers(), ev, c.Durable)
 	defer span.End()
-	err := keptAlive(ctx, msg, c.AckWait, func() error { return handle(ctx, ev) })
+	err := keptAlive(ctx, c.AckWait, func() error { return handle(ctx, ev) }, msg)
 	if err == nil {
 		// An acknowledgement that is lost brings the event again, which handle must bear anyhow.
 		if err := msg.Ack(); err != nil {
@@ -128,13 +145,13 @@ func (b *Bus) handle(ctx context.Context, c Consumer, msg jetstream.Msg, handle 
 		_ = msg.Nak() // stopping: another instance may have it at once
 		return
 	}
-	delay := retryDelay(msg)
+	delay := c.retryDelay(msg)
 	b.log.WarnContext(ctx, "event handler failed", "consumer", c.Durable, "event", ev.GetId(), "kind", ev.GetKind(), "retry_in", delay, "error", err)
 	_ = msg.NakWithDelay(delay)
 }
 
 // keptAlive runs fn and tells the broker meanwhile that it still runs.
-func keptAlive(ctx context.Context, msg jetstream.Msg, ackWait time.Duration, fn func() error) error {
+func keptAlive(ctx context.Context, ackWait time.Duration, fn func() error, messages ...jetstream.Msg) error {
 	done := make(chan struct{})
 	defer close(done)
 	go func() {
@@ -147,17 +164,19 @@ func keptAlive(ctx context.Context, msg jetstream.Msg, ackWait time.Duration, fn
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				_ = msg.InProgress()
+				for _, msg := range messages {
+					_ = msg.InProgress()
+				}
 			}
 		}
 	}()
 	return fn()
 }
 
-func retryDelay(msg jetstream.Msg) time.Duration {
+func (c Consumer) retryDelay(msg jetstream.Msg) time.Duration {
 	meta, err := msg.Metadata()
 	if err != nil || meta.NumDelivered == 0 {
 		return firstRetry
 	}
-	return min(firstRetry<<min(meta.NumDelivered-1, 16), lastRetry)
+	return min(firstRetry<<min(meta.NumDelivered-1, 16), c.LastRetry)
 }

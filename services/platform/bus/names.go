@@ -24,5 +24,8 @@ func Subject(ev *typev1.Event) string {
 	return "cardea." + ev.GetRegion() + "." + ev.GetService() + "." + ev.GetOrgId() + "." + ev.GetKind()
 }
 
+// InboxPrefix is below what a service of a region gets its answers.
+func InboxPrefix(r region.Name, service string) string { return "_INBOX." + string(r) + "." + service }
+
 // bucketStream is the stream that the broker keeps a bucket in.
 func bucketStream(bucket string) string { return "KV_" + bucket }

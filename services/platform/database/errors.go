@@ -8,7 +8,6 @@ import (
 	"net"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -51,13 +50,16 @@ func connectionTrouble(err error) bool {
 	var connect *pgconn.ConnectError
 	var netErr net.Error
 	return errors.As(err, &connect) || errors.As(err, &netErr) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+		errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 // rolledBack says whether an error of COMMIT tells for sure that nothing was committed: the server said so in an
 // ordinary error, or nothing was sent. A FATAL answer may come after the commit; 40003 is the engine's own "unknown".
+//
+// pgx 5.12 calls "conn closed" safe to retry also when the connection was lost waiting for the answer to COMMIT.
+// The caller has seen the connection open just before, so here it means that.
 func rolledBack(err error) bool {
-	if errors.Is(err, pgx.ErrTxCommitRollback) || errors.Is(err, pgx.ErrTxClosed) || pgconn.SafeToRetry(err) {
+	if pgconn.SafeToRetry(err) && !errors.Is(err, pgconn.ErrConnClosed) {
 		return true
 	}
 	var pg *pgconn.PgError

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // maxAttempts bounds retries. Writers of one organization queue on one row (org_heads), so the last of n concurrent ones
@@ -96,6 +97,9 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Cont
 		return fmt.Errorf("database: before commit: %w", err)
 	}
 	done = true
+	if tx.Conn().IsClosed() { // fn lost it and returned nil
+		return unavailable(pgconn.ErrConnClosed)
+	}
 	err = commit(ctx, tx, opts)
 	if err == nil || errors.Is(err, ErrUnknownOutcome) {
 		for _, fn := range mine.after {

@@ -3,6 +3,7 @@ package database_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 	"testing/fstest"
 
@@ -23,7 +24,10 @@ CREATE TABLE IF NOT EXISTS accounts (
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLE accounts TO {{app}};
 `
 
-var migrations = fstest.MapFS{"migrations/0100_accounts.sql": {Data: []byte(accounts)}}
+var (
+	migrations = fstest.MapFS{"migrations/0100_accounts.sql": {Data: []byte(accounts)}}
+	sets       = []fs.FS{migrations}
+)
 
 func open(t *testing.T) *database.DB {
 	db := dbtest.New(t, "bank", migrations)

@@ -164,3 +164,14 @@ func cause(wire *connect.Error, f *Error, known []Table) error {
 	}
 	return wire
 }
+
+// Passed marks another service's answer as meant for our caller: a server that only forwards passes it on as it is.
+func Passed(err error) error {
+	var f *Error
+	if !errors.As(err, &f) {
+		return err
+	}
+	c := *f
+	c.remote = false
+	return &c
+}

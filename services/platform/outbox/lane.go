@@ -1,40 +1,59 @@
 package outbox
 
 import (
+	"cmp"
 	"context"
-	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	pageSize     = 256 // rows read at once: with the largest messages 192 MiB, in practice some 100 KiB
-	inParallel   = 16  // organizations whose rows are sent at the same time in one lane
-	firstBackoff = 50 * time.Millisecond
+	pageSize   = 256 // rows read at once: with the largest messages 192 MiB, in practice some 100 KiB
+	inParallel = 16  // organizations whose rows are sent at the same time in one lane
 )
 
-// lane sends the rows of one path, by one goroutine that spreads a page over several.
+// lane sends the rows of one path. One goroutine reads pages and deals each organization's rows, in order, to a worker;
+// one deletes what workers got out, many organizations at once. An organization is with one worker until its rows are
+// deleted, so that its order holds and a slow one keeps nobody waiting while fewer than inParallel are slow.
 type lane struct {
 	path
 	relay  *Relay
 	signal chan struct{}
+	acks   chan ack
+	slots  chan struct{}
 	// until is when the lease ends, by this process's clock; the other side of it is the database's.
 	until atomic.Pointer[time.Time]
-	// failed belongs to run: the organizations that wait after a failure.
-	failed map[string]failure
+	// wakes counts signals: rows may have come since a page was read.
+	wakes atomic.Int64
+
+	mu   sync.Mutex // guards what follows
+	orgs map[string]standing
 }
 
-type failure struct {
-	times int
-	until time.Time
+// queue is the rows of one organization, in order.
+type queue struct {
+	org   string
+	rows  []waitingRow
+	more  bool  // the page ended with it: there may be more rows
+	wakes int64 // when the page was read
+}
+
+// ack is what a worker got done.
+type ack struct {
+	queue
+	sent int
+	err  error
 }
 
 func newLane(p path, r *Relay) *lane {
-	return &lane{path: p, relay: r, signal: make(chan struct{}, 1), failed: map[string]failure{}}
+	return &lane{path: p, relay: r, signal: make(chan struct{}, 1), acks: make(chan ack, inParallel),
+		slots: make(chan struct{}, inParallel), orgs: map[string]standing{}}
 }
 
 func (l *lane) wake() {
+	l.wakes.Add(1)
 	select {
 	case l.signal <- struct{}{}:
 	default: // it is awake, or will be
@@ -55,131 +74,89 @@ func (l *lane) held() bool {
 	return until != nil && time.Now().Before(*until)
 }
 
+// run deals rows out until ctx ends, and then waits for what is under way.
 func (l *lane) run(ctx context.Context) {
+	var workers, deleter sync.WaitGroup
+	deleter.Go(func() { l.settle(ctx) })
+	defer deleter.Wait()
+	defer close(l.acks)
+	defer workers.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-l.signal:
 		}
-		for l.held() && ctx.Err() == nil {
-			more, err := l.pass(ctx)
-			l.relay.log(ctx, l.path.String(), err)
-			if err != nil || !more {
-				break
-			}
+		for l.held() && l.deal(ctx, &workers) {
 		}
 	}
 }
 
-// pass goes once through all organizations that have rows and do not wait after a failure, and takes at most a page of
-// each. more is true when some page was cut short.
-func (l *lane) pass(ctx context.Context) (more bool, err error) {
-	for after := ""; ; {
-		page, err := l.fetch(ctx, after, l.waiting(time.Now()))
-		if err != nil || len(page) == 0 {
-			return more, err
-		}
-		queues := byOrg(page)
-		sent := l.send(ctx, queues)
-		if err := l.delete(ctx, sent); err != nil {
-			return false, err // sent again later, without effect
-		}
-		if ctx.Err() != nil || !l.held() || len(page) < pageSize {
-			return more, nil
-		}
-		after = page[len(page)-1].Org
-		last := queues[len(queues)-1]
-		more = more || l.failed[last.org].times == 0
+// deal reads a page and gives it to workers; false: there was nothing to give, or no way to read it.
+func (l *lane) deal(ctx context.Context, workers *sync.WaitGroup) bool {
+	wakes := l.wakes.Load()
+	page, err := l.fetch(ctx, l.unavailable(time.Now()))
+	if err != nil {
+		l.relay.log(ctx, l.path.String(), err)
+		return false
 	}
+	queues := byOrg(page, wakes)
+	l.take(queues)
+	for i, q := range queues {
+		select {
+		case l.slots <- struct{}{}:
+		case <-ctx.Done():
+			l.release(queues[i:])
+			return false
+		}
+		workers.Go(func() {
+			done := l.sendQueue(ctx, q)
+			<-l.slots
+			l.acks <- done
+		})
+	}
+	return len(queues) > 0
 }
 
-// queue is the rows of one organization, in order.
-type queue struct {
-	org  string
-	rows []waitingRow
-}
-
-func byOrg(page []waitingRow) []queue {
+func byOrg(page []waitingRow, wakes int64) []queue {
 	var queues []queue
 	for _, row := range page {
 		if n := len(queues); n == 0 || queues[n-1].org != row.Org {
-			queues = append(queues, queue{org: row.Org})
+			queues = append(queues, queue{org: row.Org, wakes: wakes})
 		}
 		last := &queues[len(queues)-1]
 		last.rows = append(last.rows, row)
+		last.more = len(page) == pageSize
 	}
 	return queues
 }
 
-// send sends each queue up to its first failure and returns the last row sent of each queue that got any out.
-func (l *lane) send(ctx context.Context, queues []queue) (sent []waitingRow) {
-	results := make([]result, len(queues))
-	slots := make(chan struct{}, inParallel)
-	var all sync.WaitGroup
-	for i, q := range queues {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			results[i] = l.sendQueue(ctx, q)
-		})
-	}
-	all.Wait()
-	for i, q := range queues {
-		if n := results[i].sent; n > 0 {
-			sent = append(sent, q.rows[n-1])
-		}
-		l.note(ctx, q, results[i])
-	}
-	return sent
-}
-
-type result struct {
-	sent int
-	err  error
-}
-
-func (l *lane) sendQueue(ctx context.Context, q queue) (r result) {
+// sendQueue sends rows up to the first failure, the loss of the lease or the end.
+func (l *lane) sendQueue(ctx context.Context, q queue) ack {
+	done := ack{queue: q}
 	for _, row := range q.rows {
 		if ctx.Err() != nil || !l.held() {
-			return r
+			break
 		}
-		if r.err = l.sendRow(ctx, row); r.err != nil {
-			return r
+		if done.err = l.sendRow(ctx, row); done.err != nil {
+			break
 		}
-		r.sent++
+		done.sent++
 	}
-	return r
+	return done
 }
 
-// note lets an organization whose sending failed wait, each time longer, and logs the first failure and each tenth.
-func (l *lane) note(ctx context.Context, q queue, r result) {
-	if r.err == nil || ctx.Err() != nil {
-		if r.err == nil {
-			delete(l.failed, q.org)
+// settle deletes what workers got out, as much at once as there is, and frees the organizations.
+func (l *lane) settle(ctx context.Context) {
+	for first := range l.acks {
+		done := []ack{first}
+		for len(done) < pageSize && len(l.acks) > 0 {
+			done = append(done, <-l.acks)
 		}
-		return
-	}
-	was := l.failed[q.org]
-	if r.sent > 0 {
-		was.times = 0
-	}
-	pause := min(firstBackoff<<min(was.times, 10), l.relay.cfg.MaxBackoff)
-	l.failed[q.org] = failure{times: was.times + 1, until: time.Now().Add(pause/2 + rand.N(pause/2+1))}
-	if was.times%10 == 0 {
-		row := q.rows[r.sent]
-		l.relay.cfg.Logger.WarnContext(ctx, "the outbox relay could not send, trying again", "home", l.home, "target", l.target,
-			"org", q.org, "version", row.OrgVersion, "what", row.What, "times", was.times+1, "error", r.err.Error())
-	}
-}
-
-// waiting returns the organizations that wait, and forgets none: the next success does.
-func (l *lane) waiting(now time.Time) []string {
-	orgs := []string{}
-	for org, f := range l.failed {
-		if now.Before(f.until) {
-			orgs = append(orgs, org)
+		slices.SortFunc(done, func(a, b ack) int { return cmp.Compare(a.org, b.org) }) // relays that overlap delete in one order
+		if err := l.delete(ctx, done); err != nil {
+			l.relay.log(ctx, l.path.String(), err) // sent again later, without effect
 		}
+		l.note(ctx, done)
 	}
-	return orgs
 }

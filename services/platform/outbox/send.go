@@ -16,8 +16,8 @@ import (
 const selectWaiting = `SELECT o.org, o.org_version, o.ordinal, o.what, o.name, o.body, o.fact_version, o.removed, o.traceparent,
 		e.stream, e.version, e.schema_version, e.kind, e.payload, e.sealed, e.key_id, e.actor, e.cause, e.occurred_at, e.recorded_at
 	FROM outbox o LEFT JOIN events e ON o.what = 'event' AND e.region = o.region AND e.id = o.name
-	WHERE o.region = $1 AND o.target = $2 AND o.org > $3 AND o.org <> ALL ($4::TEXT[])
-	ORDER BY o.org, o.org_version, o.ordinal LIMIT $5`
+	WHERE o.region = $1 AND o.target = $2 AND o.org <> ALL ($3::TEXT[])
+	ORDER BY o.org, o.org_version, o.ordinal LIMIT $4`
 
 // waitingRow is an outbox row, with its event where it has one.
 type waitingRow struct {
@@ -47,10 +47,10 @@ type waitingRow struct {
 // databaseTimeout bounds reading and deleting a page.
 const databaseTimeout = 5 * time.Second
 
-func (l *lane) fetch(ctx context.Context, after string, without []string) ([]waitingRow, error) {
+func (l *lane) fetch(ctx context.Context, without []string) ([]waitingRow, error) {
 	ctx, cancel := context.WithTimeout(ctx, databaseTimeout)
 	defer cancel()
-	rows, err := l.relay.cfg.DB.Pool().Query(ctx, selectWaiting, l.home, string(l.target), after, without, pageSize)
+	rows, err := l.relay.cfg.DB.Pool().Query(ctx, selectWaiting, l.home, string(l.target), without, pageSize)
 	if err != nil {
 		return nil, err
 	}
@@ -59,17 +59,20 @@ func (l *lane) fetch(ctx context.Context, after string, without []string) ([]wai
 
 const deleteSent = `DELETE FROM outbox WHERE region = $1 AND target = $2 AND org = $3 AND (org_version, ordinal) <= ($4, $5)`
 
-// delete removes what was acknowledged, up to each given row, also when ctx has just ended. All that is below was sent
-// by this relay in this pass or by another one before: rows go out in order.
-func (l *lane) delete(ctx context.Context, sent []waitingRow) error {
-	if len(sent) == 0 {
-		return nil
-	}
+// delete removes the rows that were acknowledged, also when ctx has just ended. All rows of an organization that are
+// below one that was sent were sent before it: nothing else is deleted, however late this comes.
+func (l *lane) delete(ctx context.Context, done []ack) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), databaseTimeout)
 	defer cancel()
 	var batch pgx.Batch
-	for _, row := range sent {
-		batch.Queue(deleteSent, l.home, string(l.target), row.Org, row.OrgVersion, row.Ordinal)
+	for _, a := range done {
+		if a.sent > 0 {
+			last := a.rows[a.sent-1]
+			batch.Queue(deleteSent, l.home, string(l.target), a.org, last.OrgVersion, last.Ordinal)
+		}
+	}
+	if batch.Len() == 0 {
+		return nil
 	}
 	return l.relay.cfg.DB.Pool().SendBatch(ctx, &batch).Close()
 }

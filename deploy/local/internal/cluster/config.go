@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 
@@ -15,17 +16,28 @@ import (
 // would write, and the services' strict decoding is part of what is tried.
 type fields = map[string]any
 
-// writeConfig writes a service's configuration file and returns its path.
-func (c *Cluster) writeConfig(r region.Region, s service) (string, error) {
-	database, err := c.databaseConfig(r.Jurisdiction, s)
-	if err != nil {
-		return "", err
+// configFile is where a service's configuration is.
+func (c *Cluster) configFile(r region.Name, s service) string {
+	return c.layout.region(r, s.name, "config.yaml")
+}
+
+func (c *Cluster) writeConfigs() error {
+	for _, r := range c.regions.All() {
+		for _, s := range services {
+			if err := c.writeConfig(r, s); err != nil {
+				return fmt.Errorf("configuration of %s in %s: %w", s.name, r.Name, err)
+			}
+		}
 	}
+	return nil
+}
+
+func (c *Cluster) writeConfig(r region.Region, s service) error {
 	cert, key := c.certFiles(r.Name, s.name)
 	config := fields{
 		"region":   r.Name,
 		"regions":  regions,
-		"database": database,
+		"database": c.databaseConfig(r.Jurisdiction, s),
 		"nats": fields{
 			"url": c.brokerURL(r.Name), "ca_file": c.CAFile(), "cert_file": cert, "key_file": key,
 		},
@@ -42,15 +54,30 @@ func (c *Cluster) writeConfig(r region.Region, s service) (string, error) {
 	case "identity":
 		config["operators"] = []fields{{"name": operatorName, "key_sha256": c.operator.hash}}
 	case "device-gateway":
-		config["locks"] = c.lockConfig(r)
-		config["state_dir"] = c.layout.region(r.Name, s.name)
+		maps.Copy(config, c.gatewayConfig(r))
 	}
 	text, err := yaml.Marshal(config)
 	if err != nil {
-		return "", err
+		return err
 	}
-	path := c.layout.region(r.Name, s.name, "config.yaml")
-	return path, os.WriteFile(path, text, 0o600)
+	return writeSecret(c.configFile(r.Name, s), text)
+}
+
+// gatewayConfig is what only a gateway is told: where locks dial, here and at the neighbours, and who signs for them.
+func (c *Cluster) gatewayConfig(r region.Region) fields {
+	endpoints := fields{}
+	for _, other := range c.regions.In(r.Jurisdiction) {
+		endpoints[string(other.Name)] = c.LockEndpoint(other.Name)
+	}
+	return fields{
+		"state_dir": c.layout.region(r.Name, "device-gateway", "state"),
+		"locks": fields{
+			"listen":       c.LockEndpoint(r.Name),
+			"endpoints":    endpoints,
+			"ca_cert_file": c.layout.jurisdiction(r.Jurisdiction, "devices", "ca.pem"),
+			"ca_key_file":  c.layout.jurisdiction(r.Jurisdiction, "devices", "ca.key"),
+		},
+	}
 }
 
 // peers is the static discovery: every instance of every service.

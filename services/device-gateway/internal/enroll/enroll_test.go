@@ -6,16 +6,15 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
 	"fmt"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/cardea-mesh/cardea/services/platform/pki"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -30,20 +29,11 @@ func regions(t *testing.T) *region.Map {
 
 func authority(t *testing.T) *Authority {
 	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device root"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(1000 * time.Hour), KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	root, err := pki.NewRoot("device root", time.Now().Add(10000*time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, err := NewAuthority(tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
+	return NewAuthority(root)
 }
 
 func newKey(t *testing.T) *ecdsa.PrivateKey {
@@ -71,16 +61,16 @@ func TestADeviceCertificateNamesItsDeviceAndIsNoServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	device, org := region.NewID(region.Device, "euc"), region.NewID(region.Organization, "euc")
-	issued, err := a.SignDevice(r, device, org, time.Now(), time.Hour)
+	der, err := a.SignDevice(r, device, org, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, err := x509.ParseCertificate(issued.DER)
+	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		t.Fatal(err)
 	}
 	id, err := IdentityOf(cert, m)
-	if err != nil || id.Device != device || id.Org != org || string(id.KeyHash) != string(issued.KeyHash) {
+	if err != nil || id.Device != device || id.Org != org || string(id.KeyHash) != string(r.KeyHash()) {
 		t.Fatalf("%+v, %v", id, err)
 	}
 	if _, err := cert.Verify(x509.VerifyOptions{Roots: a.Pool(), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}); err != nil {
@@ -118,11 +108,11 @@ func TestAServerCertificateRenewsItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, _ := s.Get()
-	now = now.Add(10 * 24 * time.Hour)
+	now = now.Add(50 * 24 * time.Hour)
 	if same, _ := s.Get(); same != first {
 		t.Fatal("made again too early")
 	}
-	now = now.Add(11 * 24 * time.Hour)
+	now = now.Add(15 * 24 * time.Hour)
 	if next, err := s.Get(); err != nil || next == first {
 		t.Fatalf("not made again: %v", err)
 	}

@@ -1,20 +1,13 @@
 package enroll
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"sync"
 	"time"
 )
 
-// serverTTL is how long a gateway's certificate for locks holds; it is made again when a third of that is left.
-const serverTTL = 30 * 24 * time.Hour
-
-// ServerCertificate is a gateway's certificate for locks. It renews itself.
+// ServerCertificate is a gateway's certificate for locks. It is made again when a third of its life is left.
 type ServerCertificate struct {
 	authority *Authority
 	now       func() time.Time
@@ -39,22 +32,19 @@ func (s *ServerCertificate) Get() (*tls.Certificate, error) {
 	if s.current != nil && now.Before(s.renewAt) {
 		return s.current, nil
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	pair, err := s.authority.root.IssueServer(ServerName)
 	if err != nil {
 		return nil, err
 	}
-	der, err := s.authority.sign(&x509.Certificate{
-		Subject:     pkix.Name{CommonName: ServerName},
-		DNSNames:    []string{ServerName},
-		NotBefore:   now.Add(-skew),
-		NotAfter:    now.Add(serverTTL),
-		KeyUsage:    x509.KeyUsageDigitalSignature,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}, &key.PublicKey)
+	cert, err := pair.TLS()
 	if err != nil {
 		return nil, err
 	}
-	s.current = &tls.Certificate{Certificate: [][]byte{der, s.authority.root.Raw}, PrivateKey: key}
-	s.renewAt = now.Add(serverTTL * 2 / 3)
+	leaf, err := x509.ParseCertificate(cert.Certificate[0])
+	if err != nil {
+		return nil, err
+	}
+	cert.Certificate = [][]byte{leaf.Raw, s.authority.RootDER()}
+	s.current, s.renewAt = &cert, now.Add(leaf.NotAfter.Sub(now)*2/3)
 	return s.current, nil
 }

@@ -136,7 +136,9 @@ func (j *Journal) Append(ctx context.Context, entries ...Entry) error {
 func (j *Journal) Mark(device string, epoch uint64) Mark { return j.marks.get(device, epoch) }
 
 // Watch returns a channel that gets a value after a durable mark of the device grew; call stop when done.
-func (j *Journal) Watch(device string) (changed <-chan struct{}, stop func()) { return j.marks.watch(device) }
+func (j *Journal) Watch(device string) (changed <-chan struct{}, stop func()) {
+	return j.marks.watch(device)
+}
 
 // Waiting is how many bytes are on disk and not delivered; roughly, for metrics.
 func (j *Journal) Waiting() int64 {

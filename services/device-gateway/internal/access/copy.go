@@ -1,0 +1,307 @@
+package access
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
+	"github.com/cardea-mesh/cardea/services/platform/keyring"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"golang.org/x/sync/errgroup"
+)
+
+// DefaultMaxAge is how old a copy may be by default.
+const DefaultMaxAge = 24 * time.Hour
+
+// lookEvery is how often the copy notes that it is up to date; the note is on disk each noteEvery.
+const (
+	lookEvery = time.Second
+	noteEvery = time.Minute
+)
+
+// Source is the region's broker. bus.Bus is one.
+type Source interface {
+	WatchState(ctx context.Context, onUpdate func(bus.Update), onCaughtUp func(incarnation string)) error
+	Connected() bool
+}
+
+// Head is a version that was applied: all of the organization's commits in a service and home region up to it.
+type Head struct {
+	Org, Service, Region string
+	Version              int64
+}
+
+// Config of a Copy; all fields but MaxAge are required.
+type Config struct {
+	// Dir holds the file copy; it is made when it is missing.
+	Dir string
+	// Ring has the jurisdiction's state keys.
+	Ring    *keyring.Ring
+	Regions *region.Map
+	// MaxAge is how old the copy may get before every decision is COPY_TOO_OLD; 0: DefaultMaxAge.
+	MaxAge time.Duration
+	Now    func() time.Time
+	Logger *slog.Logger
+	// OnApplied is told which versions are applied, once they are also on disk. It must not block.
+	OnApplied func([]Head)
+	// OnDeviceGone is told that a device is not, or no longer with the same key, to be served. It must not block.
+	OnDeviceGone func(deviceID string)
+}
+
+// held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, or what could not be read.
+type held struct {
+	record *typev1.StateRecord
+	fact   fact
+}
+
+// Copy is the access state of the jurisdiction, in memory and in a file.
+type Copy struct {
+	cfg   Config
+	store *store
+
+	mu sync.RWMutex // guards all below
+	// records are all keys, so that the file can be written anew.
+	records       map[string]held
+	organizations map[string]*organization
+	devices       map[string]Device
+	// revoked are the devices whose tombstone is held.
+	revoked map[string]bool
+	// asOf is when the copy was last known to be what the broker has; zero: never loaded whole.
+	asOf time.Time
+	// load is the load under way, or the last one.
+	load load
+	// changed is closed and replaced when a device comes or goes, or the copy becomes ready.
+	changed chan struct{}
+}
+
+// load is one delivery of a whole bucket.
+type load struct {
+	incarnation string
+	seen        map[string]bool // nil once it is complete
+	caughtUp    bool
+}
+
+// Open reads the file copy, if there is one. Run keeps it up to date.
+func Open(cfg Config) (*Copy, error) {
+	if cfg.MaxAge == 0 {
+		cfg.MaxAge = DefaultMaxAge
+	}
+	c := &Copy{
+		cfg: cfg, records: map[string]held{}, organizations: map[string]*organization{}, devices: map[string]Device{},
+		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
+	}
+	var err error
+	if c.store, err = openStore(cfg.Dir, cfg.Logger, c.restore); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Run follows the source and writes the file until ctx ends.
+func (c *Copy) Run(ctx context.Context, source Source) error {
+	if heads := c.allHeads(); len(heads) > 0 {
+		c.cfg.OnApplied(heads) // what the file had is applied and on disk
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return source.WatchState(ctx, c.update, c.caughtUp) })
+	g.Go(func() error { return c.store.run(ctx, c.all, c.cfg.OnApplied) })
+	g.Go(func() error { return c.look(ctx, source) })
+	return g.Wait()
+}
+
+// restore takes one record of the file.
+func (c *Copy) restore(key string, record *typev1.StateRecord) {
+	switch {
+	case key == asOfKey:
+		c.asOf = time.Unix(0, record.GetVersion())
+	case record.GetRemoved() && record.GetVersion() == 0: // swept
+		c.put(key, nil)
+	default:
+		c.put(key, record)
+	}
+}
+
+// update takes one record of the broker.
+func (c *Copy) update(u bus.Update) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loading(u.Incarnation)
+	if c.load.seen != nil {
+		c.load.seen[u.Key] = true
+	}
+	if old, ok := c.records[u.Key]; ok && old.record.GetVersion() >= u.Record.GetVersion() {
+		return
+	}
+	c.put(u.Key, u.Record)
+	c.store.add(u.Key, u.Record)
+}
+
+// loading starts over when the bucket is another one than before.
+func (c *Copy) loading(incarnation string) {
+	if c.load.incarnation != incarnation {
+		c.load = load{incarnation: incarnation, seen: map[string]bool{}}
+	}
+}
+
+// caughtUp is called when the broker has no more to deliver for now.
+func (c *Copy) caughtUp(incarnation string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.loading(incarnation)
+	c.sweep()
+	c.load.caughtUp = true
+	c.noteAsOf()
+	c.broadcast()
+}
+
+// sweep drops what a complete load did not bring: its tombstone was purged. An organization for which the bucket is
+// behind what is held keeps its facts: the bucket was made anew and is still being filled.
+func (c *Copy) sweep() {
+	if c.load.seen == nil {
+		return
+	}
+	seen := c.load.seen
+	c.load.seen = nil
+	behind := map[string]bool{}
+	for key := range c.records {
+		if k, ok := parseKey(key); ok && k.kind == kindHead && !seen[key] {
+			behind[k.org] = true
+		}
+	}
+	for key := range c.records {
+		if k, ok := parseKey(key); ok && !seen[key] && !behind[k.org] {
+			c.put(key, nil)
+			c.store.add(key, &typev1.StateRecord{Removed: true})
+		}
+	}
+}
+
+// look notes now and then that the copy is what the broker has.
+func (c *Copy) look(ctx context.Context, source Source) error {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+			c.lookOnce(source.Connected())
+		}
+	}
+}
+
+func (c *Copy) lookOnce(connected bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !connected {
+		c.load.caughtUp = false // until the next caughtUp
+	}
+	if !c.load.caughtUp {
+		return
+	}
+	if now := c.cfg.Now(); now.Sub(c.store.noted) >= noteEvery {
+		c.noteAsOf()
+	} else {
+		c.asOf = now
+	}
+}
+
+// noteAsOf is called with mu held.
+func (c *Copy) noteAsOf() {
+	c.asOf = c.cfg.Now()
+	c.store.noted = c.asOf
+	c.store.add(asOfKey, &typev1.StateRecord{Version: c.asOf.UnixNano()})
+}
+
+// put replaces what is held of a key; a nil record takes it out for good. mu is held, or the Copy is not shared yet.
+func (c *Copy) put(text string, record *typev1.StateRecord) {
+	k, known := parseKey(text)
+	old, had := c.records[text]
+	if record == nil {
+		delete(c.records, text)
+	}
+	var next fact
+	if known && record != nil && !record.GetRemoved() && k.kind != kindHead {
+		var err error
+		if next, err = c.decode(k, record.GetBody()); err != nil {
+			c.cfg.Logger.Error("access: a fact cannot be read; nothing that depends on it opens a door", "key", text, "error", err)
+			next = nil
+		}
+	}
+	if known {
+		c.swap(k, record, old.fact, next)
+	}
+	if record != nil {
+		c.records[text] = held{record: record, fact: next}
+	}
+	if k.isDevice() {
+		delete(c.revoked, k.id)
+		if record.GetRemoved() {
+			c.revoked[k.id] = true
+		}
+		if had || next != nil {
+			c.deviceChanged(k.id, old.fact, next)
+		}
+	}
+}
+
+func (c *Copy) swap(k factKey, record *typev1.StateRecord, old, next fact) {
+	o := c.organizations[k.org]
+	if o == nil {
+		o = newOrganization()
+		c.organizations[k.org] = o
+	}
+	if old != nil {
+		old.remove(o)
+	}
+	if next != nil {
+		next.add(o)
+	}
+	switch {
+	case k.kind == kindHead && record == nil:
+		delete(o.heads, k.id)
+	case k.kind == kindHead:
+		o.heads[k.id] = record.GetVersion()
+	}
+}
+
+func (c *Copy) deviceChanged(id string, old, next fact) {
+	before, _ := old.(device)
+	after, ok := next.(device)
+	if old != nil && (!ok || string(before.KeyHash) != string(after.KeyHash) || before.Door != after.Door) {
+		c.cfg.OnDeviceGone(id)
+	}
+	c.broadcast()
+}
+
+func (c *Copy) broadcast() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// all gives the whole copy to write, as of one moment.
+func (c *Copy) all(yield func(key string, record *typev1.StateRecord)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for key, h := range c.records {
+		yield(key, h.record)
+	}
+	if !c.asOf.IsZero() {
+		yield(asOfKey, &typev1.StateRecord{Version: c.asOf.UnixNano()})
+	}
+}
+
+func (c *Copy) allHeads() []Head {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var heads []Head
+	for key, h := range c.records {
+		if head, ok := headOf(key, h.record); ok {
+			heads = append(heads, head)
+		}
+	}
+	return heads
+}

@@ -1,0 +1,195 @@
+package access
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy"
+	"github.com/cardea-mesh/cardea/services/policy/credential"
+)
+
+// permissionsService is the service whose version a decision names.
+const permissionsService = "permissions"
+
+// Verdict is what was decided about a presented card.
+type Verdict struct {
+	Decision *permissionsv1.Decision
+	// Person and Credential are empty when the card is not known.
+	Person, Credential string
+	// UnlockFor is the door's; only for a grant.
+	UnlockFor time.Duration
+}
+
+// Granted says whether the door opens.
+func (v Verdict) Granted() bool {
+	return v.Decision.GetOutcome() == permissionsv1.Outcome_OUTCOME_GRANTED
+}
+
+// Decide answers whether the card opens the device's door at a moment by the gateway's clock. It reads memory only.
+func (c *Copy) Decide(deviceID string, card *lockwirev1.Card, at time.Time) Verdict {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	dev, ok := c.devices[deviceID]
+	o := c.organizations[dev.Org]
+	if !ok || o == nil {
+		return c.verdict(dev, o, holder{}, policy.Deny(policy.ReasonUnknownDoor))
+	}
+	who := o.find(card)
+	if c.tooOld(at) {
+		return c.verdict(dev, o, who, policy.Deny(policy.ReasonCopyTooOld))
+	}
+	fact := &policy.CredentialFact{}
+	if who.credential != "" {
+		fact.ID, fact.Status = policy.CredentialID(who.credential), policy.CredentialActive
+	}
+	return c.verdict(dev, o, who, policy.Decide(policy.Request{
+		Door: policy.DoorID(dev.Door), Person: policy.PersonID(who.person), Credential: fact,
+	}, o, policy.State{}, at))
+}
+
+func (c *Copy) tooOld(at time.Time) bool { return c.asOf.IsZero() || at.Sub(c.asOf) > c.cfg.MaxAge }
+
+func (c *Copy) verdict(dev Device, o *organization, who holder, d policy.Decision) Verdict {
+	v := Verdict{Person: who.person, Credential: who.credential, Decision: &permissionsv1.Decision{
+		Outcome: permissionsv1.Outcome(d.Outcome), Reason: permissionsv1.DecisionReason(d.Reason),
+		GrantId: string(d.Grant), ScheduleId: string(d.Schedule), Revision: c.revision(dev, o),
+	}}
+	if v.Granted() {
+		v.UnlockFor = o.doors[policy.DoorID(dev.Door)].unlockFor
+	}
+	return v
+}
+
+// revision is the version of the permissions that the decision was made from, in the door's home.
+func (c *Copy) revision(dev Device, o *organization) *typev1.ConsistencyToken {
+	home, err := c.cfg.Regions.Home(region.ID(dev.Door))
+	if err != nil || o == nil {
+		return nil
+	}
+	return &typev1.ConsistencyToken{
+		Service: permissionsService, Region: string(home.Name), OrgId: dev.Org, Version: o.heads[permissionsService+"."+string(home.Name)],
+	}
+}
+
+// find turns a card into who carries it. A reader cannot tell a plastic card from one in a phone, so both kinds are tried.
+func (o *organization) find(card *lockwirev1.Card) holder {
+	format := formats(card.GetFormat())
+	if format == "" {
+		return holder{}
+	}
+	for id, key := range o.keys {
+		for _, kind := range []string{credential.KindCard, credential.KindMobile} {
+			digest := credential.Digest(key, kind, format, card.GetBitLength(), card.GetBits())
+			if who, ok := o.holders[presented{keyID: id, digest: digest}]; ok {
+				return who
+			}
+		}
+	}
+	return holder{}
+}
+
+func formats(f lockwirev1.CardFormat) string {
+	switch f {
+	case lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26:
+		return credential.FormatWiegand26
+	case lockwirev1.CardFormat_CARD_FORMAT_WIEGAND34:
+		return credential.FormatWiegand34
+	case lockwirev1.CardFormat_CARD_FORMAT_WIEGAND37:
+		return credential.FormatWiegand37
+	case lockwirev1.CardFormat_CARD_FORMAT_UID:
+		return credential.FormatUID
+	case lockwirev1.CardFormat_CARD_FORMAT_PKOC:
+		return credential.FormatPKOC
+	default:
+		return ""
+	}
+}
+
+// Ready says whether the copy was ever loaded whole; before that nothing is known about devices.
+func (c *Copy) Ready() bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return !c.asOf.IsZero()
+}
+
+// AsOf is when the copy was last known to be what the broker has; zero: never.
+func (c *Copy) AsOf() time.Time {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.asOf
+}
+
+// Device returns an enrolled device. removed: it is known to have been revoked.
+func (c *Copy) Device(id string) (d Device, known, removed bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	d, known = c.devices[id]
+	return d, known, !known && c.revoked[id]
+}
+
+// DevicesOf returns the devices of a door; a door has few.
+func (c *Copy) DevicesOf(org, door string) []Device {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var list []Device
+	for _, d := range c.devices {
+		if d.Org == org && d.Door == door {
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// UnlockFor is how long an unlock of a door lasts; false when the door is not known.
+func (c *Copy) UnlockFor(org, doorID string) (time.Duration, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if o := c.organizations[org]; o != nil {
+		d, ok := o.doors[policy.DoorID(doorID)]
+		return d.unlockFor, ok
+	}
+	return 0, false
+}
+
+// WaitDevice waits for a device to be known, for as long as ctx lasts.
+func (c *Copy) WaitDevice(ctx context.Context, id string) (Device, bool) {
+	for {
+		c.mu.RLock()
+		d, ok := c.devices[id]
+		changed := c.changed
+		c.mu.RUnlock()
+		if ok {
+			return d, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Device{}, false
+		}
+	}
+}
+
+// Version is the version of an organization that was applied, in a service and home region; 0: none.
+func (c *Copy) Version(org, service, home string) int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if o := c.organizations[org]; o != nil {
+		return o.heads[service+"."+home]
+	}
+	return 0
+}
+
+// headOf reads the head in a record; false for any other key.
+func headOf(key string, record *typev1.StateRecord) (Head, bool) {
+	k, ok := parseKey(key)
+	if !ok || k.kind != kindHead || record.GetRemoved() {
+		return Head{}, false
+	}
+	service, home, _ := strings.Cut(k.id, ".")
+	return Head{Org: k.org, Service: service, Region: home, Version: record.GetVersion()}, true
+}

@@ -1,0 +1,87 @@
+package access
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cardea-mesh/cardea/services/policy"
+)
+
+// door is a door with what only the gateway needs of it.
+type door struct {
+	policy.Door
+	unlockFor time.Duration
+}
+
+// holder is who carries a credential.
+type holder struct {
+	credential, person string
+}
+
+// presented is a credential's digest under one digest key.
+type presented struct {
+	keyID  string
+	digest [32]byte
+}
+
+type pair struct {
+	subject policy.SubjectID
+	target  policy.TargetID
+}
+
+// organization is all facts of one organization, ready to be asked: policy.Facts and the credentials.
+type organization struct {
+	doors     map[policy.DoorID]door
+	groups    map[policy.SubjectID][]policy.GroupID
+	grants    map[pair][]policy.Grant
+	schedules map[policy.ScheduleID]*policy.Schedule
+	holders   map[presented]holder
+	keys      map[string][32]byte
+	// heads are the versions that were applied, by `<service>.<region>`.
+	heads map[string]int64
+}
+
+var _ policy.Facts = (*organization)(nil)
+
+func newOrganization() *organization {
+	return &organization{
+		doors: map[policy.DoorID]door{}, groups: map[policy.SubjectID][]policy.GroupID{}, grants: map[pair][]policy.Grant{},
+		schedules: map[policy.ScheduleID]*policy.Schedule{}, holders: map[presented]holder{}, keys: map[string][32]byte{},
+		heads: map[string]int64{},
+	}
+}
+
+// Door implements policy.Facts.
+func (o *organization) Door(id policy.DoorID) (policy.Door, bool) {
+	d, ok := o.doors[id]
+	return d.Door, ok
+}
+
+// GroupsOf implements policy.Facts.
+func (o *organization) GroupsOf(member policy.SubjectID) []policy.GroupID { return o.groups[member] }
+
+// Grants implements policy.Facts.
+func (o *organization) Grants(subject policy.SubjectID, target policy.TargetID) []policy.Grant {
+	return o.grants[pair{subject, target}]
+}
+
+// Schedule implements policy.Facts.
+func (o *organization) Schedule(id policy.ScheduleID) (*policy.Schedule, bool) {
+	s, ok := o.schedules[id]
+	return s, ok
+}
+
+// addTo and removeFrom change a list in a map; the list is copied, because readers may hold the old one no longer than
+// the lock, but its backing array could be shared with an append.
+func addTo[K comparable, V any](m map[K][]V, key K, value V) {
+	m[key] = append(slices.Clone(m[key]), value)
+}
+
+func removeFrom[K comparable, V any](m map[K][]V, key K, gone func(V) bool) {
+	rest := slices.DeleteFunc(slices.Clone(m[key]), gone)
+	if len(rest) == 0 {
+		delete(m, key)
+		return
+	}
+	m[key] = rest
+}

@@ -1,0 +1,97 @@
+package lockport
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"google.golang.org/protobuf/proto"
+)
+
+const (
+	enrollTimeout = 10 * time.Second
+	// enrollLength is the largest frame before anybody is known.
+	enrollLength = 8192
+)
+
+// ErrClaimRefused: the claim code is unknown, was used, or has ended; which of them is not told.
+var ErrClaimRefused = errors.New("the claim code is not valid")
+
+// Enroller exchanges a claim's secret for a certificate, once. Errors: ErrClaimRefused; any other means that it cannot be
+// done now and the secret was not used up.
+type Enroller interface {
+	Enroll(ctx context.Context, secret enroll.Secret, request enroll.Request) (device region.ID, certificate []byte, err error)
+}
+
+// enroll answers one EnrollRequest and closes.
+func (p *Port) enroll(ctx context.Context, conn *tls.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, 2*enrollTimeout)
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
+	defer stop()
+	defer conn.Close()
+	answer, err := p.enrolled(ctx, conn)
+	if err != nil {
+		refusal := refusalOf(err)
+		p.cfg.Logger.WarnContext(ctx, "enrolment failed", "address", conn.RemoteAddr().String(), "code", refusal.Code.String(), "error", err)
+		answer = refusal.Message()
+	}
+	conn.SetWriteDeadline(time.Now().Add(enrollTimeout))
+	if wire.NewWriter(conn).Write(answer) != nil || conn.CloseWrite() != nil {
+		return
+	}
+	conn.NetConn().SetReadDeadline(time.Now().Add(time.Second))
+	io.CopyN(io.Discard, conn.NetConn(), 1<<17)
+}
+
+func (p *Port) enrolled(ctx context.Context, conn *tls.Conn) (proto.Message, error) {
+	conn.SetReadDeadline(time.Now().Add(enrollTimeout))
+	m, err := wire.NewReader(conn, wire.Limits{Length: enrollLength}).Next()
+	if err != nil {
+		return nil, err
+	}
+	message, ok := m.(*lockwirev1.EnrollRequest)
+	if !ok {
+		return nil, wire.Unexpected("%s where EnrollRequest was due", wire.TypeOf(m))
+	}
+	request, err := enroll.ParseRequest(message.GetCertificateRequest())
+	if err != nil {
+		return nil, err
+	}
+	device, certificate, err := p.cfg.Enroller.Enroll(ctx, enroll.Secret(message.GetClaimSecret()), request)
+	if err != nil {
+		return nil, err
+	}
+	p.cfg.Logger.InfoContext(ctx, "a lock enrolled", "device", string(device))
+	return &lockwirev1.EnrollResponse{
+		DeviceId: string(device), CertificateChain: [][]byte{certificate}, Roots: [][]byte{p.cfg.Authority.RootDER()},
+		Endpoints: p.cfg.Endpoints, ServerTimeMs: uint64(p.cfg.Now().UnixMilli()),
+	}, nil
+}
+
+func refusalOf(err error) *wire.ProtocolError {
+	var e *wire.ProtocolError
+	switch {
+	case errors.As(err, &e):
+		return e
+	case errors.Is(err, ErrClaimRefused):
+		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_CLAIM_REFUSED, Text: "the claim code is unknown, was used, or has ended"}
+	case errors.Is(err, enroll.ErrBadRequest):
+		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_BAD_CERTIFICATE_REQUEST, Text: err.Error()}
+	case isTimeout(err):
+		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_TIMED_OUT, Text: "no EnrollRequest came in time"}
+	default:
+		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE, Text: "cannot enrol now", RetryAfterMS: 5000}
+	}
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}

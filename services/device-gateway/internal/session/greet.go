@@ -1,0 +1,77 @@
+package session
+
+import (
+	"bytes"
+	"context"
+	"slices"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
+)
+
+// youngCertificate is how long after its making a certificate's device may still be on its way into the copy.
+const youngCertificate = 2 * time.Hour
+
+// greet waits for Hello, checks who it is, and answers Welcome.
+func (s *session) greet(ctx context.Context) error {
+	s.conn.SetReadDeadline(time.Now().Add(s.hub.cfg.HelloTimeout))
+	m, err := s.reader.Next()
+	if err != nil {
+		return err
+	}
+	hello, ok := m.(*lockwirev1.Hello)
+	if !ok {
+		return wire.Unexpected("%s before Hello", wire.TypeOf(m))
+	}
+	switch {
+	case hello.GetDeviceId() != s.deviceID:
+		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_IDENTITY_MISMATCH, Text: "device_id is not the certificate's"}
+	case !slices.Contains(hello.GetVersions(), wire.Version):
+		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION, Text: "no common version; this gateway speaks 1"}
+	}
+	s.bootEpoch = hello.GetBootEpoch()
+	if s.device, err = s.admit(ctx); err != nil {
+		return err
+	}
+	s.hub.add(s)
+	// From here on a revocation finds the session; one that came just before is found by looking again.
+	if _, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known {
+		return refused("the device was revoked")
+	}
+	s.open.Store(true)
+	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
+	return s.send(s.welcome())
+}
+
+// admit finds the device in the copy. One that enrolled a moment ago may not have arrived yet: it is waited for.
+func (s *session) admit(ctx context.Context) (access.Device, error) {
+	c := s.hub.cfg.Copy
+	d, known, removed := c.Device(s.deviceID)
+	if removed {
+		return d, refused("the device was revoked")
+	}
+	if !known {
+		ctx, cancel := context.WithTimeout(ctx, s.hub.cfg.KnownTimeout)
+		defer cancel()
+		if d, known = c.WaitDevice(ctx, s.deviceID); !known {
+			if !c.Ready() || s.hub.cfg.Now().Sub(s.identity.NotBefore) < youngCertificate {
+				return d, unavailable(0, "the device is not known here yet")
+			}
+			return d, refused("the device is not known")
+		}
+	}
+	if !bytes.Equal(d.KeyHash, s.identity.KeyHash) || d.Org != string(s.identity.Org) {
+		return d, refused("the device has another certificate")
+	}
+	return d, nil
+}
+
+func (s *session) welcome() *lockwirev1.Welcome {
+	return &lockwirev1.Welcome{
+		Session: s.id, ServerTimeMs: s.nowMS(), HeartbeatMs: uint32(s.hub.cfg.Heartbeat.Milliseconds()),
+		DurableUpTo: s.hub.cfg.Journal.Mark(s.deviceID, s.bootEpoch).Durable, Endpoints: s.hub.cfg.Endpoints,
+		Version: wire.Version, EventCredit: eventCredit, AccessCredit: accessCredit,
+	}
+}

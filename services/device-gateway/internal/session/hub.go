@@ -1,0 +1,182 @@
+package session
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// Errors of commands.
+var (
+	// ErrOffline: this gateway does not hold the device's connection.
+	ErrOffline = errors.New("the lock is not connected to this gateway")
+	// ErrNoAnswer: the command was sent and not answered before its end; the lock does nothing after it.
+	ErrNoAnswer = errors.New("the lock did not answer before the command's end")
+)
+
+// Copy is what a session needs of the access state. access.Copy is one.
+type Copy interface {
+	Ready() bool
+	Device(id string) (d access.Device, known, removed bool)
+	WaitDevice(ctx context.Context, id string) (access.Device, bool)
+	Decide(deviceID string, card *lockwirev1.Card, at time.Time) access.Verdict
+}
+
+// Journal is what a session needs of the journal. journal.Journal is one.
+type Journal interface {
+	Append(ctx context.Context, entries ...journal.Entry) error
+	Mark(device string, epoch uint64) journal.Mark
+	Watch(device string) (changed <-chan struct{}, stop func())
+}
+
+// Config of a Hub; everything is required but the last three.
+type Config struct {
+	Copy    Copy
+	Journal Journal
+	Maker   *lockevent.Maker
+	Now     func() time.Time
+	Tracer  trace.TracerProvider
+	Logger  *slog.Logger
+	// Endpoints are what locks are told: own region first.
+	Endpoints []*lockwirev1.Endpoint
+	// Heartbeat is how often a silent lock shall ping; default 30 s.
+	Heartbeat time.Duration
+	// HelloTimeout is how long the gateway waits for Hello; default 10 s.
+	HelloTimeout time.Duration
+	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
+	KnownTimeout time.Duration
+}
+
+// Hub is all sessions of this gateway.
+type Hub struct {
+	cfg    Config
+	tracer trace.Tracer
+
+	mu       sync.Mutex
+	sessions map[string]*session // by device; guarded by mu
+	stopping bool                // guarded by mu
+	all      sync.WaitGroup
+}
+
+// NewHub has no sessions yet.
+func NewHub(cfg Config) *Hub {
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = 30 * time.Second
+	}
+	if cfg.HelloTimeout == 0 {
+		cfg.HelloTimeout = 10 * time.Second
+	}
+	if cfg.KnownTimeout == 0 {
+		cfg.KnownTimeout = 5 * time.Second
+	}
+	return &Hub{
+		cfg: cfg, sessions: map[string]*session{},
+		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
+	}
+}
+
+// Serve runs a session on a connection whose certificate was verified, until it ends, and closes the connection.
+func (h *Hub) Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity) {
+	h.mu.Lock()
+	if h.stopping {
+		h.mu.Unlock()
+		conn.Close()
+		return
+	}
+	h.all.Add(1)
+	h.mu.Unlock()
+	defer h.all.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := newSession(h, conn, id)
+	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
+	defer stop()
+	err := s.run(ctx)
+	h.remove(s)
+	s.end(err)
+}
+
+// add makes s the device's session; an older one is closed.
+func (h *Hub) add(s *session) {
+	h.mu.Lock()
+	old := h.sessions[s.deviceID]
+	h.sessions[s.deviceID] = s
+	h.mu.Unlock()
+	if old != nil {
+		old.shut(wire.Unexpected("a newer session of this device"))
+	}
+}
+
+func (h *Hub) remove(s *session) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sessions[s.deviceID] == s {
+		delete(h.sessions, s.deviceID)
+	}
+}
+
+func (h *Hub) find(device string) *session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.sessions[device]; s != nil && s.open.Load() {
+		return s
+	}
+	return nil
+}
+
+// CloseDevice ends the session of a device that is not to be served any more. It does not block.
+func (h *Hub) CloseDevice(device string) {
+	h.mu.Lock()
+	s := h.sessions[device]
+	h.mu.Unlock()
+	if s != nil {
+		s.shut(refused("the device was revoked or changed"))
+	}
+}
+
+// Sessions is how many locks are connected.
+func (h *Hub) Sessions() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.sessions)
+}
+
+// Connected says whether a device has an open session here.
+func (h *Hub) Connected(device string) bool { return h.find(device) != nil }
+
+// Stop asks all locks to leave, waits until they have or ctx ends, and closes the rest. No session starts after it.
+func (h *Hub) Stop(ctx context.Context) {
+	h.mu.Lock()
+	h.stopping = true
+	list := make([]*session, 0, len(h.sessions))
+	for _, s := range h.sessions {
+		list = append(list, s)
+	}
+	h.mu.Unlock()
+	within := uint32(1000)
+	for _, s := range list {
+		go s.send(&lockwirev1.GoAway{WithinMs: within})
+	}
+	gone := make(chan struct{})
+	go func() { h.all.Wait(); close(gone) }()
+	select {
+	case <-gone:
+		return
+	case <-ctx.Done():
+	case <-time.After(time.Duration(within) * time.Millisecond):
+	}
+	for _, s := range list {
+		s.conn.NetConn().Close()
+	}
+}

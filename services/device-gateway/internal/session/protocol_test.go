@@ -1,0 +1,266 @@
+package session_test
+
+import (
+	"crypto/tls"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
+	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
+	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"google.golang.org/protobuf/proto"
+)
+
+func TestEachBadFrameIsToldAndCloses(t *testing.T) {
+	p := newPlace(t)
+	for _, c := range []struct {
+		name, hex string
+		code      lockwirev1.ErrorCode
+	}{
+		{"length 0", "00000000", lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
+		{"length 1", "0000000101", lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
+		{"length 65537", "00010001" + strings.Repeat("00", 70000), lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
+		{"version 2", "000000020201", lockwirev1.ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION},
+		{"unknown critical type", "0000000201ff", lockwirev1.ErrorCode_ERROR_CODE_UNKNOWN_TYPE},
+		{"no protobuf", "000000040184ffff", lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
+	} {
+		for _, after := range []bool{false, true} {
+			name := c.name + " before Hello"
+			if after {
+				name = c.name + " in a session"
+			}
+			t.Run(name, func(t *testing.T) {
+				r := p.dial()
+				if after {
+					p.open(r)
+				}
+				b, err := hex.DecodeString(c.hex)
+				p.must(err)
+				_, err = r.Write(b)
+				p.must(err)
+				p.expectError(r, c.code)
+			})
+		}
+	}
+}
+
+func TestUnknownTypesThatMayBeSkippedAre(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	b, _ := hex.DecodeString("00000005" + "01" + "7e" + "aabbcc")
+	_, err := r.Write(b)
+	p.must(err)
+	p.must(r.w.Write(&lockwirev1.Ping{Nonce: 9}))
+	m, err := r.r.Next()
+	if pong, ok := m.(*lockwirev1.Pong); err != nil || !ok || pong.GetNonce() != 9 || pong.GetServerTimeMs() == 0 {
+		t.Fatalf("%v, %v", m, err)
+	}
+}
+
+func TestMessagesOutOfPlace(t *testing.T) {
+	p := newPlace(t)
+	request := &lockwirev1.AccessRequest{RequestId: 1, EventSequence: 2, Card: badge}
+	batch := func(id, first uint64) *lockwirev1.EventBatch {
+		return &lockwirev1.EventBatch{RequestId: id, BootEpoch: 1, FirstSequence: first, Events: []*lockwirev1.Event{{}}}
+	}
+	const (
+		unexpected = lockwirev1.ErrorCode_ERROR_CODE_UNEXPECTED
+		malformed  = lockwirev1.ErrorCode_ERROR_CODE_MALFORMED
+	)
+	for _, c := range []struct {
+		name string
+		sent []proto.Message
+		code lockwirev1.ErrorCode
+	}{
+		{"a request before Hello", []proto.Message{request}, unexpected},
+		{"a gateway's message", []proto.Message{&lockwirev1.Welcome{Session: []byte{1}, HeartbeatMs: 1000, EventCredit: 1, AccessCredit: 1}}, unexpected},
+		{"two Hellos", []proto.Message{nil, nil}, unexpected},
+		{"EnrollRequest in a session", []proto.Message{nil, &lockwirev1.EnrollRequest{ClaimSecret: "x", CertificateRequest: []byte{1}}}, unexpected},
+		{"request_id twice", []proto.Message{nil, request, request}, malformed},
+		{"a jump in the ring", []proto.Message{nil, batch(1, 1), batch(2, 3)}, malformed},
+		{"a boot epoch to come", []proto.Message{nil, &lockwirev1.EventBatch{RequestId: 1, BootEpoch: 2, FirstSequence: 1, Events: []*lockwirev1.Event{{}}}}, malformed},
+		{"another device", []proto.Message{&lockwirev1.Hello{DeviceId: "device_euc_x", BootEpoch: 1, Versions: []uint32{1}}}, lockwirev1.ErrorCode_ERROR_CODE_IDENTITY_MISMATCH},
+		{"no common version", []proto.Message{&lockwirev1.Hello{DeviceId: "", BootEpoch: 1, Versions: []uint32{7}}}, lockwirev1.ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := p.dial()
+			for _, m := range c.sent {
+				if m == nil {
+					m = r.hello()
+				}
+				if h, ok := m.(*lockwirev1.Hello); ok && h.GetDeviceId() == "" {
+					h.DeviceId = r.device
+				}
+				p.must(r.w.Write(m))
+			}
+			p.expectError(r, c.code)
+		})
+	}
+}
+
+func TestAJumpUnderAGapMarkerIsTaken(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	p.must(r.w.Write(&lockwirev1.EventBatch{RequestId: 1, BootEpoch: 1, FirstSequence: 1, Events: []*lockwirev1.Event{{}}}))
+	p.must(r.w.Write(&lockwirev1.EventBatch{RequestId: 2, BootEpoch: 1, FirstSequence: 5, Events: []*lockwirev1.Event{
+		{Kind: lockwirev1.EventKind_EVENT_KIND_GAP, Lost: 4},
+	}}))
+	for {
+		m, err := r.r.Next()
+		p.must(err)
+		ack, ok := m.(*lockwirev1.EventAck)
+		if !ok {
+			t.Fatalf("%v", m)
+		}
+		if ack.GetRequestId() == 2 && ack.GetReceivedUpTo() == 5 {
+			return
+		}
+	}
+}
+
+func TestALargeBatchInPartsIsReceived(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	batch := &lockwirev1.EventBatch{RequestId: 1, BootEpoch: 1, FirstSequence: 1}
+	for range wire.MaxBatch {
+		batch.Events = append(batch.Events, &lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_ACCESS, Receipt: make([]byte, 1024)})
+	}
+	p.must(r.w.Write(batch))
+	m, err := r.r.Next()
+	if ack, ok := m.(*lockwirev1.EventAck); err != nil || !ok || ack.GetReceivedUpTo() != wire.MaxBatch {
+		t.Fatalf("%v, %v", m, err)
+	}
+}
+
+func TestALockThatSaysNothingIsToldAndClosed(t *testing.T) {
+	p := newPlace(t, func(c *session.Config) { c.HelloTimeout, c.Heartbeat = 50*time.Millisecond, time.Second })
+	p.expectError(p.dial(), lockwirev1.ErrorCode_ERROR_CODE_TIMED_OUT)
+	r := p.dial()
+	p.open(r)
+	p.expectError(r, lockwirev1.ErrorCode_ERROR_CODE_TIMED_OUT)
+}
+
+func TestAFloodIsOverTheLimit(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	go func() {
+		for range 2000 {
+			if r.w.Write(&lockwirev1.Ping{}) != nil {
+				return
+			}
+		}
+	}()
+	p.expectError(r, lockwirev1.ErrorCode_ERROR_CODE_OVER_LIMIT)
+}
+
+func TestCertificatesThatAreNotGood(t *testing.T) {
+	p := newPlace(t)
+	_, expired := p.identity(-time.Minute)
+	other, err := pki.NewRoot("another root", time.Now().Add(time.Hour))
+	p.must(err)
+	stranger, err := other.IssueServiceFor("eu", "eu-central", "x", time.Hour)
+	p.must(err)
+	foreign, err := stranger.TLS()
+	p.must(err)
+	for name, c := range map[string]struct {
+		certs    []tls.Certificate
+		protocol string
+		alert    string
+	}{
+		"expired":      {[]tls.Certificate{expired}, wire.ALPNSession, "expired"},
+		"another root": {[]tls.Certificate{foreign}, wire.ALPNSession, "certificate"},
+		"none":         {nil, wire.ALPNSession, "certificate required"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := p.clientTLS(tls.Certificate{}, c.protocol)
+			conf.Certificates = nil
+			conf.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+				if len(c.certs) == 0 {
+					return &tls.Certificate{}, nil
+				}
+				return &c.certs[0], nil
+			}
+			conn, err := tls.Dial("tcp", p.address, conf)
+			if err == nil {
+				defer conn.Close()
+				conn.SetDeadline(time.Now().Add(5 * time.Second))
+				_, err = conn.Read(make([]byte, 1))
+			}
+			if err == nil || err == io.EOF || !strings.Contains(err.Error(), c.alert) {
+				t.Fatalf("%v, wanted an alert with %q", err, c.alert)
+			}
+		})
+	}
+	if _, err := tls.Dial("tcp", p.address, p.clientTLS(tls.Certificate{}, "http/1.1")); err == nil {
+		t.Fatal("another protocol was accepted")
+	}
+}
+
+func TestAnUnknownDeviceWaitsAndARevokedOneIsRefused(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.settle()
+	p.remove(p.siteKey("device", r.device))
+	p.settle()
+	p.must(r.w.Write(r.hello()))
+	p.expectError(r, lockwirev1.ErrorCode_ERROR_CODE_DEVICE_REFUSED)
+}
+
+func TestEnrolment(t *testing.T) {
+	p := newPlace(t)
+	code := p.claim()
+	store := new(locksim.Memory)
+	device, err := locksim.Enroll(p.soon(), store, p.address, code)
+	p.must(err)
+	if got, ok, err := locksim.Enrolled(store); err != nil || !ok || got != device {
+		t.Fatalf("%q, %v, %v", got, ok, err)
+	}
+	var said *locksim.ProtocolError
+	if _, err := locksim.Enroll(p.soon(), new(locksim.Memory), p.address, code); !errors.As(err, &said) || said.Code != lockwirev1.ErrorCode_ERROR_CODE_CLAIM_REFUSED {
+		t.Fatalf("the second use of a claim code: %v", err)
+	}
+	other, err := pki.NewRoot("another root", time.Now().Add(time.Hour))
+	p.must(err)
+	secret, _, _ := strings.Cut(p.claim(), ".")
+	if _, err := locksim.Enroll(p.soon(), new(locksim.Memory), p.address, enroll.Secret(secret).Code(enroll.NewAuthority(other).Fingerprint())); !errors.Is(err, locksim.ErrWrongRoot) {
+		t.Fatalf("a claim code of another root: %v", err)
+	}
+	// The secret was not sent, so it is still good.
+	if _, err := locksim.Enroll(p.soon(), new(locksim.Memory), p.address, secret+"."+p.authority.Fingerprint()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBadEnrolmentsAreTold(t *testing.T) {
+	p := newPlace(t)
+	for name, c := range map[string]struct {
+		m    proto.Message
+		code lockwirev1.ErrorCode
+	}{
+		"no certificate request": {&lockwirev1.EnrollRequest{ClaimSecret: "x", CertificateRequest: []byte("garbage")}, lockwirev1.ErrorCode_ERROR_CODE_BAD_CERTIFICATE_REQUEST},
+		"something else":         {&lockwirev1.Ping{}, lockwirev1.ErrorCode_ERROR_CODE_UNEXPECTED},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conf := p.clientTLS(tls.Certificate{}, wire.ALPNEnroll)
+			conf.Certificates = nil
+			conn, err := tls.Dial("tcp", p.address, conf)
+			p.must(err)
+			defer conn.Close()
+			conn.SetDeadline(time.Now().Add(5 * time.Second))
+			r := &raw{Conn: conn, w: wire.NewWriter(conn), r: wire.NewReader(conn, wire.Limits{})}
+			p.must(r.w.Write(c.m))
+			p.expectError(r, c.code)
+		})
+	}
+}

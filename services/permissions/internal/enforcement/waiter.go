@@ -1,0 +1,112 @@
+package enforcement
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// Gateways knows how far every registered gateway of a jurisdiction is.
+type Gateways interface {
+	// WaitApplied returns when all have applied the commit, or after the timeout, with how far each of them is.
+	WaitApplied(ctx context.Context, commit grants.Token, timeout time.Duration) ([]Gateway, error)
+}
+
+// Gateway is how far one gateway is.
+type Gateway struct {
+	ID      region.ID
+	Region  region.Name
+	Version int64 // that it applied of the commit's service, region and organization
+	Applied bool  // the commit, or it may not decide from its copy any more
+}
+
+// Calls knows what has not reached other jurisdictions yet.
+type Calls interface {
+	// PendingRegions returns the regions to which calls of this commit, or of the organization's commits before it in
+	// the same region, are still to be made.
+	PendingRegions(ctx context.Context, commit grants.Token) ([]region.Name, error)
+}
+
+// Report is the answer.
+type Report struct {
+	// Enforced is true only when nothing is pending and everybody could be asked.
+	Enforced         bool
+	Applied, Pending []Gateway
+	PendingRegions   []region.Name
+}
+
+// Waiter waits for enforcement.
+type Waiter struct {
+	Gateways Gateways
+	Calls    Calls
+	Logger   *slog.Logger
+}
+
+const (
+	// poll is how often the outbox is asked, and how soon a gateway service that did not answer is asked again.
+	poll = 50 * time.Millisecond
+	// spare is left of the caller's own deadline, so that there is an answer rather than none.
+	spare = 200 * time.Millisecond
+)
+
+// Wait returns when the commit is enforced, or when the time is up, with what is pending. An error means that this
+// service could not read its own rows.
+func (w *Waiter) Wait(ctx context.Context, commit grants.Token, timeout time.Duration) (Report, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = max(0, min(timeout, time.Until(deadline)-spare))
+	}
+	end := time.Now().Add(timeout)
+	report, asked := w.gateways(ctx, commit, end)
+	for {
+		regions, err := w.Calls.PendingRegions(ctx, commit)
+		if err != nil {
+			return Report{}, err
+		}
+		report.PendingRegions = regions
+		if len(regions) == 0 || !pause(ctx, end) {
+			break
+		}
+	}
+	report.Enforced = asked && len(report.Pending) == 0 && len(report.PendingRegions) == 0
+	return report, nil
+}
+
+// gateways asks until somebody answers or the time is up; asked is false when nobody did.
+func (w *Waiter) gateways(ctx context.Context, commit grants.Token, end time.Time) (report Report, asked bool) {
+	for {
+		all, err := w.Gateways.WaitApplied(ctx, commit, max(0, time.Until(end)))
+		if err == nil {
+			for _, g := range all {
+				if g.Applied {
+					report.Applied = append(report.Applied, g)
+				} else {
+					report.Pending = append(report.Pending, g)
+				}
+			}
+			return report, true
+		}
+		if !pause(ctx, end) {
+			w.Logger.WarnContext(ctx, "no gateway service could be asked what is enforced", "error", err.Error())
+			return report, false
+		}
+	}
+}
+
+// pause waits a little; false when the time is up.
+func pause(ctx context.Context, end time.Time) bool {
+	left := time.Until(end)
+	if left <= 0 || ctx.Err() != nil {
+		return false
+	}
+	t := time.NewTimer(min(poll, left))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,271 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// follow decides who has to be told about whom. A region follows a subject when a grant there names it, or a group that
+// it is inside of. The book (Followers) keeps every reason by itself, so that two reasons survive the end of one; what
+// others are told is only the first reason and the end of the last.
+//
+// Inside a jurisdiction everybody reads the same database and nothing need be sent. Entries for the own jurisdiction are
+// kept all the same, for groups: such a group may contain somebody of another jurisdiction, who must then be followed.
+//
+// Groups that contain each other across a border, which neither side can see when it writes, hold each other's entries
+// for ever: a copy is then kept for too long, and nobody is let in by it.
+type follow struct {
+	Commands
+	tx  Tx
+	org region.ID
+}
+
+func (c Commands) follow(tx Tx, org region.ID) follow { return follow{c, tx, org} }
+
+// want sets one reason why a follower follows a subject. asking is the region whose commit this is.
+func (f follow) want(ctx context.Context, asking region.Name, subject region.ID, follower region.Name, why string, r Reason) error {
+	key, needed, err := f.key(ctx, asking, subject, follower, why)
+	if err != nil || !needed {
+		return err
+	}
+	before, err := f.tx.Followed(ctx, key)
+	if err != nil {
+		return err
+	}
+	if err := f.tx.SetReason(ctx, key, r); err != nil {
+		return err
+	}
+	after, err := f.tx.Followed(ctx, key)
+	if err != nil || before == after {
+		return err
+	}
+	return f.turn(ctx, key, after)
+}
+
+// key says where the reason is kept, and whether there is anything to follow at all.
+func (f follow) key(ctx context.Context, asking region.Name, subject region.ID, follower region.Name, why string) (ReasonKey, bool, error) {
+	home, err := f.Regions.Home(subject)
+	if err != nil {
+		return ReasonKey{}, false, err
+	}
+	ours := f.Regions.Together(asking, home.Name)
+	forUs := f.Regions.Together(asking, follower)
+	key := ReasonKey{Holder: asking, Org: f.org, Subject: subject, Follower: follower, Why: why}
+	switch {
+	case ours && forUs: // everybody of the jurisdiction is one follower
+		key.Holder, key.Follower = home.Name, home.Name
+		return key, subject.Kind() == region.Group, nil
+	case ours:
+		key.Holder = home.Name
+		return key, true, nil
+	case forUs: // one region of the jurisdiction receives for all, always the same: its versions then only rise
+		region, err := f.tx.FollowingRegion(ctx, asking, f.org, subject)
+		if err != nil {
+			return key, false, err
+		}
+		if region != "" {
+			key.Holder = region
+		}
+		key.Follower = key.Holder
+		return key, true, nil
+	default: // somebody of another jurisdiction in a group of ours, for a third one; at home they know by themselves
+		return key, !f.Regions.Together(home.Name, follower), nil
+	}
+}
+
+// turn tells those concerned that a subject is followed from now on, or not any more.
+func (f follow) turn(ctx context.Context, key ReasonKey, on bool) error {
+	home, err := f.Regions.Home(key.Subject)
+	if err != nil {
+		return err
+	}
+	if !f.Regions.Together(home.Name, key.Holder) {
+		commit, err := f.tx.Commit(ctx, key.Holder, f.org)
+		if err != nil {
+			return err
+		}
+		return commit.Record(FollowAsked{Home: home.Name, Subject: key.Subject, Follower: key.Follower, Wanted: on})
+	}
+	if key.Subject.Kind() != region.Group {
+		commit, err := f.tx.Commit(ctx, home.Name, f.org)
+		if err != nil {
+			return err
+		}
+		return commit.Record(PersonFollowed{Person: key.Subject, Follower: key.Follower, Wanted: on})
+	}
+	return f.turnGroup(ctx, home.Name, key, on)
+}
+
+func (f follow) turnGroup(ctx context.Context, home region.Name, key ReasonKey, on bool) error {
+	members, err := f.tx.Members(ctx, home, f.org, key.Subject)
+	if err != nil {
+		return err
+	}
+	for _, member := range members {
+		if err := f.want(ctx, home, member, key.Follower, string(key.Subject), Reason{Held: on}); err != nil {
+			return err
+		}
+	}
+	if !on {
+		members = nil
+	}
+	return f.send(ctx, home, key.Subject, key.Follower, members)
+}
+
+// send tells a follower of another jurisdiction a group's whole membership.
+func (f follow) send(ctx context.Context, home region.Name, group region.ID, follower region.Name, members []region.ID) error {
+	if f.Regions.Together(home, follower) {
+		return nil
+	}
+	commit, err := f.tx.Commit(ctx, home, f.org)
+	if err != nil {
+		return err
+	}
+	return commit.Record(MembershipsSent{Follower: follower, Group: group, Members: members})
+}
+
+// tellFollowers tells the followers of a group that a member came or went.
+func (c Commands) tellFollowers(ctx context.Context, tx Tx, org region.ID, home region.Name, m Membership, in bool) error {
+	followers, err := tx.FollowersOf(ctx, home, org, m.Group)
+	if err != nil || len(followers) == 0 {
+		return err
+	}
+	members, err := tx.Members(ctx, home, org, m.Group)
+	if err != nil {
+		return err
+	}
+	f := c.follow(tx, org)
+	for _, follower := range followers {
+		if err := f.want(ctx, home, m.Member, follower, string(m.Group), Reason{Held: in}); err != nil {
+			return err
+		}
+		if err := f.send(ctx, home, m.Group, follower, members); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// FollowRequest is what a region of another jurisdiction asks of a subject's home.
+type FollowRequest struct {
+	Org, Subject region.ID
+	Follower     region.Name
+	Wanted       bool
+	Source       Token // the asking commit
+}
+
+// Follow takes a request. One that is not younger than the latest of the same region about the same subject and follower
+// is ignored, and so is one about a group that the organization does not have here: an error would only make the sender
+// try again for ever, and block all that waits behind. The token is zero when nothing was committed.
+func (c Commands) Follow(ctx context.Context, tx Tx, r FollowRequest) (Token, error) {
+	home, err := c.Regions.Home(r.Subject)
+	if err != nil {
+		return Token{}, err
+	}
+	if c.Regions.Together(home.Name, r.Follower) || c.Regions.Together(home.Name, r.Source.Region) {
+		return Token{}, fmt.Errorf("%w: %s needs nobody to follow %s", ErrInvalid, r.Follower, r.Subject)
+	}
+	if r.Subject.Kind() == region.Group {
+		if known, err := found(tx.Group(ctx, r.Org, r.Subject)); err != nil || !known {
+			return Token{}, err
+		}
+	}
+	key := ReasonKey{Holder: home.Name, Org: r.Org, Subject: r.Subject, Follower: r.Follower, Why: string(r.Source.Region)}
+	last, err := tx.Reason(ctx, key)
+	if err != nil || last.SourceVersion >= r.Source.Version {
+		return Token{}, err
+	}
+	commit, err := tx.Commit(ctx, home.Name, r.Org)
+	if err != nil {
+		return Token{}, err
+	}
+	reason := Reason{Held: r.Wanted, SourceVersion: r.Source.Version}
+	return commit.Token(), c.follow(tx, r.Org).want(ctx, home.Name, r.Subject, r.Follower, key.Why, reason)
+}
+
+// ReceivedGroup is a group's whole membership, from its home in another jurisdiction.
+type ReceivedGroup struct {
+	Org, Group region.ID
+	Region     region.Name // that receives
+	Members    []region.ID
+	Source     Token // the home's commit
+}
+
+// Receive stores a copy. Memberships hold here from the moment at which they are received: what the home knew earlier
+// did not open a door here. One that is not younger than the latest is ignored; the token is then zero.
+func (c Commands) Receive(ctx context.Context, tx Tx, r ReceivedGroup) (Token, error) {
+	home, err := c.Regions.Home(r.Group)
+	if err != nil {
+		return Token{}, err
+	}
+	if c.Regions.Together(home.Name, r.Region) || r.Source.Region != home.Name {
+		return Token{}, fmt.Errorf("%w: %s does not receive %s from %s", ErrInvalid, r.Region, r.Group, r.Source.Region)
+	}
+	last, err := tx.ReceivedVersion(ctx, r.Region, r.Org, r.Group)
+	if err != nil || last >= r.Source.Version {
+		return Token{}, err
+	}
+	before, err := tx.Members(ctx, r.Region, r.Org, r.Group)
+	if err != nil {
+		return Token{}, err
+	}
+	commit, err := tx.Commit(ctx, r.Region, r.Org)
+	if err != nil {
+		return Token{}, err
+	}
+	if err := tx.SetReceivedVersion(ctx, r.Region, r.Org, r.Group, r.Source.Version); err != nil {
+		return Token{}, err
+	}
+	ch := MembershipsReceived{
+		Group: r.Group, Members: r.Members, SourceVersion: r.Source.Version,
+		Added: without(r.Members, before), Removed: without(before, r.Members),
+	}
+	if err := c.copyMembers(ctx, tx, commit, r, ch); err != nil {
+		return Token{}, err
+	}
+	return commit.Token(), commit.Record(ch)
+}
+
+// copyMembers writes the difference. A group of ours inside the copy may contain somebody of another jurisdiction, who
+// must then be followed by us; the home cannot know that.
+func (c Commands) copyMembers(ctx context.Context, tx Tx, commit Commit, r ReceivedGroup, ch MembershipsReceived) error {
+	f := c.follow(tx, r.Org)
+	write := func(members []region.ID, add bool, do func(context.Context, Commit, Membership) error) error {
+		for _, member := range members {
+			if err := do(ctx, commit, Membership{r.Group, member}); err != nil {
+				return err
+			}
+			if !c.Regions.Together(r.Region, c.homeOf(member)) {
+				continue
+			}
+			if err := f.want(ctx, r.Region, member, r.Region, string(r.Group), Reason{Held: add}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := write(ch.Added, true, tx.AddMembership); err != nil {
+		return err
+	}
+	return write(ch.Removed, false, tx.EndMembership)
+}
+
+// without returns the ids of all that are not in some, ascending, each once.
+func without(all, some []region.ID) []region.ID {
+	known := make(map[region.ID]bool, len(some))
+	for _, id := range some {
+		known[id] = true
+	}
+	var rest []region.ID
+	for _, id := range all {
+		if !known[id] {
+			rest = append(rest, id)
+			known[id] = true
+		}
+	}
+	slices.Sort(rest)
+	return rest
+}

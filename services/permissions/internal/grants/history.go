@@ -1,0 +1,190 @@
+package grants
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy"
+)
+
+// Question asks whether a person may open a door.
+type Question struct {
+	Org, Door, Person region.ID
+	At                time.Time // zero: now
+	AtLeast           []Token
+}
+
+// Answer is what was decided, and from which state.
+type Answer struct {
+	policy.Decision
+	Revision Token
+}
+
+// Check decides from what is known now. now is the clock; where the organization's head is later, whose clock runs ahead,
+// the head counts: a write that was answered is never in the future of a later question.
+func (c Commands) Check(ctx context.Context, r Reader, q Question, now time.Time) (Answer, error) {
+	home, err := c.Regions.Home(q.Door)
+	if err != nil {
+		return Answer{}, err
+	}
+	if err := r.Fresh(ctx, q.AtLeast); err != nil {
+		return Answer{}, err
+	}
+	head, err := r.Head(ctx, home.Name, q.Org)
+	if err != nil {
+		return Answer{}, err
+	}
+	if _, err := r.Door(ctx, q.Org, q.Door); err != nil {
+		return Answer{}, err
+	}
+	if q.At.IsZero() {
+		q.At = later(Instant(now), head.RecordedAt)
+	}
+	facts, err := r.Facts(ctx, FactsQuery{
+		Org: q.Org, Home: home.Name, Doors: []region.ID{q.Door}, People: []region.ID{q.Person}, Moment: Moment{At: q.At},
+	})
+	if err != nil {
+		return Answer{}, err
+	}
+	return Answer{decide(facts, q.Door, q.Person, q.At), head.Token}, nil
+}
+
+func decide(facts policy.Facts, door, person region.ID, at time.Time) policy.Decision {
+	req := policy.Request{Door: policy.DoorID(door), Person: policy.PersonID(person)}
+	return policy.Decide(req, facts, policy.State{}, at)
+}
+
+// HistoryQuery asks who could open Door, or which doors of Home Person could open: exactly one of the two is set.
+type HistoryQuery struct {
+	Org          region.ID
+	Door, Person region.ID
+	Home         region.Name // the door's, or with Person the region asked about
+	At           time.Time
+	KnownAt      time.Time // zero: the latest that is known; pages after the first repeat what the first answered
+	After        string    // the last id of the previous page
+	Size         int       // of the page
+}
+
+// HistoryPage is a part of the answer, ascending.
+type HistoryPage struct {
+	Access  []Access
+	KnownAt time.Time // at which everything was known
+	// Next is where the next page begins, empty after the last. A page may be short, or empty, and have a next one.
+	Next string
+	Head Head
+}
+
+// Access is one pair that could open.
+type Access struct {
+	Person, Door region.ID
+	Decision     policy.Decision
+}
+
+// maxExamined bounds the work for one page: where schedules exclude nearly everybody a page is cut, with its cursor.
+const maxExamined = 10_000
+
+// History answers from the rows that were known at one moment about another. It reads the head first: what is committed
+// later is not in the answer. now is the clock, against which a KnownAt in the future is refused.
+func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now time.Time) (HistoryPage, error) {
+	var page HistoryPage
+	latest, err := c.heads(ctx, r, q, &page)
+	if err != nil {
+		return HistoryPage{}, err
+	}
+	if q.KnownAt.After(later(now, latest)) {
+		return HistoryPage{}, fmt.Errorf("%w: known_at %s is in the future", ErrClockNonsense, text(q.KnownAt))
+	}
+	if q.KnownAt.IsZero() {
+		// Not the clock: commits that are being made now may bear an earlier moment, and would turn up on later pages.
+		q.KnownAt = latest
+	}
+	page.KnownAt = q.KnownAt
+	if q.Door != "" {
+		if _, err := r.Door(ctx, q.Org, q.Door); err != nil {
+			return HistoryPage{}, err
+		}
+	}
+	for examined := 0; len(page.Access) < q.Size && examined < maxExamined; {
+		n, err := c.extend(ctx, r, &q, &page)
+		if err != nil {
+			return HistoryPage{}, err
+		}
+		if examined += n; page.Next == "" {
+			break
+		}
+	}
+	return page, nil
+}
+
+// heads sets the page's head, and returns when the latest commit of the organization in this jurisdiction was recorded.
+func (c Commands) heads(ctx context.Context, r Reader, q HistoryQuery, page *HistoryPage) (latest time.Time, err error) {
+	home, err := c.Regions.Lookup(q.Home)
+	if err != nil {
+		return latest, err
+	}
+	for _, neighbour := range c.Regions.In(home.Jurisdiction) {
+		head, err := r.Head(ctx, neighbour.Name, q.Org)
+		if err != nil {
+			return latest, err
+		}
+		latest = later(latest, head.RecordedAt)
+		if neighbour.Name == q.Home {
+			page.Head = head
+		}
+	}
+	return latest, nil
+}
+
+// extend decides about the next candidates and adds those who could; n is how many it looked at.
+func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *HistoryPage) (n int, err error) {
+	wanted := q.Size - len(page.Access)
+	moment := Moment{At: q.At, KnownAt: q.KnownAt}
+	candidates, err := c.candidates(ctx, r, q, moment, wanted+1) // one more tells whether there is a next page
+	if err != nil {
+		return 0, err
+	}
+	page.Next = ""
+	if len(candidates) > wanted {
+		candidates = candidates[:wanted]
+		page.Next = string(candidates[wanted-1])
+		q.After = page.Next
+	}
+	if len(candidates) == 0 {
+		return 0, nil
+	}
+	fq := FactsQuery{Org: q.Org, Home: q.Home, Doors: []region.ID{q.Door}, People: candidates, Moment: moment}
+	if q.Person != "" {
+		fq.Doors, fq.People = candidates, []region.ID{q.Person}
+	}
+	facts, err := r.Facts(ctx, fq)
+	if err != nil {
+		return 0, err
+	}
+	for _, id := range candidates {
+		a := Access{Person: id, Door: q.Door}
+		if q.Person != "" {
+			a = Access{Person: q.Person, Door: id}
+		}
+		a.Decision = decide(facts, a.Door, a.Person, q.At)
+		if a.Decision.Outcome == policy.Granted {
+			page.Access = append(page.Access, a)
+		}
+	}
+	return len(candidates), nil
+}
+
+func (c Commands) candidates(ctx context.Context, r Reader, q *HistoryQuery, m Moment, limit int) ([]region.ID, error) {
+	if q.Person != "" {
+		return r.Doors(ctx, q.Org, q.Person, q.Home, m, q.After, limit)
+	}
+	return r.People(ctx, q.Org, q.Door, m, q.After, limit)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,158 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/jackc/pgx/v5"
+)
+
+// reader is grants.Reader over one transaction.
+type reader struct {
+	tx      pgx.Tx
+	outbox  *outbox.Outbox
+	regions *region.Map
+}
+
+var _ grants.Reader = (*reader)(nil)
+
+const selectHead = `SELECT version, recorded_at FROM org_heads WHERE region = $1 AND org = $2`
+
+func (r *reader) Head(ctx context.Context, home region.Name, org region.ID) (grants.Head, error) {
+	head := grants.Head{Token: grants.Token{Service: Service, Region: home, Org: org}}
+	err := r.tx.QueryRow(ctx, selectHead, home, org).Scan(&head.Version, &head.RecordedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return head, nil
+	}
+	head.RecordedAt = head.RecordedAt.UTC()
+	return head, wrap(err, "read the head of %s", org)
+}
+
+func (r *reader) Fresh(ctx context.Context, tokens []grants.Token) error {
+	wire := make([]*typev1.ConsistencyToken, len(tokens))
+	for i, t := range tokens {
+		wire[i] = &typev1.ConsistencyToken{Service: t.Service, Region: string(t.Region), OrgId: string(t.Org), Version: t.Version}
+	}
+	err := r.outbox.Fresh(ctx, r.tx, wire)
+	if errors.Is(err, outbox.ErrNotFresh) {
+		return fmt.Errorf("%w: %w", grants.ErrNotFreshEnough, err)
+	}
+	return err
+}
+
+const selectSite = `SELECT name, time_zone FROM sites
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+
+func (r *reader) Site(ctx context.Context, org, id region.ID) (grants.Site, error) {
+	s := grants.Site{ID: id, Org: org}
+	return s, r.one(ctx, org, id, selectSite, &s.Name, &s.TimeZone)
+}
+
+const selectDoor = `SELECT d.site_id, d.name, d.unlock_ms, s.time_zone FROM doors d
+	JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
+	WHERE d.region = $1 AND d.id = $2 AND d.org = $3 AND d.superseded_at IS NULL AND d.valid_to IS NULL`
+
+const selectZonesOfDoor = `SELECT zone_id FROM zone_doors
+	WHERE region = $1 AND door_id = $2 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY zone_id`
+
+func (r *reader) Door(ctx context.Context, org, id region.ID) (grants.Door, error) {
+	d := grants.Door{ID: id, Org: org}
+	var unlock int64
+	if err := r.one(ctx, org, id, selectDoor, &d.Site, &d.Name, &unlock, &d.TimeZone); err != nil {
+		return d, err
+	}
+	d.UnlockFor = time.Duration(unlock) * time.Millisecond
+	home, err := r.home(id)
+	if err != nil {
+		return d, err
+	}
+	d.Zones, err = r.ids(ctx, selectZonesOfDoor, home, id)
+	return d, wrap(err, "read the zones of %s", id)
+}
+
+const selectZone = `SELECT site_id, name FROM zones
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+
+const selectDoorsOfZone = `SELECT door_id FROM zone_doors
+	WHERE region = $1 AND zone_id = $2 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY door_id`
+
+func (r *reader) Zone(ctx context.Context, org, id region.ID) (grants.Zone, error) {
+	z := grants.Zone{ID: id, Org: org}
+	if err := r.one(ctx, org, id, selectZone, &z.Site, &z.Name); err != nil {
+		return z, err
+	}
+	home, err := r.home(id)
+	if err != nil {
+		return z, err
+	}
+	z.Doors, err = r.ids(ctx, selectDoorsOfZone, home, id)
+	return z, wrap(err, "read the doors of %s", id)
+}
+
+const selectSchedule = `SELECT site_id, name, time_zone, spec FROM schedules
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+
+func (r *reader) Schedule(ctx context.Context, org, id region.ID) (grants.Schedule, error) {
+	s := grants.Schedule{ID: id, Org: org}
+	var spec []byte
+	if err := r.one(ctx, org, id, selectSchedule, &s.Site, &s.Name, &s.TimeZone, &spec); err != nil {
+		return s, err
+	}
+	var err error
+	s.Spec, err = decodeSpec(spec)
+	return s, wrap(err, "read %s", id)
+}
+
+const selectGroup = `SELECT name FROM groups
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+
+func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, error) {
+	g := grants.Group{ID: id, Org: org}
+	return g, r.one(ctx, org, id, selectGroup, &g.Name)
+}
+
+const selectGrant = `SELECT version, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to FROM grants
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL`
+
+func (r *reader) Grant(ctx context.Context, org, id region.ID) (grants.Grant, error) {
+	g := grants.Grant{ID: id, Org: org}
+	var to *time.Time
+	err := r.one(ctx, org, id, selectGrant, &g.Version, &g.Subject, &g.Target, &g.Schedule, &g.Site, &g.Revoked, &g.Validity.From, &to)
+	g.Validity = grants.Validity{From: g.Validity.From.UTC(), To: ends(to)}
+	return g, err
+}
+
+// one scans the row of a thing. query takes region, id and organization.
+func (r *reader) one(ctx context.Context, org, id region.ID, query string, into ...any) error {
+	home, err := r.home(id)
+	if err != nil {
+		return err
+	}
+	err = r.tx.QueryRow(ctx, query, home, id, org).Scan(into...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return grants.NotFound(id)
+	}
+	return wrap(err, "read %s", id)
+}
+
+func (r *reader) ids(ctx context.Context, query string, args ...any) ([]region.ID, error) {
+	rows, err := r.tx.Query(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[region.ID])
+}
+
+func texts(ids []region.ID) []string {
+	all := make([]string, len(ids))
+	for i, id := range ids {
+		all[i] = string(id)
+	}
+	return all
+}

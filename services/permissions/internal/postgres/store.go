@@ -1,0 +1,109 @@
+// Package postgres is the only SQL of permissions, for PostgreSQL and CockroachDB, and its migrations.
+//
+// A [Store] runs the domain's closures in transactions. Rows are read and written in the region that an id or a commit
+// names, never in "the region of this process": a neighbour may serve for a region that is down. Where a question is about
+// everything that the jurisdiction knows (memberships), its regions are listed.
+//
+// A Store is safe for concurrent use. Errors of the database leave as package database names them.
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/database"
+	"github.com/cardea-mesh/cardea/services/platform/idempotency"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/jackc/pgx/v5"
+	"google.golang.org/protobuf/proto"
+)
+
+// Migrations makes the tables; numbers 0100 and up.
+//
+//go:embed migrations/*.sql
+var Migrations embed.FS
+
+// Config is what a Store works with; all are required.
+type Config struct {
+	DB      *database.DB
+	Outbox  *outbox.Outbox
+	Keeper  *idempotency.Keeper
+	Regions *region.Map
+	// Record puts a change into the form in which others receive it.
+	Record func(c *outbox.Commit, ch grants.Change) error
+}
+
+// Store runs transactions.
+type Store struct{ Config }
+
+// New makes a store.
+func New(cfg Config) *Store { return &Store{cfg} }
+
+// Write runs fn in a transaction, and writes what its commits tell others. fn may run several times.
+func (s *Store) Write(ctx context.Context, fn func(ctx context.Context, tx grants.Tx) error) error {
+	return s.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		w := s.writer(tx)
+		if err := fn(ctx, w); err != nil {
+			return err
+		}
+		return w.flush(ctx)
+	})
+}
+
+// Create runs fn in a transaction once for key: fn fills out and returns the id of what it made. A repetition fills out
+// with the earlier answer (see package idempotency).
+func (s *Store) Create(ctx context.Context, key idempotency.Key, req, out proto.Message, fn func(ctx context.Context, tx grants.Tx) (region.ID, error)) error {
+	return s.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		w := s.writer(tx)
+		_, err := s.Keeper.Do(ctx, tx, key, req, out, func() (string, error) {
+			id, err := fn(ctx, w)
+			return string(id), err
+		})
+		if err != nil {
+			return err
+		}
+		return w.flush(ctx)
+	})
+}
+
+// Read runs fn in a read transaction: all that it reads is of one state. fn may run several times.
+func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, r grants.Reader) error) error {
+	return s.DB.Read(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return fn(ctx, s.reader(tx))
+	})
+}
+
+func (s *Store) reader(tx pgx.Tx) *reader { return &reader{tx: tx, outbox: s.Outbox, regions: s.Regions} }
+
+func (s *Store) writer(tx pgx.Tx) *writer {
+	return &writer{reader: s.reader(tx), record: s.Config.Record, commits: map[region.Name]*commit{}}
+}
+
+// home is the region of an id that was parsed at the edge.
+func (r *reader) home(id region.ID) (region.Name, error) {
+	home, err := r.regions.Home(id)
+	return home.Name, err
+}
+
+// around lists the regions of a region's jurisdiction.
+func (r *reader) around(name region.Name) ([]string, error) {
+	at, err := r.regions.Lookup(name)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, neighbour := range r.regions.In(at.Jurisdiction) {
+		names = append(names, string(neighbour.Name))
+	}
+	return names, nil
+}
+
+func wrap(err error, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf(format+": %w", append(args, err)...)
+}

@@ -1,0 +1,83 @@
+package rpc
+
+import (
+	"context"
+
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy"
+)
+
+// Grant implements PermissionsService.
+func (h *Handler) Grant(ctx context.Context, req *permissionsv1.GrantRequest) (*permissionsv1.GrantResponse, error) {
+	p := h.parse()
+	grant := grants.Grant{
+		Org:      p.org(req.GetOrgId()),
+		Target:   p.id("target_id", req.GetTargetId(), region.Door, region.Zone),
+		Subject:  p.id("subject_id", req.GetSubjectId(), region.Person, region.Group),
+		Schedule: p.optional("schedule_id", req.GetScheduleId(), region.Schedule),
+		Validity: grants.Validity{From: p.time("valid_from", req.GetValidFrom()), To: p.time("valid_to", req.GetValidTo())},
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	out := &permissionsv1.GrantResponse{}
+	err := h.create(ctx, permissionsv1connect.PermissionsServiceGrantProcedure, p.home(grant.Target), grant.Org, req.GetIdempotencyKey(), req, out,
+		func(ctx context.Context, tx grants.Tx) (region.ID, error) {
+			made, err := h.Commands.CreateGrant(ctx, tx, grant)
+			out.GrantId, out.Token = string(made.ID), wire(made.Token)
+			return made.ID, err
+		})
+	return out, err
+}
+
+// Revoke implements PermissionsService.
+func (h *Handler) Revoke(ctx context.Context, req *permissionsv1.RevokeRequest) (*permissionsv1.RevokeResponse, error) {
+	p := h.parse()
+	org, id := p.org(req.GetOrgId()), p.id("grant_id", req.GetGrantId(), region.Grant)
+	if p.err != nil {
+		return nil, p.err
+	}
+	out := &permissionsv1.RevokeResponse{}
+	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+		token, err := h.Commands.Revoke(ctx, tx, org, id)
+		out.Token = wire(token)
+		return err
+	})
+	return out, err
+}
+
+// Check implements PermissionsService.
+func (h *Handler) Check(ctx context.Context, req *permissionsv1.CheckRequest) (*permissionsv1.CheckResponse, error) {
+	p := h.parse()
+	org := p.org(req.GetOrgId())
+	q := grants.Question{
+		Org: org, Door: p.id("door_id", req.GetDoorId(), region.Door), Person: p.id("person_id", req.GetPersonId(), region.Person),
+		At: p.time("at", req.GetAt()), AtLeast: p.tokens("at_least", req.GetAtLeast(), org),
+	}
+	if p.err != nil {
+		return nil, p.err
+	}
+	var answer grants.Answer
+	err := h.Store.Read(ctx, func(ctx context.Context, r grants.Reader) (err error) {
+		answer, err = h.Commands.Check(ctx, r, q, h.Now())
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.CheckResponse{Decision: decision(answer.Decision, answer.Revision)}, nil
+}
+
+// decision is policy's in the form of the contracts: its numbers are theirs.
+func decision(d policy.Decision, revision grants.Token) *permissionsv1.Decision {
+	return &permissionsv1.Decision{
+		Outcome:    permissionsv1.Outcome(d.Outcome),
+		Reason:     permissionsv1.DecisionReason(d.Reason),
+		GrantId:    string(d.Grant),
+		ScheduleId: string(d.Schedule),
+		Revision:   wire(revision),
+	}
+}

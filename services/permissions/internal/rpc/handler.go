@@ -1,0 +1,39 @@
+package rpc
+
+import (
+	"context"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/enforcement"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/idempotency"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/platform/rpc"
+)
+
+// Store runs transactions; the closures may run several times.
+type Store interface {
+	Read(ctx context.Context, fn func(ctx context.Context, r grants.Reader) error) error
+	Write(ctx context.Context, fn func(ctx context.Context, tx grants.Tx) error) error
+	// Create is Write, once for key: fn fills out; a repetition fills it with what was answered then.
+	Create(ctx context.Context, key idempotency.Key, req, out proto.Message, fn func(ctx context.Context, tx grants.Tx) (region.ID, error)) error
+}
+
+// Handler serves PermissionsService. All fields are required.
+type Handler struct {
+	Store    Store
+	Commands grants.Commands
+	Waiter   *enforcement.Waiter
+	Now      func() time.Time
+}
+
+var _ permissionsv1connect.PermissionsServiceHandler = (*Handler)(nil)
+
+// create runs a command once for the caller and the idempotency key that they chose.
+func (h *Handler) create(ctx context.Context, procedure string, home region.Name, org region.ID, key string, req, out proto.Message, command func(context.Context, grants.Tx) (region.ID, error)) error {
+	once := idempotency.Key{Region: home, Org: org, Caller: rpc.CallerFrom(ctx).ID, Method: procedure, Key: key}
+	return replayed(h.Store.Create(ctx, once, req, out, command))
+}

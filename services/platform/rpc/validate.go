@@ -1,0 +1,45 @@
+package rpc
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"buf.build/go/protovalidate"
+	"connectrpc.com/connect"
+	"google.golang.org/protobuf/proto"
+
+	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
+	"github.com/cardea-mesh/cardea/services/platform/fault"
+)
+
+// validate checks the rules that the proto states. The answer names every broken rule; its detail is the first field's path.
+// Rule texts do not repeat values, so nothing personal comes back or is logged.
+func (s *Server) validate(next connect.UnaryFunc) connect.UnaryFunc {
+	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+		err := protovalidate.Validate(req.Any().(proto.Message))
+		var broken *protovalidate.ValidationError
+		switch {
+		case err == nil:
+			return next(ctx, req)
+		case errors.As(err, &broken) && len(broken.Violations) > 0:
+			return nil, invalid(broken)
+		default:
+			return nil, err // the rules themselves do not compile: our fault
+		}
+	}
+}
+
+func invalid(broken *protovalidate.ValidationError) error {
+	var texts []string
+	for _, violation := range broken.Violations {
+		path := protovalidate.FieldPathString(violation.Proto.GetField())
+		text := violation.Proto.GetMessage()
+		if text == "" {
+			text = violation.Proto.GetRuleId()
+		}
+		texts = append(texts, strings.TrimPrefix(path+": "+text, ": "))
+	}
+	first := protovalidate.FieldPathString(broken.Violations[0].Proto.GetField())
+	return fault.New(connect.CodeInvalidArgument, faultv1.Reason_REASON_INVALID_FIELD, "%s", strings.Join(texts, "; ")).With(first)
+}
