@@ -120,14 +120,11 @@ func open(ctx context.Context, cfg Config) (p Parts, closeAll func(), err error)
 		return p, nil, err
 	}
 	closers = append(closers, p.Bus.Close)
-	if p.Dialer, err = rpc.DialerFrom(cfg.Mesh, regions, tel); err != nil {
-		return p, nil, err
-	}
-	identity, err := rpc.LoadIdentity(cfg.Mesh)
+	dialer, serving, err := rpc.Join(cfg.Common, regions, Service, tel)
 	if err != nil {
 		return p, nil, err
 	}
-	p.TLS = identity.Server()
+	p.Dialer, p.TLS = dialer, serving.TLS
 	return p, closeAll, nil
 }
 
