@@ -159,7 +159,9 @@ func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 		{"audit", "cardea.eu-central.audit.org_euc_1.anything", false},
 		{"audit", write("eu-central", grantKey), false},
 		{"audit", "$JS.eu-central.API.CONSUMER.MSG.NEXT.EVENTS_eu-central.audit", true},
-		{"audit", "$JS.eu-central.API.STREAM.CREATE.EVENTS_eu-central", false},
+		{"audit", "$JS.eu-central.API.STREAM.CREATE.EVENTS_eu-central", true},
+		{"audit", "$JS.eu-central.API.STREAM.UPDATE.EVENTS_eu-central", false},
+		{"audit", "$JS.eu-central.API.STREAM.CREATE.KV_ACCESS_eu-central_0", false},
 	} {
 		if got := refused(t, regions, c.service, func(nc *nats.Conn) error { return nc.Publish(c.subject, []byte("x")) }); got == c.allowed {
 			t.Errorf("%s publishes to %s: refused %v", c.service, c.subject, got)
@@ -172,6 +174,23 @@ func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 		}
 		if !refused(t, regions, "audit", listen) {
 			t.Errorf("audit may listen to %s", subject)
+		}
+	}
+}
+
+func TestAnyServiceMayComeFirst(t *testing.T) {
+	t.Parallel()
+	regions := threeRegions(t)
+	for _, service := range []string{"audit", "device-gateway", "identity", "permissions"} {
+		b := regions.Connect(t, "us-east", service)
+		if err := b.EnsureStreams(testContext(t)); err != nil {
+			t.Fatalf("%s: %v", service, err)
+		}
+		if service == "audit" {
+			continue // it has no business with access state
+		}
+		if err := b.EnsureBuckets(testContext(t)); err != nil {
+			t.Fatalf("%s: %v", service, err)
 		}
 	}
 }
