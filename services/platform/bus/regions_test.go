@@ -15,8 +15,12 @@ import (
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/bustest"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
+
+// The relay publishes through a Bus.
+var _ outbox.Publisher = (*bus.Bus)(nil)
 
 func threeRegions(t *testing.T) *bustest.Regions {
 	t.Helper()
@@ -93,6 +97,25 @@ func TestARelayWritesTheNeighbourRegionThroughItsOwnBroker(t *testing.T) {
 	regions.Restart(t, "eu-west")
 	write(10)
 	eventually(t, "the gateway goes on", func() bool { return copied.version(grantKey) == 10 })
+}
+
+func TestARegionThatIsCutOffWorksAloneAndCatchesUp(t *testing.T) {
+	t.Parallel()
+	regions := threeRegions(t)
+	relay := ready(t, regions)["eu-central"]
+	putWest := func(version int64) error {
+		return relay.PutState(shortContext(t), "eu-west", bus.AccessBucket("eu-west", 0), grantKey, record(version, "granted"))
+	}
+	eventually(t, "eu-west is reached", func() bool { return putWest(1) == nil })
+
+	regions.StopRouter("eu")
+	publish(t, relay, event(1))
+	put(t, relay, "eu-central", grantKey, record(2, "granted"))
+	if err := putWest(2); err == nil {
+		t.Fatal("reached eu-west without a router")
+	}
+	regions.RestartRouter(t, "eu")
+	eventually(t, "eu-west is reached again", func() bool { return putWest(2) == nil })
 }
 
 func TestNothingOfTheEUReachesTheUS(t *testing.T) {
