@@ -14,6 +14,7 @@ import (
 	"connectrpc.com/connect"
 	"connectrpc.com/otelconnect"
 
+	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/discovery"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry"
@@ -47,6 +48,19 @@ type Dialer struct {
 	methods methods
 	client  *http.Client
 	options []connect.ClientOption
+}
+
+// DialerFrom makes a Dialer from configuration: files for the identity, the static directory.
+func DialerFrom(cfg config.Mesh, regions *region.Map, tel *telemetry.Telemetry) (*Dialer, error) {
+	identity, err := LoadIdentity(cfg)
+	if err != nil {
+		return nil, err
+	}
+	directory, err := discovery.NewStatic(cfg.Peers)
+	if err != nil {
+		return nil, err
+	}
+	return NewDialer(ClientConfig{Identity: identity, Regions: regions, Directory: directory, Telemetry: tel})
 }
 
 // NewDialer makes a Dialer. It connects when it is used.

@@ -3,7 +3,6 @@ package rpc_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
@@ -32,13 +31,13 @@ func written(t *testing.T, m *rpctest.Mesh, service string, r region.Region) con
 	return config.Mesh{CAFile: file("ca.pem", m.CA.CertPEM()), CertFile: file("cert.pem", pair.CertPEM), KeyFile: file("key.pem", pair.KeyPEM)}
 }
 
-func TestAServiceJoinsByItsConfiguration(t *testing.T) {
+func TestAServiceCallsByItsConfiguration(t *testing.T) {
 	t.Parallel()
 	m := rpctest.New(t)
 	server := serve(t, m, "eu-central", &handler{})
 	mesh := written(t, m, "permissions", m.Region(t, "us-east"))
 	mesh.Peers = map[string]map[region.Name][]string{"identity": {"eu-central": {server.URL}}}
-	dialer, cfg, err := rpc.Join(config.Common{Region: "us-east", Mesh: mesh}, m.Regions, "permissions", telemetry.Discard())
+	dialer, err := rpc.DialerFrom(mesh, m.Regions, telemetry.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,27 +46,21 @@ func TestAServiceJoinsByItsConfiguration(t *testing.T) {
 	if _, err := client.FollowOrganization(t.Context(), &identityv1.FollowOrganizationRequest{OrgId: string(newOrg("euc")), FollowerRegion: "us-east"}); err != nil {
 		t.Error(err)
 	}
-	if _, err := rpc.NewServer(cfg); err != nil {
-		t.Error(err)
-	}
 }
 
-func TestABrokenConfigurationDoesNotJoin(t *testing.T) {
+func TestABrokenConfigurationMakesNoDialer(t *testing.T) {
 	t.Parallel()
 	m := rpctest.New(t)
-	for name, spoil := range map[string]func(*config.Common){
-		"region":  func(c *config.Common) { c.Region = "mars" },
-		"root":    func(c *config.Common) { c.Mesh.CAFile = c.Mesh.KeyFile },
-		"no root": func(c *config.Common) { c.Mesh.CAFile += "x" },
-		"key":     func(c *config.Common) { c.Mesh.KeyFile = written(t, m, "audit", m.Region(t, "us-east")).KeyFile },
-		"directory": func(c *config.Common) {
-			c.Mesh.Peers = map[string]map[region.Name][]string{"x": {"us-east": {"http://x"}}}
-		},
+	for name, spoil := range map[string]func(*config.Mesh){
+		"root":      func(c *config.Mesh) { c.CAFile = c.KeyFile },
+		"no root":   func(c *config.Mesh) { c.CAFile += "x" },
+		"key":       func(c *config.Mesh) { c.KeyFile = written(t, m, "audit", m.Region(t, "us-east")).KeyFile },
+		"directory": func(c *config.Mesh) { c.Peers = map[string]map[region.Name][]string{"x": {"us-east": {"http://x"}}} },
 	} {
-		cfg := config.Common{Region: "us-east", Mesh: written(t, m, "permissions", m.Region(t, "us-east"))}
+		cfg := written(t, m, "permissions", m.Region(t, "us-east"))
 		spoil(&cfg)
-		if _, _, err := rpc.Join(cfg, m.Regions, "permissions", telemetry.Discard()); err == nil || !strings.HasPrefix(err.Error(), "join the mesh: ") {
-			t.Errorf("%s: %v", name, err)
+		if _, err := rpc.DialerFrom(cfg, m.Regions, telemetry.Discard()); err == nil {
+			t.Errorf("%s: accepted", name)
 		}
 	}
 }
