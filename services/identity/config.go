@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/platform/bus"
@@ -49,20 +50,11 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("directory_region: %q is not of the jurisdiction of %s", c.DirectoryRegion, c.Region)
 	}
 	for _, purpose := range []string{config.PurposePerson, config.PurposeState, config.PurposeAnswer} {
-		if !hasKey(c.Keys, purpose) {
+		if !slices.ContainsFunc(c.Keys, func(k config.Key) bool { return k.Purpose == purpose }) {
 			return fmt.Errorf("keys: one of purpose %q is needed", purpose)
 		}
 	}
 	return nil
-}
-
-func hasKey(keys []config.Key, purpose string) bool {
-	for _, k := range keys {
-		if k.Purpose == purpose {
-			return true
-		}
-	}
-	return false
 }
 
 // directory is DirectoryRegion or its default.
@@ -73,59 +65,66 @@ func (c *Config) directory(regions *region.Map, own region.Region) region.Name {
 	return regions.In(own.Jurisdiction)[0].Name
 }
 
-// open makes the parts that the configuration names; closeAll closes them in reverse.
-func open(ctx context.Context, cfg Config) (p Parts, closeAll func(), err error) {
-	var closers []func()
-	closeAll = func() {
-		for i := len(closers) - 1; i >= 0; i-- {
-			closers[i]()
-		}
+// closers are closed in reverse.
+type closers []func()
+
+func (c closers) close() {
+	for _, one := range slices.Backward(c) {
+		one()
 	}
+}
+
+// open makes the parts that the configuration names; closeAll closes them in reverse. Nothing is connected to yet.
+func open(ctx context.Context, cfg Config) (p Parts, closeAll func(), err error) {
+	var opened closers
 	defer func() {
 		if err != nil {
-			closeAll()
+			opened.close()
 		}
 	}()
-	regions, err := cfg.RegionMap()
+	if p, err = known(cfg); err != nil {
+		return p, nil, err
+	}
+	tel, flush, err := telemetry.Setup(ctx, cfg.Telemetry, Service, p.Region)
 	if err != nil {
 		return p, nil, err
 	}
-	own, err := regions.Lookup(cfg.Region)
-	if err != nil {
-		return p, nil, err
-	}
-	p = Parts{
-		Region: own, Regions: regions, Directory: cfg.directory(regions, own), Operators: cfg.Operators,
-		PublicEndpoints: cfg.Mesh.PublicEndpoints,
-	}
-	tel, flush, err := telemetry.Setup(ctx, cfg.Telemetry, Service, own)
-	if err != nil {
-		return p, nil, err
-	}
-	closers = append(closers, func() { bounded(flush) })
+	opened = append(opened, func() { bounded(flush) })
 	p.Telemetry = tel
-	if p.Keys, err = readRings(cfg.Keys); err != nil {
-		return p, nil, err
-	}
 	if p.DB, err = database.Open(ctx, database.Config{
 		URL: cfg.Database.URL.Reveal(), Engine: database.Engine(cfg.Database.Engine), Schema: Schema,
 		MaxConns: cfg.Database.MaxConns, Tracer: tel.Tracer,
 	}); err != nil {
 		return p, nil, err
 	}
-	closers = append(closers, p.DB.Close)
+	opened = append(opened, p.DB.Close)
 	if p.Bus, err = bus.Connect(ctx, bus.Config{
-		NATS: bus.NATS(cfg.NATS), Region: own.Name, Service: Service, Logger: tel.Logger, Tracer: tel.Tracer,
+		NATS: bus.NATS(cfg.NATS), Region: p.Region.Name, Service: Service, Logger: tel.Logger, Tracer: tel.Tracer,
 	}); err != nil {
 		return p, nil, err
 	}
-	closers = append(closers, p.Bus.Close)
-	dialer, serving, err := rpc.Join(cfg.Common, regions, Service, tel)
-	if err != nil {
-		return p, nil, err
+	opened = append(opened, p.Bus.Close)
+	p.Dialer, err = rpc.DialerFrom(cfg.Mesh, p.Regions, tel)
+	return p, opened.close, err
+}
+
+// known are the parts that need nothing but the configuration and its files.
+func known(cfg Config) (p Parts, err error) {
+	p = Parts{Operators: cfg.Operators, PublicEndpoints: cfg.Mesh.PublicEndpoints}
+	if p.Regions, err = cfg.RegionMap(); err != nil {
+		return p, err
 	}
-	p.Dialer, p.TLS = dialer, serving.TLS
-	return p, closeAll, nil
+	if p.Region, err = p.Regions.Lookup(cfg.Region); err != nil {
+		return p, err
+	}
+	p.Directory = cfg.directory(p.Regions, p.Region)
+	certificate, err := rpc.LoadIdentity(cfg.Mesh)
+	if err != nil {
+		return p, err
+	}
+	p.TLS = certificate.Server()
+	p.Keys, err = readRings(cfg.Keys)
+	return p, err
 }
 
 func bounded(flush func(context.Context) error) {

@@ -1,12 +1,9 @@
 package rpc
 
 import (
-	"errors"
-
 	"connectrpc.com/connect"
 	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
-	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/policy/credential"
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
@@ -24,17 +21,6 @@ func Errors() fault.Table {
 		{Is: registry.ErrForeignSource, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 		{Is: registry.ErrBadKey, Code: connect.CodeUnauthenticated, Reason: faultv1.Reason_REASON_BAD_CALLER},
 		{Is: registry.ErrExpiresInPast, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_CLOCK_NONSENSE},
-		{Is: idempotency.ErrMismatch, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_IDEMPOTENCY_MISMATCH, Text: "the idempotency key was used before with another request"},
 		{Is: credential.ErrMalformed, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 	}
-}
-
-// withID gives the answer to a create that was done too long ago its reason and the id of what was made.
-func withID(err error) error {
-	var replayed *idempotency.ReplayedError
-	if !errors.As(err, &replayed) {
-		return err
-	}
-	return fault.New(connect.CodeAlreadyExists, faultv1.Reason_REASON_IDEMPOTENCY_REPLAYED,
-		"this was done more than 24 hours ago; the answer is no longer kept").With(replayed.ID)
 }

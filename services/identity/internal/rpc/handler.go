@@ -36,7 +36,7 @@ func New(db *database.DB, regions *region.Map, r *registrar.Registrar, keeper *i
 // repeated call gets the first one's answer back.
 func (h *Handler) create(ctx context.Context, key idempotency.Key, request, answer proto.Message, do func(context.Context, pgx.Tx) (region.ID, error)) error {
 	key.Caller = rpc.CallerFrom(ctx).ID
-	err := h.db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	return h.db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		proto.Reset(answer) // what a lost attempt wrote
 		_, err := h.keeper.Do(ctx, tx, key, request, answer, func() (string, error) {
 			id, err := do(ctx, tx)
@@ -44,5 +44,4 @@ func (h *Handler) create(ctx context.Context, key idempotency.Key, request, answ
 		})
 		return err
 	})
-	return withID(err)
 }
