@@ -37,11 +37,11 @@ func wantDecision(t *testing.T, got *permissionsv1.Decision, reason permissionsv
 }
 
 const (
-	granted    = permissionsv1.DecisionReason_DECISION_REASON_GRANT
-	noGrant    = permissionsv1.DecisionReason_DECISION_REASON_NO_GRANT
-	outside    = permissionsv1.DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE
-	notYet     = permissionsv1.DecisionReason_DECISION_REASON_NOT_YET_VALID
-	expired    = permissionsv1.DecisionReason_DECISION_REASON_EXPIRED
+	granted = permissionsv1.DecisionReason_DECISION_REASON_GRANT
+	noGrant = permissionsv1.DecisionReason_DECISION_REASON_NO_GRANT
+	outside = permissionsv1.DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE
+	notYet  = permissionsv1.DecisionReason_DECISION_REASON_NOT_YET_VALID
+	expired = permissionsv1.DecisionReason_DECISION_REASON_EXPIRED
 )
 
 // nextMonday is a Monday at noon in Madrid, in the future: facts hold from when they are written.

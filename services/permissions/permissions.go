@@ -74,20 +74,16 @@ func start(group *run.Group, cfg Config, parts Parts) (err error) {
 	}
 	group.OnStop("broker", closing(broker.Close))
 	parts.Publisher = broker
-	if parts.Dialer, err = rpc.DialerFrom(cfg.Mesh, parts.Regions, tel); err != nil {
+	dialer, serving, err := rpc.Join(cfg.Common, parts.Regions, Service, tel)
+	if err != nil {
 		return err
 	}
+	parts.Dialer = dialer
 	service, err := New(parts)
 	if err != nil {
 		return err
 	}
-	identity, err := rpc.LoadIdentity(cfg.Mesh)
-	if err != nil {
-		return err
-	}
-	server, err := rpc.NewServer(service.Server(rpc.ServerConfig{
-		TLS: identity.Server(), Auth: rpc.NewKeyAuthenticator(parts.Dialer), PublicEndpoints: cfg.Mesh.PublicEndpoints,
-	}))
+	server, err := rpc.NewServer(service.Server(serving))
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@
 //     event id, and must anyhow, since delivery is at least once.
 //   - PutState never writes over a higher version, whoever writes and however late. A fact that no longer holds is a record
 //     with removed=true and the version that removed it, not a deleted key, so that a late old write cannot bring it
-//     back. Nothing purges tombstones yet: a purge must be younger than no writer, see DESIGN of the relay.
+//     back. Nothing purges tombstones yet; a purge may only take those that are older than any write that can still come.
 //   - Consume acknowledges after the handler returned nil. What fails is delivered again with growing delay, for ever; with
 //     Concurrency 1 nothing overtakes it.
 //   - WatchState delivers every key's latest record, then each change, across reconnects and broker restarts; a bucket

@@ -15,8 +15,12 @@ import (
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/bustest"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
+
+// The relay publishes through a Bus.
+var _ outbox.Publisher = (*bus.Bus)(nil)
 
 func threeRegions(t *testing.T) *bustest.Regions {
 	t.Helper()
@@ -95,6 +99,25 @@ func TestARelayWritesTheNeighbourRegionThroughItsOwnBroker(t *testing.T) {
 	eventually(t, "the gateway goes on", func() bool { return copied.version(grantKey) == 10 })
 }
 
+func TestARegionThatIsCutOffWorksAloneAndCatchesUp(t *testing.T) {
+	t.Parallel()
+	regions := threeRegions(t)
+	relay := ready(t, regions)["eu-central"]
+	putWest := func(version int64) error {
+		return relay.PutState(shortContext(t), "eu-west", bus.AccessBucket("eu-west", 0), grantKey, record(version, "granted"))
+	}
+	eventually(t, "eu-west is reached", func() bool { return putWest(1) == nil })
+
+	regions.StopRouter("eu")
+	publish(t, relay, event(1))
+	put(t, relay, "eu-central", grantKey, record(2, "granted"))
+	if err := putWest(2); err == nil {
+		t.Fatal("reached eu-west without a router")
+	}
+	regions.RestartRouter(t, "eu")
+	eventually(t, "eu-west is reached again", func() bool { return putWest(2) == nil })
+}
+
 func TestNothingOfTheEUReachesTheUS(t *testing.T) {
 	t.Parallel()
 	regions := threeRegions(t)
@@ -159,7 +182,9 @@ func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 		{"audit", "cardea.eu-central.audit.org_euc_1.anything", false},
 		{"audit", write("eu-central", grantKey), false},
 		{"audit", "$JS.eu-central.API.CONSUMER.MSG.NEXT.EVENTS_eu-central.audit", true},
-		{"audit", "$JS.eu-central.API.STREAM.CREATE.EVENTS_eu-central", false},
+		{"audit", "$JS.eu-central.API.STREAM.CREATE.EVENTS_eu-central", true},
+		{"audit", "$JS.eu-central.API.STREAM.UPDATE.EVENTS_eu-central", false},
+		{"audit", "$JS.eu-central.API.STREAM.CREATE.KV_ACCESS_eu-central_0", false},
 	} {
 		if got := refused(t, regions, c.service, func(nc *nats.Conn) error { return nc.Publish(c.subject, []byte("x")) }); got == c.allowed {
 			t.Errorf("%s publishes to %s: refused %v", c.service, c.subject, got)
@@ -172,6 +197,23 @@ func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 		}
 		if !refused(t, regions, "audit", listen) {
 			t.Errorf("audit may listen to %s", subject)
+		}
+	}
+}
+
+func TestAnyServiceMayComeFirst(t *testing.T) {
+	t.Parallel()
+	regions := threeRegions(t)
+	for _, service := range []string{"audit", "device-gateway", "identity", "permissions"} {
+		b := regions.Connect(t, "us-east", service)
+		if err := b.EnsureStreams(testContext(t)); err != nil {
+			t.Fatalf("%s: %v", service, err)
+		}
+		if service == "audit" {
+			continue // it has no business with access state
+		}
+		if err := b.EnsureBuckets(testContext(t)); err != nil {
+			t.Fatalf("%s: %v", service, err)
 		}
 	}
 }

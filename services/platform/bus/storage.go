@@ -16,7 +16,7 @@ const DedupWindow = 2 * time.Minute
 // down; an error is a refusal by the broker, or ctx's.
 func (b *Bus) EnsureStreams(ctx context.Context) error {
 	return b.ensure(ctx, "event stream", func(ctx context.Context) error {
-		_, err := b.own.CreateOrUpdateStream(ctx, jetstream.StreamConfig{
+		cfg := jetstream.StreamConfig{
 			Name:        EventStream(b.cfg.Region),
 			Description: "what services of this home region committed",
 			Subjects:    []string{EventSubjects(b.cfg.Region)},
@@ -24,7 +24,11 @@ func (b *Bus) EnsureStreams(ctx context.Context) error {
 			Retention:   jetstream.LimitsPolicy,
 			Discard:     jetstream.DiscardNew, // a full disk refuses new events, which their owners keep, and drops none
 			Duplicates:  DedupWindow,
-		})
+		}
+		_, err := b.own.CreateStream(ctx, cfg)
+		if errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // with other settings
+			_, err = b.own.UpdateStream(ctx, cfg)
+		}
 		return err
 	})
 }

@@ -113,6 +113,16 @@ func (r *Regions) Restart(t testing.TB, of region.Name) {
 	r.run[string(of)].run(t)
 }
 
+// StopRouter cuts the regions of a jurisdiction from each other.
+func (r *Regions) StopRouter(of region.Jurisdiction) { r.run[string(of)].stop() }
+
+// RestartRouter joins them again.
+func (r *Regions) RestartRouter(t testing.TB, of region.Jurisdiction) {
+	t.Helper()
+	r.run[string(of)].stop()
+	r.run[string(of)].run(t)
+}
+
 // certificate returns the files of a service's certificate, made on first use.
 func (r *Regions) certificate(t testing.TB, j region.Jurisdiction, of region.Name, service string) brokerconf.TLS {
 	t.Helper()

@@ -25,8 +25,9 @@ const (
 	expires_at TIMESTAMPTZ NOT NULL,
 	PRIMARY KEY (region, name)
 )`
-	localizeVersions = `ALTER TABLE schema_migrations SET LOCALITY REGIONAL BY ROW AS region`
-	localizeLease    = `ALTER TABLE schema_lease SET LOCALITY REGIONAL BY ROW AS region`
+	byRow            = ` LOCALITY REGIONAL BY ROW AS region` // CockroachDB's only; in the CREATE, so that repeating does nothing
+	createVersionsBy = createVersions + byRow
+	createLeaseBy    = createLease + byRow
 )
 
 // selectHome: the database's first region.
@@ -37,7 +38,7 @@ const selectHome = `SELECT e.enumlabel FROM pg_catalog.pg_enum e JOIN pg_catalog
 func prepare(ctx context.Context, db *sql.DB, engine Engine) (home string, err error) {
 	statements := []string{createVersions, createLease}
 	if engine == Cockroach {
-		statements = append(statements, localizeVersions, localizeLease)
+		statements = []string{createVersionsBy, createLeaseBy}
 	}
 	for _, s := range statements {
 		if err := repeatUntilAlone(ctx, db, s); err != nil {

@@ -14,6 +14,7 @@ package dbtest
 import (
 	"context"
 	"io/fs"
+	"os"
 	"testing"
 	"time"
 
@@ -48,6 +49,9 @@ func New(t testing.TB, schema string, sets ...fs.FS) *database.DB {
 // Make is New with options.
 func Make(t testing.TB, opts Options) *Database {
 	t.Helper()
+	if os.Getenv(engineVariable) == string(database.Cockroach) {
+		return makeCockroach(t, opts)
+	}
 	if opts.Regions == nil {
 		opts.Regions = EU(t)
 	}

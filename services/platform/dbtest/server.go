@@ -42,7 +42,8 @@ rm -rf "$DIR"
 
 // server is a running private PostgreSQL.
 type server struct {
-	dir string
+	dir        string
+	supervisor *exec.Cmd // kept reachable: were its pipe collected as garbage, the server would end
 
 	mu        sync.Mutex        // guards what follows, and the making of templates
 	templates map[string]string // by what was migrated
@@ -84,13 +85,9 @@ func startServer(fsync string) (*server, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	pipes = append(pipes, cmd)
-	s := &server{dir: dir, templates: map[string]string{}}
+	s := &server{dir: dir, supervisor: cmd, templates: map[string]string{}}
 	return s, s.wait()
 }
-
-// pipes keeps the supervisors' pipes reachable: a collected one would be closed, and the server would end.
-var pipes []*exec.Cmd
 
 // unprivileged lets cmd run as user postgres when we are root, as whom PostgreSQL refuses to run.
 func unprivileged(cmd *exec.Cmd, dir string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -73,6 +74,23 @@ func TestWhenTheHomeIsDownANeighbourServes(t *testing.T) {
 	wants(t, err, connect.CodeUnavailable, faultv1.Reason_REASON_DEPENDENCY_DOWN)
 	if n := handlers["us-east"].calls.Load(); n != 0 {
 		t.Error("a call of another jurisdiction was served")
+	}
+}
+
+func TestAHomeThatHangsIsLeftForANeighbour(t *testing.T) {
+	t.Parallel()
+	m := rpctest.New(t)
+	hung, err := net.Listen("tcp", "127.0.0.1:0") // connects, and never says a word
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hung.Close()
+	m.Know("identity", "eu-central", "https://"+hung.Addr().String())
+	servers := map[region.Name]*rpctest.Server{"eu-west": serve(t, m, "eu-west", &handler{}), "us-east": serve(t, m, "us-east", &handler{})}
+	for at, server := range servers {
+		if got, err := servedBy(t, m, server, newOrg("euc")); err != nil || got != "eu-west" {
+			t.Errorf("at %s: served by %q, %v", at, got, err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
@@ -27,9 +28,16 @@ type Telemetry struct {
 	Meter  metric.MeterProvider
 }
 
+// Bounds of the export. An endpoint that does not answer costs spans, never a process its work or its clean stop.
+const (
+	exportEvery   = time.Second
+	exportTimeout = 5 * time.Second
+	flushTimeout  = 2 * time.Second
+)
+
 // Setup makes a process's telemetry. Logs go to stderr. Without an endpoint traces are made (ids appear in logs and
-// travel on) but not exported. shutdown flushes; call it last. An endpoint that does not answer delays nothing but shutdown,
-// which its context bounds.
+// travel on) but not exported. shutdown flushes, for at most 2 s; call it last. Spans that cannot be delivered are dropped with
+// a warning.
 func Setup(ctx context.Context, cfg config.Telemetry, service string, r region.Region) (*Telemetry, func(context.Context) error, error) {
 	level, err := cfg.Level()
 	if err != nil {
@@ -46,12 +54,33 @@ func Setup(ctx context.Context, cfg config.Telemetry, service string, r region.R
 		if err != nil {
 			return nil, nil, fmt.Errorf("trace exporter: %w", err)
 		}
-		options = append(options, sdktrace.WithBatcher(exporter))
+		options = append(options, sdktrace.WithBatcher(forgiving{exporter, logger},
+			sdktrace.WithBatchTimeout(exportEvery), sdktrace.WithExportTimeout(exportTimeout)))
 	}
 	tracer := sdktrace.NewTracerProvider(options...)
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithResource(about))
-	shutdown := func(ctx context.Context) error { return errors.Join(tracer.Shutdown(ctx), meter.Shutdown(ctx)) }
+	shutdown := func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+		defer cancel()
+		if err := errors.Join(tracer.Shutdown(ctx), meter.Shutdown(ctx)); err != nil {
+			logger.WarnContext(ctx, "traces were not flushed", "error", err)
+		}
+		return nil
+	}
 	return &Telemetry{Logger: logger, Tracer: tracer, Meter: meter}, shutdown, nil
+}
+
+// forgiving logs what cannot be exported; the SDK would print it past the logger.
+type forgiving struct {
+	sdktrace.SpanExporter
+	logger *slog.Logger
+}
+
+func (f forgiving) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+	if err := f.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		f.logger.WarnContext(ctx, "spans dropped", "count", len(spans), "error", err)
+	}
+	return nil
 }
 
 // NewLogger writes JSON lines to w, each with the ids of the context's span.

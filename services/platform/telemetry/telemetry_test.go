@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -30,6 +31,22 @@ func TestATraceGoesOnThroughARow(t *testing.T) {
 	spans := sink.WaitTrace(t, func(spans []telemetrytest.Span) bool { return len(spans) == 2 })
 	if spans[0].Name != "write" || spans[1].Parent != spans[0].SpanID || spans[1].Service != "identity" || spans[1].Region != "eu-central" {
 		t.Fatal(telemetrytest.Format(spans))
+	}
+}
+
+func TestACollectorThatIsAwayDoesNotHoldUpTheStop(t *testing.T) {
+	tel, shutdown, err := telemetry.Setup(t.Context(), config.Telemetry{OTLPEndpoint: "127.0.0.1:1", LogLevel: "error"}, "identity", region.Region{Name: "eu-central"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, span := tel.Tracer.Tracer("test").Start(t.Context(), "work")
+	span.End()
+	start := time.Now()
+	if err := shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > 4*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 

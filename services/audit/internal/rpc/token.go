@@ -25,7 +25,7 @@ func newToken(before int64, req *auditv1.QueryEventsRequest) string {
 }
 
 func parseToken(token string, req *auditv1.QueryEventsRequest) (before int64, err error) {
-	b, err := base64.RawURLEncoding.DecodeString(token)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
 	if err != nil || len(b) != tokenLength || b[0] != tokenVersion || !bytes.Equal(b[9:], queryDigest(req)) {
 		return 0, ErrPageToken
 	}

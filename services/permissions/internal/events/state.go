@@ -20,7 +20,9 @@ func scheduleState(s grants.Schedule) *permissionsv1.ScheduleState {
 	return &permissionsv1.ScheduleState{TimeZone: s.TimeZone, Spec: spec(s.Spec)}
 }
 
-func grantKey(org region.ID, g grants.Grant) string { return outbox.SiteKey(org, g.Site, "grant", g.ID) }
+func grantKey(org region.ID, g grants.Grant) string {
+	return outbox.SiteKey(org, g.Site, "grant", g.ID)
+}
 
 func grantState(g grants.Grant) *permissionsv1.GrantState {
 	return &permissionsv1.GrantState{

@@ -76,7 +76,9 @@ func (s *Store) Read(ctx context.Context, fn func(ctx context.Context, r grants.
 	})
 }
 
-func (s *Store) reader(tx pgx.Tx) *reader { return &reader{tx: tx, outbox: s.Outbox, regions: s.Regions} }
+func (s *Store) reader(tx pgx.Tx) *reader {
+	return &reader{tx: tx, outbox: s.Outbox, regions: s.Regions}
+}
 
 func (s *Store) writer(tx pgx.Tx) *writer {
 	return &writer{reader: s.reader(tx), record: s.Config.Record, commits: map[region.Name]*commit{}}

@@ -41,13 +41,15 @@ var roles = map[string]role{
 // Services lists the services that have rights at a broker.
 func Services() []string { return slices.Sorted(maps.Keys(roles)) }
 
-// rights of a service at its region's broker. All may consume their region's events; each has an inbox of its own.
+// rights of a service at its region's broker. All may make their region's event stream, whoever comes first, and consume it;
+// only its publishers may change its settings. Each has an inbox of its own.
 func (b Broker) rights(service string) rights {
 	own, role := b.Region.Name, roles[service]
 	may := rights{subscribe: []string{bus.InboxPrefix(own, service) + ".>"}}
+	may.publish = append(may.publish, create(bus.EventStream(own))...)
 	may.publish = append(may.publish, consume(bus.EventStream(own))...)
 	if role.publishes {
-		may.publish = append(may.publish, create(bus.EventStream(own))...)
+		may.publish = append(may.publish, local.api+"STREAM.UPDATE."+bus.EventStream(own))
 		may.publish = append(may.publish, create("KV_"+bus.AccessBucket(own, 0))...)
 		may.publish = append(may.publish, create("KV_"+bus.StateBucket(own))...)
 	}
@@ -107,7 +109,7 @@ func remote(r region.Name) reach {
 
 // create is what EnsureStreams and EnsureBuckets call.
 func create(stream string) []string {
-	return []string{local.api + "INFO", local.api + "STREAM.CREATE." + stream, local.api + "STREAM.UPDATE." + stream, local.api + "STREAM.INFO." + stream}
+	return []string{local.api + "INFO", local.api + "STREAM.CREATE." + stream, local.api + "STREAM.INFO." + stream}
 }
 
 // consume is what a pull consumer of a stream calls.
