@@ -74,16 +74,20 @@ func start(group *run.Group, cfg Config, parts Parts) (err error) {
 	}
 	group.OnStop("broker", closing(broker.Close))
 	parts.Publisher = broker
-	dialer, serving, err := rpc.Join(cfg.Common, parts.Regions, Service, tel)
-	if err != nil {
+	if parts.Dialer, err = rpc.DialerFrom(cfg.Mesh, parts.Regions, tel); err != nil {
 		return err
 	}
-	parts.Dialer = dialer
 	service, err := New(parts)
 	if err != nil {
 		return err
 	}
-	server, err := rpc.NewServer(service.Server(serving))
+	identity, err := rpc.LoadIdentity(cfg.Mesh)
+	if err != nil {
+		return err
+	}
+	server, err := rpc.NewServer(service.Server(rpc.ServerConfig{
+		TLS: identity.Server(), Auth: rpc.NewKeyAuthenticator(parts.Dialer), PublicEndpoints: cfg.Mesh.PublicEndpoints,
+	}))
 	if err != nil {
 		return err
 	}

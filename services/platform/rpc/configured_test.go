@@ -37,7 +37,7 @@ func TestAServiceCallsByItsConfiguration(t *testing.T) {
 	server := serve(t, m, "eu-central", &handler{})
 	mesh := written(t, m, "permissions", m.Region(t, "us-east"))
 	mesh.Peers = map[string]map[region.Name][]string{"identity": {"eu-central": {server.URL}}}
-	dialer, err := rpc.DialerFrom(mesh, m.Regions, telemetry.Discard())
+	dialer, cfg, err := rpc.Join(config.Common{Region: "us-east", Mesh: mesh}, m.Regions, "permissions", telemetry.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +45,12 @@ func TestAServiceCallsByItsConfiguration(t *testing.T) {
 	client := identityv1connect.NewIdentityServiceClient(dialer.HTTPClient("identity"), dialer.URL("identity", "eu-central"), dialer.Options()...)
 	if _, err := client.FollowOrganization(t.Context(), &identityv1.FollowOrganizationRequest{OrgId: string(newOrg("euc")), FollowerRegion: "us-east"}); err != nil {
 		t.Error(err)
+	}
+	if _, err := rpc.NewServer(cfg); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := rpc.Join(config.Common{Region: "mars", Mesh: mesh}, m.Regions, "permissions", telemetry.Discard()); err == nil {
+		t.Error("joined in a region that is not there")
 	}
 }
 
