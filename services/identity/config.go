@@ -104,11 +104,12 @@ func open(ctx context.Context, cfg Config) (p Parts, closeAll func(), err error)
 		return p, nil, err
 	}
 	opened = append(opened, p.Bus.Close)
-	p.Dialer, err = rpc.DialerFrom(cfg.Mesh, p.Regions, tel)
+	dialer, serving, err := rpc.Join(cfg.Common, p.Regions, Service, tel)
+	p.Dialer, p.TLS = dialer, serving.TLS
 	return p, opened.close, err
 }
 
-// known are the parts that need nothing but the configuration and its files.
+// known are the parts that need nothing but the configuration and its key files.
 func known(cfg Config) (p Parts, err error) {
 	p = Parts{Operators: cfg.Operators, PublicEndpoints: cfg.Mesh.PublicEndpoints}
 	if p.Regions, err = cfg.RegionMap(); err != nil {
@@ -118,11 +119,6 @@ func known(cfg Config) (p Parts, err error) {
 		return p, err
 	}
 	p.Directory = cfg.directory(p.Regions, p.Region)
-	certificate, err := rpc.LoadIdentity(cfg.Mesh)
-	if err != nil {
-		return p, err
-	}
-	p.TLS = certificate.Server()
 	p.Keys, err = readRings(cfg.Keys)
 	return p, err
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
+	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
@@ -26,9 +27,13 @@ func (j *jurisdiction) dump() []byte {
 	if err != nil || len(tables) < 15 {
 		j.t.Fatalf("tables %v: %v", tables, err)
 	}
+	formats := []string{"text", "binary"}
+	if j.database.DB.Engine == database.Cockroach {
+		formats = formats[:1] // it copies out as text only
+	}
 	var out bytes.Buffer
 	for _, table := range tables {
-		for _, format := range []string{"text", "binary"} {
+		for _, format := range formats {
 			if _, err := conn.PgConn().CopyTo(j.t.Context(), &out, "COPY identity."+table+" TO STDOUT (FORMAT "+format+")"); err != nil {
 				j.t.Fatal(err)
 			}
