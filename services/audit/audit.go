@@ -85,7 +85,7 @@ func start(group *run.Group, cfg Config, regions *region.Map, own region.Region,
 	group.OnStop("broker", closing(broker.Close))
 	store := postgres.New(db)
 
-	server, err := newServer(cfg, regions, tel, db, store)
+	server, err := newServer(cfg, regions, own, tel, db, store)
 	if err != nil {
 		return err
 	}
@@ -108,13 +108,20 @@ func start(group *run.Group, cfg Config, regions *region.Map, own region.Region,
 	return nil
 }
 
-func newServer(cfg Config, regions *region.Map, tel *telemetry.Telemetry, db *database.DB, store *postgres.Store) (*rpc.Server, error) {
-	_, serving, err := rpc.Join(cfg.Common, regions, Service, tel)
+func newServer(cfg Config, regions *region.Map, own region.Region, tel *telemetry.Telemetry, db *database.DB, store *postgres.Store) (*rpc.Server, error) {
+	identity, err := rpc.LoadIdentity(cfg.Mesh)
 	if err != nil {
 		return nil, err
 	}
-	serving.Errors, serving.Ready = auditrpc.Errors, db.Ping
-	server, err := rpc.NewServer(serving)
+	dialer, err := rpc.DialerFrom(cfg.Mesh, regions, tel)
+	if err != nil {
+		return nil, err
+	}
+	server, err := rpc.NewServer(rpc.ServerConfig{
+		Service: Service, Region: own, Regions: regions, TLS: identity.Server(), Telemetry: tel,
+		Auth: rpc.NewKeyAuthenticator(dialer), Dialer: dialer, Errors: auditrpc.Errors,
+		PublicEndpoints: cfg.Mesh.PublicEndpoints, Ready: db.Ping,
+	})
 	if err != nil {
 		return nil, err
 	}

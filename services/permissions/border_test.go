@@ -280,3 +280,41 @@ func TestAServiceSpeaksForItsOwnJurisdictionOnly(t *testing.T) {
 		t.Fatalf("identity: got %v", err)
 	}
 }
+
+// Both regions of the EU grant to one US group: one of them receives for both, so that versions only rise.
+func TestOneRegionOfAJurisdictionReceivesForAll(t *testing.T) {
+	t.Parallel()
+	mesh := rpctest.New(t)
+	home := permissionstest.Start(t, mesh, us)
+	eu := permissionstest.Start(t, mesh, central)
+	there := home.Tenant(t, us)
+	inCentral, inWest := eu.TenantOf(there.Org, central), eu.TenantOf(there.Org, west)
+	person := there.Person(t)
+	group := there.Group(t, person)
+	doorCentral := inCentral.Door(t, inCentral.Site(t, "UTC"))
+	doorWest := inWest.Door(t, inWest.Site(t, "UTC"))
+	one := inWest.Let(t, group, doorWest, "")
+	two := inCentral.Let(t, group, doorCentral, "")
+	received := func(n int) func() bool {
+		return func() bool { return len(eu.Broker.Events("memberships_received")) >= n }
+	}
+	eu.Broker.Wait(t, "the copy", received(1))
+	wantDecision(t, inWest.May(t, person, doorWest, time.Time{}), granted, one, "")
+	wantDecision(t, inCentral.May(t, person, doorCentral, time.Time{}), granted, two, "")
+
+	inWest.End(t, one) // the first to follow leaves; the other still needs the copy
+	second := there.Person(t)
+	there.Add(t, group, second)
+	eu.Broker.Wait(t, "the change", received(2))
+	wantDecision(t, inCentral.May(t, second, doorCentral, time.Time{}), granted, two, "")
+	inCentral.End(t, two)
+	eu.Broker.Wait(t, "the withdrawal", received(3))
+	for _, ev := range eu.Broker.Events("memberships_received") {
+		if ev.GetRegion() != "eu-west" {
+			t.Errorf("received in %s, the first to ask was eu-west", ev.GetRegion())
+		}
+	}
+	if keys := eu.Broker.Keys(central, string(there.Org)+".org."); len(keys) != 0 {
+		t.Errorf("left behind: %v", keys)
+	}
+}

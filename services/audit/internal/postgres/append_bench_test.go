@@ -2,14 +2,11 @@ package postgres_test
 
 import (
 	"fmt"
-	"io/fs"
 	"testing"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/audit/internal/ledger"
 	"github.com/cardea-mesh/cardea/services/audit/internal/postgres"
-	"github.com/cardea-mesh/cardea/services/platform/database"
-	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/jackc/pgx/v5"
 )
@@ -19,7 +16,7 @@ import (
 func BenchmarkAppend(b *testing.B) {
 	for _, c := range []struct{ batch, orgs int }{{1, 1}, {16, 1}, {128, 1}, {512, 1}, {512, 100}} {
 		b.Run(fmt.Sprintf("events=%d/orgs=%d", c.batch, c.orgs), func(b *testing.B) {
-			s := postgres.New(dbtest.New(b, postgres.Schema, postgres.Migrations()))
+			s := postgres.New(onPostgres(b).DB)
 			orgs := make([]region.ID, c.orgs)
 			for i := range orgs {
 				orgs[i] = newOrg()
@@ -39,8 +36,8 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 	b.Run("bare COPY of 512", func(b *testing.B) {
-		made := dbtest.Make(b, dbtest.Options{Schema: postgres.Schema, Sets: []fs.FS{postgres.Migrations()}})
-		owner := dbtest.Open(b, database.Config{URL: made.OwnerURL, Schema: postgres.Schema})
+		made := onPostgres(b)
+		owner := open(b, made, made.OwnerURL)
 		if _, err := owner.Pool().Exec(b.Context(), `CREATE TABLE bare (n BIGINT PRIMARY KEY, body BYTEA NOT NULL)`); err != nil {
 			b.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"sync"
 	"testing"
@@ -13,8 +12,6 @@ import (
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/audit/internal/ledger"
 	"github.com/cardea-mesh/cardea/services/audit/internal/postgres"
-	"github.com/cardea-mesh/cardea/services/platform/database"
-	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
@@ -60,8 +57,8 @@ func verified(t interface{ Fatal(...any) }, s *postgres.Store, id ledger.ID, pag
 
 // Whatever is given, in whatever batches, with whatever repeated: each event is in its own ledger once, in the order of its
 // first coming, and the chain verifies.
-func TestRandomBatchesMakeChainsThatVerify(t *testing.T) {
-	s := postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations()))
+func testRandomBatchesMakeChainsThatVerify(t *testing.T, database maker) {
+	s := postgres.New(database(t).DB)
 	rapid.Check(t, func(t *rapid.T) {
 		orgs := []region.ID{newOrg(), newOrg(), newOrg()}
 		regions := []region.Name{"eu-central", "eu-west"}
@@ -94,8 +91,8 @@ func TestRandomBatchesMakeChainsThatVerify(t *testing.T) {
 }
 
 // Several instances append overlapping events to the same ledgers at once.
-func TestWritersAtOnceAppendEachEventOnce(t *testing.T) {
-	s := postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations()))
+func testWritersAtOnceAppendEachEventOnce(t *testing.T, database maker) {
+	s := postgres.New(database(t).DB)
 	orgs := []region.ID{newOrg(), newOrg()}
 	const writers, perWriter = 4, 30
 	var all sync.WaitGroup
@@ -122,8 +119,8 @@ func TestWritersAtOnceAppendEachEventOnce(t *testing.T) {
 	}
 }
 
-func TestAnEmptyLedgerHasTheZeroHead(t *testing.T) {
-	s := postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations()))
+func testAnEmptyLedgerHasTheZeroHead(t *testing.T, database maker) {
+	s := postgres.New(database(t).DB)
 	id := ledger.ID{Org: newOrg(), Region: "eu-west"}
 	if head, err := s.Head(t.Context(), id); err != nil || head != (ledger.Head{}) {
 		t.Fatalf("%v, %v", head, err)
@@ -134,8 +131,8 @@ func TestAnEmptyLedgerHasTheZeroHead(t *testing.T) {
 }
 
 // The service's own role cannot rewrite what it wrote; nor can it drop the tables, since it does not own them.
-func TestTheServiceCannotChangeOrDeleteWhatItWrote(t *testing.T) {
-	db := dbtest.New(t, postgres.Schema, postgres.Migrations())
+func testTheServiceCannotChangeOrDeleteWhatItWrote(t *testing.T, database maker) {
+	db := database(t).DB
 	s := postgres.New(db)
 	if _, err := s.Append(t.Context(), "eu-central", []ledger.Event{event(newOrg(), "eu-central", 1)}, noon); err != nil {
 		t.Fatal(err)
@@ -156,8 +153,8 @@ func TestTheServiceCannotChangeOrDeleteWhatItWrote(t *testing.T) {
 }
 
 // Retention removes bodies, as the tables' owner here; the chain still verifies and queries no longer find them.
-func TestAChainVerifiesWithoutItsBodies(t *testing.T) {
-	made := dbtest.Make(t, dbtest.Options{Schema: postgres.Schema, Sets: []fs.FS{postgres.Migrations()}})
+func testAChainVerifiesWithoutItsBodies(t *testing.T, database maker) {
+	made := database(t)
 	s := postgres.New(made.DB)
 	id := ledger.ID{Org: newOrg(), Region: "eu-central"}
 	var events []ledger.Event
@@ -167,7 +164,7 @@ func TestAChainVerifiesWithoutItsBodies(t *testing.T) {
 	if _, err := s.Append(t.Context(), id.Region, events, noon); err != nil {
 		t.Fatal(err)
 	}
-	owner := dbtest.Open(t, database.Config{URL: made.OwnerURL, Schema: postgres.Schema})
+	owner := open(t, made, made.OwnerURL)
 	if _, err := owner.Pool().Exec(t.Context(), `DELETE FROM ledger_bodies WHERE position IN (0, 4, 9)`); err != nil {
 		t.Fatal(err)
 	}
@@ -180,8 +177,8 @@ func TestAChainVerifiesWithoutItsBodies(t *testing.T) {
 }
 
 // A page of large bodies ends early and says that there is more.
-func TestLargeBodiesShortenAPageAndLoseNothing(t *testing.T) {
-	s := postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations()))
+func testLargeBodiesShortenAPageAndLoseNothing(t *testing.T, database maker) {
+	s := postgres.New(database(t).DB)
 	id := ledger.ID{Org: newOrg(), Region: "eu-central"}
 	for n := range 5 {
 		e := event(id.Org, id.Region, n)
@@ -206,8 +203,8 @@ func TestLargeBodiesShortenAPageAndLoseNothing(t *testing.T) {
 	}
 }
 
-func TestParkingTwiceKeepsOne(t *testing.T) {
-	db := dbtest.New(t, postgres.Schema, postgres.Migrations())
+func testParkingTwiceKeepsOne(t *testing.T, database maker) {
+	db := database(t).DB
 	s := postgres.New(db)
 	for range 2 {
 		err := s.Park(t.Context(), "eu-central", postgres.Parked{Subject: "a\xff\x00", Data: []byte{0, 0xff}, Why: errors.New("b\x00")}, noon)
@@ -217,7 +214,7 @@ func TestParkingTwiceKeepsOne(t *testing.T) {
 	}
 	var n int
 	var data []byte
-	if err := db.Pool().QueryRow(t.Context(), `SELECT count(*), min(data::text)::bytea FROM parked_events`).Scan(&n, &data); err != nil {
+	if err := db.Pool().QueryRow(t.Context(), `SELECT count(*) OVER (), data FROM parked_events`).Scan(&n, &data); err != nil {
 		t.Fatal(err)
 	}
 	if n != 1 || !slices.Equal(data, []byte{0, 0xff}) {
@@ -225,8 +222,8 @@ func TestParkingTwiceKeepsOne(t *testing.T) {
 	}
 }
 
-func TestDataThatTheDatabaseRefusesIsTold(t *testing.T) {
-	s := postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations()))
+func testDataThatTheDatabaseRefusesIsTold(t *testing.T, database maker) {
+	s := postgres.New(database(t).DB)
 	e := event(newOrg(), "eu-central", 1)
 	e.Kind = "nul\x00"
 	if _, err := s.Append(t.Context(), "eu-central", []ledger.Event{e}, noon); !postgres.Refused(err) {
@@ -238,8 +235,8 @@ func TestDataThatTheDatabaseRefusesIsTold(t *testing.T) {
 }
 
 // Every filter against the same filter done by hand, page by page, while new entries arrive.
-func TestQueriesFindWhatAPlainFilterFinds(t *testing.T) {
-	s := postgres.New(dbtest.New(t, postgres.Schema, postgres.Migrations()))
+func testQueriesFindWhatAPlainFilterFinds(t *testing.T, database maker) {
+	s := postgres.New(database(t).DB)
 	id := ledger.ID{Org: newOrg(), Region: "eu-central"}
 	doors := []region.ID{"", "door_euc_1", "door_euc_2"}
 	people := []region.ID{"", "person_euc_1", "person_euc_2"}

@@ -73,7 +73,7 @@ type Copy struct {
 	asOf time.Time
 	// load is the load under way, or the last one.
 	load load
-	// changed is closed and replaced when a device comes or goes, or the copy becomes ready.
+	// changed is closed and replaced when a device or door comes or goes, or the copy becomes ready.
 	changed chan struct{}
 }
 
@@ -236,6 +236,9 @@ func (c *Copy) put(text string, record *typev1.StateRecord) {
 	}
 	if record != nil {
 		c.records[text] = held{record: record, fact: next}
+	}
+	if k.kind == "door" {
+		c.broadcast()
 	}
 	if k.isDevice() {
 		delete(c.revoked, k.id)

@@ -156,6 +156,26 @@ func (c *Copy) UnlockFor(org, doorID string) (time.Duration, bool) {
 	return 0, false
 }
 
+// WaitSite returns the site of a door, waiting for as long as ctx lasts for one that was made a moment ago.
+func (c *Copy) WaitSite(ctx context.Context, org, doorID string) (site string, ok bool) {
+	for {
+		c.mu.RLock()
+		if o := c.organizations[org]; o != nil {
+			site = o.doors[policy.DoorID(doorID)].site
+		}
+		changed := c.changed
+		c.mu.RUnlock()
+		if site != "" {
+			return site, true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return "", false
+		}
+	}
+}
+
 // WaitDevice waits for a device to be known, for as long as ctx lasts.
 func (c *Copy) WaitDevice(ctx context.Context, id string) (Device, bool) {
 	for {

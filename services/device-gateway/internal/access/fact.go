@@ -54,7 +54,7 @@ func decodeInto[M proto.Message](body []byte, m M, then func(M) (fact, error)) (
 }
 
 func doorOf(k factKey, m *permissionsv1.DoorState) fact {
-	d := door{Door: policy.Door{ID: policy.DoorID(k.id)}, unlockFor: m.GetUnlockFor().AsDuration()}
+	d := door{Door: policy.Door{ID: policy.DoorID(k.id)}, site: k.site, unlockFor: m.GetUnlockFor().AsDuration()}
 	for _, zone := range m.GetZoneIds() {
 		d.Zones = append(d.Zones, policy.ZoneID(zone))
 	}

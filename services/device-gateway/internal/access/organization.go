@@ -10,6 +10,7 @@ import (
 // door is a door with what only the gateway needs of it.
 type door struct {
 	policy.Door
+	site      string
 	unlockFor time.Duration
 }
 

@@ -4,10 +4,14 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"strings"
 
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
+
+// ErrClaimRefused: the claim code is unknown, was used, or has ended; which of them is not told.
+var ErrClaimRefused = errors.New("the claim code is not valid")
 
 // Secret is the secret part of a claim code: `<region code>-<43 characters>`. The code tells where the device's row is,
 // so that any gateway of the jurisdiction finds it; a lock sends it as it is.

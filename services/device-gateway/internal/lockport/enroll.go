@@ -20,10 +20,7 @@ const (
 	enrollLength = 8192
 )
 
-// ErrClaimRefused: the claim code is unknown, was used, or has ended; which of them is not told.
-var ErrClaimRefused = errors.New("the claim code is not valid")
-
-// Enroller exchanges a claim's secret for a certificate, once. Errors: ErrClaimRefused; any other means that it cannot be
+// Enroller exchanges a claim's secret for a certificate, once. Errors: enroll.ErrClaimRefused; any other means that it cannot be
 // done now and the secret was not used up.
 type Enroller interface {
 	Enroll(ctx context.Context, secret enroll.Secret, request enroll.Request) (device region.ID, certificate []byte, err error)
@@ -80,7 +77,7 @@ func refusalOf(err error) *wire.ProtocolError {
 	switch {
 	case errors.As(err, &e):
 		return e
-	case errors.Is(err, ErrClaimRefused):
+	case errors.Is(err, enroll.ErrClaimRefused):
 		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_CLAIM_REFUSED, Text: "the claim code is unknown, was used, or has ended"}
 	case errors.Is(err, enroll.ErrBadRequest):
 		return &wire.ProtocolError{Code: lockwirev1.ErrorCode_ERROR_CODE_BAD_CERTIFICATE_REQUEST, Text: err.Error()}

@@ -19,11 +19,17 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
-const handshakeTimeout = 10 * time.Second
+const (
+	handshakeTimeout = 10 * time.Second
+	// drainTimeout is how long locks have to leave when the gateway stops.
+	drainTimeout = 2 * time.Second
+)
 
 // Sessions serves locks that proved who they are.
 type Sessions interface {
 	Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity)
+	// Stop asks all locks to leave, and returns when they have, or ctx ended.
+	Stop(ctx context.Context)
 }
 
 // Config of a Port; everything is required but the limits.
@@ -90,12 +96,20 @@ func (p *Port) tlsConfig() *tls.Config {
 	return outer
 }
 
-// Serve accepts until ctx ends; then it stops accepting, and the connections end with ctx.
+// Serve accepts until ctx ends; then it stops accepting, asks the locks to leave and, after drainTimeout, cuts off those
+// that are left.
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	var connections sync.WaitGroup
-	defer connections.Wait()
+	live, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		drain, cancel := context.WithTimeout(live, drainTimeout)
+		defer cancel()
+		p.cfg.Sessions.Stop(drain)
+		cut()
+		connections.Wait()
+	}()
 	for {
 		raw, err := l.Accept()
 		switch {
@@ -115,7 +129,7 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 			raw.Close()
 			continue
 		}
-		connections.Go(func() { p.serve(ctx, raw, address) })
+		connections.Go(func() { p.serve(live, raw, address) })
 	}
 }
 

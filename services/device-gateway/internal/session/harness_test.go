@@ -59,9 +59,9 @@ type place struct {
 	now       atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
 
 	org, site, door, person, card, group, grant string
-	digestKey                                    [32]byte
-	digestKeyID                                  string
-	version                                      int64
+	digestKey                                   [32]byte
+	digestKeyID                                 string
+	version                                     int64
 }
 
 var badge = locksim.Wiegand26(17, 4711)
@@ -152,7 +152,9 @@ func (p *place) facts() {
 	p.put(p.org+".head.permissions.eu-central", nil)
 }
 
-func (p *place) siteKey(kind, id string) string { return p.org + ".site." + p.site + "." + kind + "." + id }
+func (p *place) siteKey(kind, id string) string {
+	return p.org + ".site." + p.site + "." + kind + "." + id
+}
 
 func (p *place) put(key string, m proto.Message) {
 	p.t.Helper()
@@ -307,7 +309,7 @@ func (e *enroller) Enroll(_ context.Context, secret enroll.Secret, r enroll.Requ
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !e.secrets[secret] {
-		return "", nil, lockport.ErrClaimRefused
+		return "", nil, enroll.ErrClaimRefused
 	}
 	delete(e.secrets, secret)
 	device := region.NewID(region.Device, "euc")

@@ -658,11 +658,11 @@ const file_cardea_audit_v1_audit_proto_rawDesc = "" +
 	"\x04head\x18\x02 \x01(\v2\x15.cardea.audit.v1.HeadR\x04head\"]\n" +
 	"\x0eGetHeadRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
-	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region2\xc4\x02\n" +
-	"\fAuditService\x12m\n" +
-	"\vQueryEvents\x12#.cardea.audit.v1.QueryEventsRequest\x1a$.cardea.audit.v1.QueryEventsResponse\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01\x12m\n" +
-	"\vListEntries\x12#.cardea.audit.v1.ListEntriesRequest\x1a$.cardea.audit.v1.ListEntriesResponse\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x02\x12V\n" +
-	"\aGetHead\x12\x1f.cardea.audit.v1.GetHeadRequest\x1a\x15.cardea.audit.v1.Head\"\x13\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01B\xc0\x01\n" +
+	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region2\xcd\x02\n" +
+	"\fAuditService\x12p\n" +
+	"\vQueryEvents\x12#.cardea.audit.v1.QueryEventsRequest\x1a$.cardea.audit.v1.QueryEventsResponse\"\x16\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01\x90\x02\x02\x12p\n" +
+	"\vListEntries\x12#.cardea.audit.v1.ListEntriesRequest\x1a$.cardea.audit.v1.ListEntriesResponse\"\x16\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x02\x90\x02\x02\x12Y\n" +
+	"\aGetHead\x12\x1f.cardea.audit.v1.GetHeadRequest\x1a\x15.cardea.audit.v1.Head\"\x16\xaa\xd4\x18\vledger.read\xb0\xd4\x18\x01\x90\x02\x02B\xc0\x01\n" +
 	"\x13com.cardea.audit.v1B\n" +
 	"AuditProtoP\x01Z?github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1;auditv1\xa2\x02\x03CAX\xaa\x02\x0fCardea.Audit.V1\xca\x02\x0fCardea\\Audit\\V1\xe2\x02\x1bCardea\\Audit\\V1\\GPBMetadata\xea\x02\x11Cardea::Audit::V1b\x06proto3"
 

@@ -1027,13 +1027,13 @@ const file_cardea_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x1bCOMMAND_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14COMMAND_OUTCOME_DONE\x10\x01\x12\x1a\n" +
 	"\x16COMMAND_OUTCOME_FAILED\x10\x02\x12\x1b\n" +
-	"\x17COMMAND_OUTCOME_EXPIRED\x10\x032\xbe\x05\n" +
+	"\x17COMMAND_OUTCOME_EXPIRED\x10\x032\xc7\x05\n" +
 	"\x0eGatewayService\x12v\n" +
-	"\fCreateDevice\x12&.cardea.gateway.v1.CreateDeviceRequest\x1a'.cardea.gateway.v1.CreateDeviceResponse\"\x15\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x12a\n" +
-	"\tGetDevice\x12#.cardea.gateway.v1.GetDeviceRequest\x1a\x19.cardea.gateway.v1.Device\"\x14\xaa\xd4\x18\fdevices.read\xb0\xd4\x18\x01\x12v\n" +
-	"\fRevokeDevice\x12&.cardea.gateway.v1.RevokeDeviceRequest\x1a'.cardea.gateway.v1.RevokeDeviceResponse\"\x15\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x12c\n" +
-	"\x06Unlock\x12 .cardea.gateway.v1.UnlockRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x14\xaa\xd4\x18\fdoors.unlock\xb0\xd4\x18\x01\x12w\n" +
-	"\vWaitApplied\x12%.cardea.gateway.v1.WaitAppliedRequest\x1a&.cardea.gateway.v1.WaitAppliedResponse\"\x19\xaa\xd4\x18\x11mesh.wait_applied\xb0\xd4\x18\x01\x12{\n" +
+	"\fCreateDevice\x12&.cardea.gateway.v1.CreateDeviceRequest\x1a'.cardea.gateway.v1.CreateDeviceResponse\"\x15\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x12d\n" +
+	"\tGetDevice\x12#.cardea.gateway.v1.GetDeviceRequest\x1a\x19.cardea.gateway.v1.Device\"\x17\xaa\xd4\x18\fdevices.read\xb0\xd4\x18\x01\x90\x02\x02\x12y\n" +
+	"\fRevokeDevice\x12&.cardea.gateway.v1.RevokeDeviceRequest\x1a'.cardea.gateway.v1.RevokeDeviceResponse\"\x18\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x90\x02\x02\x12c\n" +
+	"\x06Unlock\x12 .cardea.gateway.v1.UnlockRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x14\xaa\xd4\x18\fdoors.unlock\xb0\xd4\x18\x01\x12z\n" +
+	"\vWaitApplied\x12%.cardea.gateway.v1.WaitAppliedRequest\x1a&.cardea.gateway.v1.WaitAppliedResponse\"\x1c\xaa\xd4\x18\x11mesh.wait_applied\xb0\xd4\x18\x01\x90\x02\x02\x12{\n" +
 	"\x0eDeliverCommand\x12(.cardea.gateway.v1.DeliverCommandRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x1c\xaa\xd4\x18\x14mesh.deliver_command\xb0\xd4\x18\x01B\xd0\x01\n" +
 	"\x15com.cardea.gateway.v1B\fGatewayProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 

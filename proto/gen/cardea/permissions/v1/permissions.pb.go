@@ -2832,27 +2832,27 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\x18DECISION_REASON_LOCKDOWN\x10\t\x12 \n" +
 	"\x1cDECISION_REASON_COPY_TOO_OLD\x10\n" +
 	"\x12 \n" +
-	"\x1cDECISION_REASON_BROKEN_FACTS\x10\v2\x8c\x0e\n" +
+	"\x1cDECISION_REASON_BROKEN_FACTS\x10\v2\xa9\x0e\n" +
 	"\x12PermissionsService\x12v\n" +
 	"\n" +
 	"CreateSite\x12(.cardea.permissions.v1.CreateSiteRequest\x1a).cardea.permissions.v1.CreateSiteResponse\"\x13\xaa\xd4\x18\vsites.write\xb0\xd4\x18\x01\x12v\n" +
 	"\n" +
-	"CreateDoor\x12(.cardea.permissions.v1.CreateDoorRequest\x1a).cardea.permissions.v1.CreateDoorResponse\"\x13\xaa\xd4\x18\vdoors.write\xb0\xd4\x18\x01\x12a\n" +
-	"\aGetDoor\x12%.cardea.permissions.v1.GetDoorRequest\x1a\x1b.cardea.permissions.v1.Door\"\x12\xaa\xd4\x18\n" +
-	"doors.read\xb0\xd4\x18\x01\x12v\n" +
+	"CreateDoor\x12(.cardea.permissions.v1.CreateDoorRequest\x1a).cardea.permissions.v1.CreateDoorResponse\"\x13\xaa\xd4\x18\vdoors.write\xb0\xd4\x18\x01\x12d\n" +
+	"\aGetDoor\x12%.cardea.permissions.v1.GetDoorRequest\x1a\x1b.cardea.permissions.v1.Door\"\x15\xaa\xd4\x18\n" +
+	"doors.read\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
 	"\n" +
 	"CreateZone\x12(.cardea.permissions.v1.CreateZoneRequest\x1a).cardea.permissions.v1.CreateZoneResponse\"\x13\xaa\xd4\x18\vzones.write\xb0\xd4\x18\x01\x12\x86\x01\n" +
 	"\x0eCreateSchedule\x12,.cardea.permissions.v1.CreateScheduleRequest\x1a-.cardea.permissions.v1.CreateScheduleResponse\"\x17\xaa\xd4\x18\x0fschedules.write\xb0\xd4\x18\x01\x12z\n" +
-	"\vCreateGroup\x12).cardea.permissions.v1.CreateGroupRequest\x1a*.cardea.permissions.v1.CreateGroupResponse\"\x14\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x12t\n" +
-	"\tAddMember\x12'.cardea.permissions.v1.AddMemberRequest\x1a(.cardea.permissions.v1.AddMemberResponse\"\x14\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x12}\n" +
-	"\fRemoveMember\x12*.cardea.permissions.v1.RemoveMemberRequest\x1a+.cardea.permissions.v1.RemoveMemberResponse\"\x14\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x12h\n" +
-	"\x05Grant\x12#.cardea.permissions.v1.GrantRequest\x1a$.cardea.permissions.v1.GrantResponse\"\x14\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x12k\n" +
-	"\x06Revoke\x12$.cardea.permissions.v1.RevokeRequest\x1a%.cardea.permissions.v1.RevokeResponse\"\x14\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x12h\n" +
-	"\x05Check\x12#.cardea.permissions.v1.CheckRequest\x1a$.cardea.permissions.v1.CheckResponse\"\x14\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x12}\n" +
-	"\fWaitEnforced\x12*.cardea.permissions.v1.WaitEnforcedRequest\x1a+.cardea.permissions.v1.WaitEnforcedResponse\"\x14\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x12s\n" +
-	"\bAccessAt\x12&.cardea.permissions.v1.AccessAtRequest\x1a'.cardea.permissions.v1.AccessAtResponse\"\x16\xaa\xd4\x18\x0eaccess.history\xb0\xd4\x18\x01\x12j\n" +
-	"\x06Follow\x12$.cardea.permissions.v1.FollowRequest\x1a%.cardea.permissions.v1.FollowResponse\"\x13\xaa\xd4\x18\vmesh.follow\xb0\xd4\x18\x01\x12\x8f\x01\n" +
-	"\x12ReceiveMemberships\x120.cardea.permissions.v1.ReceiveMembershipsRequest\x1a1.cardea.permissions.v1.ReceiveMembershipsResponse\"\x14\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01B\xf0\x01\n" +
+	"\vCreateGroup\x12).cardea.permissions.v1.CreateGroupRequest\x1a*.cardea.permissions.v1.CreateGroupResponse\"\x14\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x12w\n" +
+	"\tAddMember\x12'.cardea.permissions.v1.AddMemberRequest\x1a(.cardea.permissions.v1.AddMemberResponse\"\x17\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x90\x02\x02\x12\x80\x01\n" +
+	"\fRemoveMember\x12*.cardea.permissions.v1.RemoveMemberRequest\x1a+.cardea.permissions.v1.RemoveMemberResponse\"\x17\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x90\x02\x02\x12h\n" +
+	"\x05Grant\x12#.cardea.permissions.v1.GrantRequest\x1a$.cardea.permissions.v1.GrantResponse\"\x14\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x12n\n" +
+	"\x06Revoke\x12$.cardea.permissions.v1.RevokeRequest\x1a%.cardea.permissions.v1.RevokeResponse\"\x17\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x90\x02\x02\x12k\n" +
+	"\x05Check\x12#.cardea.permissions.v1.CheckRequest\x1a$.cardea.permissions.v1.CheckResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12\x80\x01\n" +
+	"\fWaitEnforced\x12*.cardea.permissions.v1.WaitEnforcedRequest\x1a+.cardea.permissions.v1.WaitEnforcedResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
+	"\bAccessAt\x12&.cardea.permissions.v1.AccessAtRequest\x1a'.cardea.permissions.v1.AccessAtResponse\"\x19\xaa\xd4\x18\x0eaccess.history\xb0\xd4\x18\x01\x90\x02\x02\x12m\n" +
+	"\x06Follow\x12$.cardea.permissions.v1.FollowRequest\x1a%.cardea.permissions.v1.FollowResponse\"\x16\xaa\xd4\x18\vmesh.follow\xb0\xd4\x18\x01\x90\x02\x02\x12\x92\x01\n" +
+	"\x12ReceiveMemberships\x120.cardea.permissions.v1.ReceiveMembershipsRequest\x1a1.cardea.permissions.v1.ReceiveMembershipsResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02B\xf0\x01\n" +
 	"\x19com.cardea.permissions.v1B\x10PermissionsProtoP\x01ZKgithub.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1;permissionsv1\xa2\x02\x03CPX\xaa\x02\x15Cardea.Permissions.V1\xca\x02\x15Cardea\\Permissions\\V1\xe2\x02!Cardea\\Permissions\\V1\\GPBMetadata\xea\x02\x17Cardea::Permissions::V1b\x06proto3"
 
 var (

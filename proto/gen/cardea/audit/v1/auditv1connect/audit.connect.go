@@ -69,18 +69,21 @@ func NewAuditServiceClient(httpClient connect.HTTPClient, baseURL string, opts .
 			httpClient,
 			baseURL+AuditServiceQueryEventsProcedure,
 			connect.WithSchema(auditServiceMethods.ByName("QueryEvents")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		listEntries: connect.NewClient[v1.ListEntriesRequest, v1.ListEntriesResponse](
 			httpClient,
 			baseURL+AuditServiceListEntriesProcedure,
 			connect.WithSchema(auditServiceMethods.ByName("ListEntries")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		getHead: connect.NewClient[v1.GetHeadRequest, v1.Head](
 			httpClient,
 			baseURL+AuditServiceGetHeadProcedure,
 			connect.WithSchema(auditServiceMethods.ByName("GetHead")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -142,18 +145,21 @@ func NewAuditServiceHandler(svc AuditServiceHandler, opts ...connect.HandlerOpti
 		AuditServiceQueryEventsProcedure,
 		svc.QueryEvents,
 		connect.WithSchema(auditServiceMethods.ByName("QueryEvents")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	auditServiceListEntriesHandler := connect.NewUnaryHandlerSimple(
 		AuditServiceListEntriesProcedure,
 		svc.ListEntries,
 		connect.WithSchema(auditServiceMethods.ByName("ListEntries")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	auditServiceGetHeadHandler := connect.NewUnaryHandlerSimple(
 		AuditServiceGetHeadProcedure,
 		svc.GetHead,
 		connect.WithSchema(auditServiceMethods.ByName("GetHead")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/cardea.audit.v1.AuditService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

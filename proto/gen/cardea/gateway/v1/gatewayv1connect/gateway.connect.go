@@ -89,12 +89,14 @@ func NewGatewayServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+GatewayServiceGetDeviceProcedure,
 			connect.WithSchema(gatewayServiceMethods.ByName("GetDevice")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		revokeDevice: connect.NewClient[v1.RevokeDeviceRequest, v1.RevokeDeviceResponse](
 			httpClient,
 			baseURL+GatewayServiceRevokeDeviceProcedure,
 			connect.WithSchema(gatewayServiceMethods.ByName("RevokeDevice")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		unlock: connect.NewClient[v1.UnlockRequest, v1.UnlockResponse](
@@ -107,6 +109,7 @@ func NewGatewayServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			httpClient,
 			baseURL+GatewayServiceWaitAppliedProcedure,
 			connect.WithSchema(gatewayServiceMethods.ByName("WaitApplied")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		deliverCommand: connect.NewClient[v1.DeliverCommandRequest, v1.UnlockResponse](
@@ -215,12 +218,14 @@ func NewGatewayServiceHandler(svc GatewayServiceHandler, opts ...connect.Handler
 		GatewayServiceGetDeviceProcedure,
 		svc.GetDevice,
 		connect.WithSchema(gatewayServiceMethods.ByName("GetDevice")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	gatewayServiceRevokeDeviceHandler := connect.NewUnaryHandlerSimple(
 		GatewayServiceRevokeDeviceProcedure,
 		svc.RevokeDevice,
 		connect.WithSchema(gatewayServiceMethods.ByName("RevokeDevice")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	gatewayServiceUnlockHandler := connect.NewUnaryHandlerSimple(
@@ -233,6 +238,7 @@ func NewGatewayServiceHandler(svc GatewayServiceHandler, opts ...connect.Handler
 		GatewayServiceWaitAppliedProcedure,
 		svc.WaitApplied,
 		connect.WithSchema(gatewayServiceMethods.ByName("WaitApplied")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	gatewayServiceDeliverCommandHandler := connect.NewUnaryHandlerSimple(

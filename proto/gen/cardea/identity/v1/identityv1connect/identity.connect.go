@@ -133,6 +133,7 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+IdentityServiceGetOrganizationProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("GetOrganization")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		createPerson: connect.NewClient[v1.CreatePersonRequest, v1.CreatePersonResponse](
@@ -145,12 +146,14 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+IdentityServiceGetPersonProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("GetPerson")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		erasePerson: connect.NewClient[v1.ErasePersonRequest, v1.ErasePersonResponse](
 			httpClient,
 			baseURL+IdentityServiceErasePersonProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("ErasePerson")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		issueCredential: connect.NewClient[v1.IssueCredentialRequest, v1.IssueCredentialResponse](
@@ -163,12 +166,14 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+IdentityServiceRevokeCredentialProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("RevokeCredential")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		getCredential: connect.NewClient[v1.GetCredentialRequest, v1.Credential](
 			httpClient,
 			baseURL+IdentityServiceGetCredentialProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("GetCredential")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		createAPIKey: connect.NewClient[v1.CreateAPIKeyRequest, v1.CreateAPIKeyResponse](
@@ -181,30 +186,35 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			httpClient,
 			baseURL+IdentityServiceRevokeAPIKeyProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("RevokeAPIKey")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		authenticateKey: connect.NewClient[v1.AuthenticateKeyRequest, v1.AuthenticateKeyResponse](
 			httpClient,
 			baseURL+IdentityServiceAuthenticateKeyProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("AuthenticateKey")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		followOrganization: connect.NewClient[v1.FollowOrganizationRequest, v1.FollowResponse](
 			httpClient,
 			baseURL+IdentityServiceFollowOrganizationProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("FollowOrganization")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		receiveOrganization: connect.NewClient[v1.ReceiveOrganizationRequest, v1.ReceiveResponse](
 			httpClient,
 			baseURL+IdentityServiceReceiveOrganizationProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("ReceiveOrganization")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		receiveCredential: connect.NewClient[v1.ReceiveCredentialRequest, v1.ReceiveResponse](
 			httpClient,
 			baseURL+IdentityServiceReceiveCredentialProcedure,
 			connect.WithSchema(identityServiceMethods.ByName("ReceiveCredential")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -406,6 +416,7 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		IdentityServiceGetOrganizationProcedure,
 		svc.GetOrganization,
 		connect.WithSchema(identityServiceMethods.ByName("GetOrganization")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceCreatePersonHandler := connect.NewUnaryHandlerSimple(
@@ -418,12 +429,14 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		IdentityServiceGetPersonProcedure,
 		svc.GetPerson,
 		connect.WithSchema(identityServiceMethods.ByName("GetPerson")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceErasePersonHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceErasePersonProcedure,
 		svc.ErasePerson,
 		connect.WithSchema(identityServiceMethods.ByName("ErasePerson")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceIssueCredentialHandler := connect.NewUnaryHandlerSimple(
@@ -436,12 +449,14 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		IdentityServiceRevokeCredentialProcedure,
 		svc.RevokeCredential,
 		connect.WithSchema(identityServiceMethods.ByName("RevokeCredential")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceGetCredentialHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceGetCredentialProcedure,
 		svc.GetCredential,
 		connect.WithSchema(identityServiceMethods.ByName("GetCredential")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceCreateAPIKeyHandler := connect.NewUnaryHandlerSimple(
@@ -454,30 +469,35 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		IdentityServiceRevokeAPIKeyProcedure,
 		svc.RevokeAPIKey,
 		connect.WithSchema(identityServiceMethods.ByName("RevokeAPIKey")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceAuthenticateKeyHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceAuthenticateKeyProcedure,
 		svc.AuthenticateKey,
 		connect.WithSchema(identityServiceMethods.ByName("AuthenticateKey")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceFollowOrganizationHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceFollowOrganizationProcedure,
 		svc.FollowOrganization,
 		connect.WithSchema(identityServiceMethods.ByName("FollowOrganization")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceReceiveOrganizationHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceReceiveOrganizationProcedure,
 		svc.ReceiveOrganization,
 		connect.WithSchema(identityServiceMethods.ByName("ReceiveOrganization")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	identityServiceReceiveCredentialHandler := connect.NewUnaryHandlerSimple(
 		IdentityServiceReceiveCredentialProcedure,
 		svc.ReceiveCredential,
 		connect.WithSchema(identityServiceMethods.ByName("ReceiveCredential")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/cardea.identity.v1.IdentityService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

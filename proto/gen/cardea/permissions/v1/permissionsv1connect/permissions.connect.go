@@ -143,6 +143,7 @@ func NewPermissionsServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			httpClient,
 			baseURL+PermissionsServiceGetDoorProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("GetDoor")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		createZone: connect.NewClient[v1.CreateZoneRequest, v1.CreateZoneResponse](
@@ -167,12 +168,14 @@ func NewPermissionsServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			httpClient,
 			baseURL+PermissionsServiceAddMemberProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("AddMember")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		removeMember: connect.NewClient[v1.RemoveMemberRequest, v1.RemoveMemberResponse](
 			httpClient,
 			baseURL+PermissionsServiceRemoveMemberProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("RemoveMember")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		grant: connect.NewClient[v1.GrantRequest, v1.GrantResponse](
@@ -185,36 +188,42 @@ func NewPermissionsServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			httpClient,
 			baseURL+PermissionsServiceRevokeProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("Revoke")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		check: connect.NewClient[v1.CheckRequest, v1.CheckResponse](
 			httpClient,
 			baseURL+PermissionsServiceCheckProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("Check")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		waitEnforced: connect.NewClient[v1.WaitEnforcedRequest, v1.WaitEnforcedResponse](
 			httpClient,
 			baseURL+PermissionsServiceWaitEnforcedProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("WaitEnforced")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		accessAt: connect.NewClient[v1.AccessAtRequest, v1.AccessAtResponse](
 			httpClient,
 			baseURL+PermissionsServiceAccessAtProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("AccessAt")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		follow: connect.NewClient[v1.FollowRequest, v1.FollowResponse](
 			httpClient,
 			baseURL+PermissionsServiceFollowProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("Follow")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 		receiveMemberships: connect.NewClient[v1.ReceiveMembershipsRequest, v1.ReceiveMembershipsResponse](
 			httpClient,
 			baseURL+PermissionsServiceReceiveMembershipsProcedure,
 			connect.WithSchema(permissionsServiceMethods.ByName("ReceiveMemberships")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
 	}
@@ -434,6 +443,7 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 		PermissionsServiceGetDoorProcedure,
 		svc.GetDoor,
 		connect.WithSchema(permissionsServiceMethods.ByName("GetDoor")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceCreateZoneHandler := connect.NewUnaryHandlerSimple(
@@ -458,12 +468,14 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 		PermissionsServiceAddMemberProcedure,
 		svc.AddMember,
 		connect.WithSchema(permissionsServiceMethods.ByName("AddMember")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceRemoveMemberHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceRemoveMemberProcedure,
 		svc.RemoveMember,
 		connect.WithSchema(permissionsServiceMethods.ByName("RemoveMember")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceGrantHandler := connect.NewUnaryHandlerSimple(
@@ -476,36 +488,42 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 		PermissionsServiceRevokeProcedure,
 		svc.Revoke,
 		connect.WithSchema(permissionsServiceMethods.ByName("Revoke")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceCheckHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceCheckProcedure,
 		svc.Check,
 		connect.WithSchema(permissionsServiceMethods.ByName("Check")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceWaitEnforcedHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceWaitEnforcedProcedure,
 		svc.WaitEnforced,
 		connect.WithSchema(permissionsServiceMethods.ByName("WaitEnforced")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceAccessAtHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceAccessAtProcedure,
 		svc.AccessAt,
 		connect.WithSchema(permissionsServiceMethods.ByName("AccessAt")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceFollowHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceFollowProcedure,
 		svc.Follow,
 		connect.WithSchema(permissionsServiceMethods.ByName("Follow")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	permissionsServiceReceiveMembershipsHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceReceiveMembershipsProcedure,
 		svc.ReceiveMemberships,
 		connect.WithSchema(permissionsServiceMethods.ByName("ReceiveMemberships")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
 	return "/cardea.permissions.v1.PermissionsService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,174 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
+	"github.com/cardea-mesh/cardea/services/platform/config"
+	"github.com/cardea-mesh/cardea/services/platform/database"
+	"github.com/cardea-mesh/cardea/services/platform/idempotency"
+	"github.com/cardea-mesh/cardea/services/platform/keyring"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// Service is this service's name in the mesh, in tokens and in subjects.
+const Service = lockevent.Service
+
+// Schema is where its tables are, and the name of its role there.
+const Schema = "gateway"
+
+// Config is what the service is told. Of the keys it uses those of purpose `state` and `answer`; each must be there.
+type Config struct {
+	config.Common `yaml:",inline"`
+
+	// StateDir is the folder of this one gateway: its id, the copy of the access state, the journal. It must survive
+	// restarts: events that no broker has are in it.
+	StateDir string `yaml:"state_dir"`
+	// CopyMaxAge is how old the copy of the access state may get before the gateway refuses everybody; 0: 24 hours.
+	CopyMaxAge time.Duration `yaml:"copy_max_age,omitempty"`
+	Locks      Locks         `yaml:"locks"`
+}
+
+// Locks says how locks are served.
+type Locks struct {
+	// Listen is the address of the port that locks dial, `host:port`.
+	Listen string `yaml:"listen"`
+	// CACertFile and CAKeyFile are the jurisdiction's device root, PEM.
+	CACertFile string `yaml:"ca_cert_file"`
+	CAKeyFile  string `yaml:"ca_key_file"`
+	// Endpoints are where locks dial, `host:port`, by region; the own one is required, neighbours should be there.
+	Endpoints map[region.Name]string `yaml:"endpoints"`
+	// Heartbeat is how often a silent lock pings, 1 s to 5 min; 0: 30 s.
+	Heartbeat time.Duration `yaml:"heartbeat,omitempty"`
+	// CertificateTTL is how long a device's certificate holds; 0: 5 years. There is no renewal yet: a lock whose
+	// certificate ends must be made and enrolled again.
+	CertificateTTL time.Duration `yaml:"certificate_ttl,omitempty"`
+	// MaxConnections bounds the open connections; 0: 100,000.
+	MaxConnections int `yaml:"max_connections,omitempty"`
+	// MaxHandshakes bounds the handshakes and enrolments under way from one address; 0: 64.
+	MaxHandshakes int `yaml:"max_handshakes_per_address,omitempty"`
+}
+
+const (
+	defaultHeartbeat      = 30 * time.Second
+	defaultCertificateTTL = 5 * 365 * 24 * time.Hour
+)
+
+// Validate checks all that can be checked without opening anything; errors name the keys.
+func (c Config) Validate() error {
+	errs := []error{c.Common.Validate()}
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	for _, purpose := range []string{config.PurposeState, config.PurposeAnswer} {
+		if !c.has(purpose) {
+			bad("keys: one of purpose %s is needed", purpose)
+		}
+	}
+	if c.StateDir == "" {
+		bad("state_dir: is needed")
+	}
+	if c.CopyMaxAge < 0 {
+		bad("copy_max_age: %s is negative", c.CopyMaxAge)
+	}
+	if c.Locks.Listen == "" || c.Locks.CACertFile == "" || c.Locks.CAKeyFile == "" {
+		bad("locks: listen, ca_cert_file and ca_key_file are needed")
+	}
+	if h := c.Locks.Heartbeat; h != 0 && (h < time.Second || h > 5*time.Minute) {
+		bad("locks.heartbeat: %s is outside 1s to 5m", h)
+	}
+	if _, ok := c.Locks.Endpoints[c.Region]; !ok {
+		bad("locks.endpoints: the own region %s is missing", c.Region)
+	}
+	for name, address := range c.Locks.Endpoints {
+		if _, err := endpoint(address); err != nil {
+			bad("locks.endpoints.%s: %w", name, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) has(purpose string) bool {
+	for _, key := range c.Keys {
+		if key.Purpose == purpose {
+			return true
+		}
+	}
+	return false
+}
+
+// ring has the configured keys of a purpose.
+func (c Config) ring(purpose string) (*keyring.Ring, error) {
+	var keys []keyring.Key
+	for _, k := range c.Keys {
+		if k.Purpose != purpose {
+			continue
+		}
+		secret, err := k.Read()
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, keyring.Key{ID: k.ID, Secret: secret})
+	}
+	return keyring.New(keys)
+}
+
+// endpoints are what locks are told: the own region first, then its neighbours by name.
+func endpoints(all map[region.Name]string, own region.Region, regions *region.Map) ([]*lockwirev1.Endpoint, error) {
+	names := []region.Name{own.Name}
+	for _, r := range regions.In(own.Jurisdiction) {
+		if r.Name != own.Name {
+			names = append(names, r.Name)
+		}
+	}
+	var list []*lockwirev1.Endpoint
+	for _, name := range names {
+		address, ok := all[name]
+		if !ok {
+			continue
+		}
+		e, err := endpoint(address)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+	}
+	return list, nil
+}
+
+func endpoint(address string) (*lockwirev1.Endpoint, error) {
+	host, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || port == 0 || host == "" {
+		return nil, fmt.Errorf("%q is not host:port", address)
+	}
+	return &lockwirev1.Endpoint{Host: host, Port: uint32(port)}, nil
+}
+
+// Migrations are the service's tables, the platform's first.
+func Migrations() []fs.FS {
+	return []fs.FS{outbox.Migrations, idempotency.Migrations, postgres.Migrations}
+}
+
+// Migrate brings the service's tables up to date, as their owner.
+func Migrate(ctx context.Context, cfg Config) error {
+	return database.Migrate(ctx, cfg.Database.MigrateURL.Reveal(), database.Engine(cfg.Database.Engine), Schema, Migrations()...)
+}
+
+func (c Config) copyMaxAge() time.Duration {
+	if c.CopyMaxAge == 0 {
+		return access.DefaultMaxAge
+	}
+	return c.CopyMaxAge
+}

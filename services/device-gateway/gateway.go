@@ -1,0 +1,166 @@
+// Package gateway is the service that holds the locks' connections: it decides at the door from its own copy of the access
+// state, takes the locks' events into a journal until the region's broker has them, carries commands to locks, and keeps
+// devices and their claim codes.
+//
+// What a lock and a gateway say to each other is in PROTOCOL.md. Decisions need nothing but this process; the database is
+// only for registration, enrolment and the calls of GatewayService.
+//
+// [Run] is one instance with a state folder of its own.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/registration"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
+	"github.com/cardea-mesh/cardea/services/platform/config"
+	"github.com/cardea-mesh/cardea/services/platform/database"
+	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"github.com/cardea-mesh/cardea/services/platform/rpc"
+	"github.com/cardea-mesh/cardea/services/platform/run"
+	"github.com/cardea-mesh/cardea/services/platform/telemetry"
+)
+
+// Run serves until ctx ends or a part fails. A database, broker or peer that is down at the start is waited for; locks are
+// served meanwhile, if this gateway was registered before and has a copy.
+func Run(ctx context.Context, cfg Config) error {
+	regions, err := cfg.RegionMap()
+	if err != nil {
+		return err
+	}
+	own, err := regions.Lookup(cfg.Region)
+	if err != nil {
+		return err
+	}
+	tel, flush, err := telemetry.Setup(ctx, cfg.Telemetry, Service, own)
+	if err != nil {
+		return err
+	}
+	group := run.New(ctx, tel.Logger)
+	group.OnStop("telemetry", flush)
+	if err := start(group, cfg, Parts{Region: own, Regions: regions, Telemetry: tel}); err != nil {
+		return errors.Join(err, flush(context.WithoutCancel(ctx)))
+	}
+	return group.Wait()
+}
+
+// start makes the parts and hands them to the group.
+func start(group *run.Group, cfg Config, parts Parts) error {
+	ctx, tel := group.Context(), parts.Telemetry
+	if err := parts.configured(cfg); err != nil {
+		return err
+	}
+	var err error
+	parts.DB, err = database.Open(ctx, database.Config{
+		URL: cfg.Database.URL.Reveal(), Engine: database.Engine(cfg.Database.Engine), Schema: Schema,
+		MaxConns: cfg.Database.MaxConns, Tracer: tel.Tracer,
+	})
+	if err != nil {
+		return err
+	}
+	group.OnStop("database", closing(parts.DB.Close))
+	parts.Broker, err = bus.Connect(ctx, bus.Config{NATS: cfg.NATS, Region: parts.Region.Name, Service: Service, Logger: tel.Logger, Tracer: tel.Tracer})
+	if err != nil {
+		return err
+	}
+	group.OnStop("broker", closing(parts.Broker.Close))
+	if parts.Dialer, err = rpc.DialerFrom(cfg.Mesh, parts.Regions, tel); err != nil {
+		return err
+	}
+	gateway, err := New(parts)
+	if err != nil {
+		return err
+	}
+	group.OnStop("state folder", closing(gateway.Close))
+	identity, err := rpc.LoadIdentity(cfg.Mesh)
+	if err != nil {
+		return err
+	}
+	server, err := rpc.NewServer(gateway.Server(rpc.ServerConfig{
+		TLS: identity.Server(), Auth: rpc.NewKeyAuthenticator(parts.Dialer), PublicEndpoints: cfg.Mesh.PublicEndpoints,
+	}))
+	if err != nil {
+		return err
+	}
+	gateway.Mount(server)
+	calls, err := net.Listen("tcp", cfg.Mesh.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	locks, err := net.Listen("tcp", cfg.Locks.Listen)
+	if err != nil {
+		return errors.Join(fmt.Errorf("listen for locks: %w", err), calls.Close())
+	}
+	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, calls) })
+	group.Go("locks", func(ctx context.Context) error { return gateway.ServeLocks(ctx, locks) })
+	group.Go("relay", func(ctx context.Context) error {
+		if err := errors.Join(parts.DB.Wait(ctx, tel.Logger), parts.Broker.EnsureStreams(ctx), parts.Broker.EnsureBuckets(ctx)); err != nil {
+			return err
+		}
+		return gateway.Relay.Run(ctx)
+	})
+	tel.Logger.Info("device-gateway serves", "address", calls.Addr().String(), "locks", locks.Addr().String(), "gateway", string(gateway.ID))
+	return nil
+}
+
+// configured fills in what comes from files and settings alone.
+func (p *Parts) configured(cfg Config) (err error) {
+	if p.State, err = cfg.ring(config.PurposeState); err != nil {
+		return err
+	}
+	if p.Answers, err = cfg.ring(config.PurposeAnswer); err != nil {
+		return err
+	}
+	if p.DeviceRoot, err = pki.LoadFiles(cfg.Locks.CACertFile, cfg.Locks.CAKeyFile); err != nil {
+		return fmt.Errorf("device root: %w", err)
+	}
+	if p.Endpoints, err = endpoints(cfg.Locks.Endpoints, p.Region, p.Regions); err != nil {
+		return err
+	}
+	p.StateDir, p.CopyMaxAge, p.Heartbeat, p.CertificateTTL = cfg.StateDir, cfg.copyMaxAge(), cfg.Locks.Heartbeat, cfg.Locks.CertificateTTL
+	p.MaxConnections, p.MaxHandshakes = cfg.Locks.MaxConnections, cfg.Locks.MaxHandshakes
+	return nil
+}
+
+// Deregister takes the gateway of a state folder out of the register for good: WaitApplied does not count it any more.
+// Only for one that is stopped and does not come back; it registers again when it does.
+func Deregister(ctx context.Context, cfg Config) error {
+	regions, err := cfg.RegionMap()
+	if err != nil {
+		return err
+	}
+	own, err := regions.Lookup(cfg.Region)
+	if err != nil {
+		return err
+	}
+	unlock, err := lockFolder(cfg.StateDir) // it fails while the gateway runs
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	id, err := registration.Identity(cfg.StateDir, own, regions)
+	if err != nil {
+		return err
+	}
+	db, err := database.Open(ctx, database.Config{URL: cfg.Database.URL.Reveal(), Engine: database.Engine(cfg.Database.Engine), Schema: Schema})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	// The note goes first: a gateway that is not in the table must not believe that it is.
+	if err := registration.Forget(cfg.StateDir); err != nil {
+		return err
+	}
+	return postgres.New(postgres.Config{DB: db, Own: own, Regions: regions}).Deregister(ctx, id)
+}
+
+func closing(what func()) func(context.Context) error {
+	return func(context.Context) error {
+		what()
+		return nil
+	}
+}

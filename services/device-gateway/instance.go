@@ -1,0 +1,243 @@
+package gateway
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockport"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/registration"
+	gatewayrpc "github.com/cardea-mesh/cardea/services/device-gateway/internal/rpc"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
+	"github.com/cardea-mesh/cardea/services/platform/database"
+	"github.com/cardea-mesh/cardea/services/platform/idempotency"
+	"github.com/cardea-mesh/cardea/services/platform/keyring"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/platform/rpc"
+	"github.com/cardea-mesh/cardea/services/platform/telemetry"
+	"golang.org/x/sync/errgroup"
+)
+
+// Parts are what an Instance is made of; all are required but those with a default.
+type Parts struct {
+	Region     region.Region
+	Regions    *region.Map
+	Telemetry  *telemetry.Telemetry
+	DB         *database.DB
+	Broker     *bus.Bus
+	Dialer     *rpc.Dialer
+	State      *keyring.Ring // opens digest keys, seals receipts
+	Answers    *keyring.Ring // seals remembered answers
+	DeviceRoot *pki.Authority
+	StateDir   string
+	Endpoints  []*lockwirev1.Endpoint
+
+	CopyMaxAge     time.Duration    // default 24 h
+	Heartbeat      time.Duration    // default 30 s
+	CertificateTTL time.Duration    // default 5 years
+	MaxConnections int              // default 100,000
+	MaxHandshakes  int              // default 64
+	Now            func() time.Time // default time.Now
+}
+
+func (p *Parts) setDefaults() {
+	if p.Now == nil {
+		p.Now = time.Now
+	}
+	if p.CopyMaxAge == 0 {
+		p.CopyMaxAge = access.DefaultMaxAge
+	}
+	if p.Heartbeat == 0 {
+		p.Heartbeat = defaultHeartbeat
+	}
+	if p.CertificateTTL == 0 {
+		p.CertificateTTL = defaultCertificateTTL
+	}
+}
+
+// Instance is the assembled service: calls to mount, a relay to run, and the locks' port to serve.
+type Instance struct {
+	// ID is the gateway's, kept in its state folder.
+	ID    region.ID
+	Relay *outbox.Relay
+
+	parts        Parts
+	unlock       func()
+	store        *postgres.Store
+	copy         *access.Copy
+	journal      *journal.Journal
+	registration *registration.Registration
+	hub          *session.Hub
+	port         *lockport.Port
+}
+
+// New puts the parts together and reads the state folder, which belongs to this process until Close.
+func New(p Parts) (i *Instance, err error) {
+	p.setDefaults()
+	i = &Instance{parts: p}
+	if i.unlock, err = lockFolder(p.StateDir); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			i.unlock()
+		}
+	}()
+	if i.ID, err = registration.Identity(p.StateDir, p.Region, p.Regions); err != nil {
+		return nil, err
+	}
+	authority := enroll.NewAuthority(p.DeviceRoot)
+	if err := i.storage(authority); err != nil {
+		return nil, err
+	}
+	if err := i.local(); err != nil {
+		return nil, err
+	}
+	return i, i.locks(authority)
+}
+
+// storage makes what works on the database.
+func (i *Instance) storage(authority *enroll.Authority) (err error) {
+	p := i.parts
+	ob := outbox.New(outbox.Config{Service: Service, Region: p.Region.Name, Regions: p.Regions, AccessState: true})
+	i.Relay, err = outbox.NewRelay(outbox.RelayConfig{
+		DB: p.DB, Outbox: ob, Publisher: p.Broker, Caller: p.Dialer, Logger: p.Telemetry.Logger, Meter: p.Telemetry.Meter,
+	})
+	i.store = postgres.New(postgres.Config{
+		DB: p.DB, Outbox: ob, Keeper: idempotency.New(p.Answers, p.Now), Regions: p.Regions, Own: p.Region,
+		Authority: authority, CertificateTTL: p.CertificateTTL, Now: p.Now,
+	})
+	return err
+}
+
+// local opens what works on the state folder.
+func (i *Instance) local() (err error) {
+	p := i.parts
+	i.registration = registration.New(registration.Config{
+		Dir: p.StateDir, Own: p.Region, Regions: p.Regions, Table: i.store, CopyMaxAge: p.CopyMaxAge,
+		AsOf: func() time.Time { return i.copy.AsOf() }, Logger: p.Telemetry.Logger,
+	}, i.ID)
+	i.copy, err = access.Open(access.Config{
+		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Now: p.Now,
+		Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
+			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
+				i.hub.CloseDevice(id)
+			}
+		},
+	})
+	if err != nil {
+		return err
+	}
+	i.journal, err = journal.Open(journal.Config{
+		Dir: filepath.Join(p.StateDir, "journal"), Publish: publish(p.Broker), Logger: p.Telemetry.Logger,
+	})
+	return err
+}
+
+// publish hands the journal's events to the broker. An event's trace travels in its envelope and header.
+func publish(b *bus.Bus) journal.Publish {
+	return func(_ context.Context, event *typev1.Event) (func(context.Context) error, error) {
+		ack, err := b.PublishAsync(event)
+		if err != nil {
+			return nil, err
+		}
+		return ack.Wait, nil
+	}
+}
+
+// locks makes what locks talk to.
+func (i *Instance) locks(authority *enroll.Authority) error {
+	p := i.parts
+	i.hub = session.NewHub(session.Config{
+		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
+		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: p.Endpoints, Heartbeat: p.Heartbeat,
+	})
+	certificate, err := enroll.NewServerCertificate(authority, p.Now)
+	if err != nil {
+		return err
+	}
+	i.port = lockport.New(lockport.Config{
+		Authority: authority, Certificate: certificate, Regions: p.Regions, Sessions: i.hub, Enroller: i.store,
+		Endpoints: p.Endpoints, Now: p.Now, Logger: p.Telemetry.Logger,
+		MaxConnections: p.MaxConnections, MaxHandshakes: p.MaxHandshakes,
+	})
+	return nil
+}
+
+// ServeLocks registers the gateway, then serves locks on the listener, which it closes, until ctx ends. The copy and the
+// journal run before the first lock comes and until the last has left.
+func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
+	defer l.Close()
+	behind, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, behind := errgroup.WithContext(behind)
+	g.Go(func() error { return i.copy.Run(behind, i.parts.Broker) })
+	g.Go(func() error { return i.journal.Run(behind) })
+	front, cancel := context.WithCancel(ctx)
+	defer cancel()
+	context.AfterFunc(behind, cancel) // a part behind that fails ends the port
+	err := i.registration.Ensure(front)
+	if err == nil {
+		g.Go(func() error { return i.registration.Run(behind) })
+		err = i.port.Serve(front, l)
+	}
+	stop()
+	if failed := g.Wait(); failed != nil {
+		return failed
+	}
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Server completes the configuration of a server with what is the same for every instance.
+func (i *Instance) Server(cfg rpc.ServerConfig) rpc.ServerConfig {
+	cfg.Service, cfg.Region, cfg.Regions = Service, i.parts.Region, i.parts.Regions
+	cfg.Telemetry, cfg.Dialer, cfg.Ready = i.parts.Telemetry, i.parts.Dialer, i.parts.DB.Ping
+	cfg.Errors = gatewayrpc.Errors()
+	cfg.MeshCallers = map[string][]string{"mesh.wait_applied": {"permissions"}, "mesh.deliver_command": {Service}}
+	return cfg
+}
+
+// Mount puts the service's handler on a server.
+func (i *Instance) Mount(server *rpc.Server) {
+	server.Handle(gatewayv1connect.NewGatewayServiceHandler(&gatewayrpc.Handler{
+		Store: i.store, Doors: i.copy, Sessions: i.hub, Neighbours: gatewayrpc.Mesh{Dialer: i.parts.Dialer},
+		Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now,
+	}, server.Options()...))
+}
+
+// Close gives the state folder back.
+func (i *Instance) Close() { i.unlock() }
+
+// lockFolder makes a folder this process's own: two gateways on one journal would spoil it.
+func lockFolder(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("state folder: %w", err)
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("state folder %s is in use by another process: %w", dir, err)
+	}
+	return func() { f.Close() }, nil // the lock goes with the file
+}

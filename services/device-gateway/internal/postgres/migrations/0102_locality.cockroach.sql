@@ -1,0 +1,11 @@
+-- +goose NO TRANSACTION
+-- Each row lives in its region.
+
+-- +goose Up
+ALTER TABLE devices SET LOCALITY REGIONAL BY ROW AS region;
+
+ALTER TABLE claims SET LOCALITY REGIONAL BY ROW AS region;
+
+ALTER TABLE gateways SET LOCALITY REGIONAL BY ROW AS region;
+
+ALTER TABLE applied SET LOCALITY REGIONAL BY ROW AS region;
