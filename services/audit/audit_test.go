@@ -8,10 +8,14 @@ import (
 
 	auditv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1/auditv1connect"
+	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/audit"
 	"github.com/cardea-mesh/cardea/services/audit/audittest"
+	"github.com/cardea-mesh/cardea/services/platform/dbtest"
+	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry/telemetrytest"
 	"google.golang.org/protobuf/proto"
@@ -85,6 +89,38 @@ func TestAnInstanceThatStopsIsSucceeded(t *testing.T) {
 	a.Publish(t, event(t, org, "event_2", "permissions", "zone_created", &permissionsv1.ZoneCreated{}))
 	b := audittest.Start(t, audittest.Options{Mesh: a.Mesh, Broker: a.Broker, Database: a.Database})
 	find(t, client(t, b, org), &auditv1.QueryEventsRequest{OrgId: string(org)}, 2)
+}
+
+// The service starts while its database is down, says so, and goes to work when it is there; then the database goes away again.
+func TestADatabaseThatIsAwayIsWaitedFor(t *testing.T) {
+	made := dbtest.Make(t, dbtest.Options{Schema: audit.Schema, Sets: audit.Migrations()})
+	proxy, url := dbtest.NewProxy(t, made.URL)
+	proxied := *made
+	proxied.URL = url
+	proxy.Cut()
+	a := audittest.Start(t, audittest.Options{Database: &proxied})
+	org := region.NewID(region.Organization, "euc")
+	c := client(t, a, org)
+	ask := &auditv1.QueryEventsRequest{OrgId: string(org), Region: "eu-central"}
+	down := func() {
+		t.Helper()
+		var err error
+		for end := time.Now().Add(limit); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			if _, err = c.QueryEvents(t.Context(), ask); fault.Is(err, faultv1.Reason_REASON_DEPENDENCY_DOWN) {
+				return
+			}
+		}
+		t.Fatal(err)
+	}
+	down()
+	a.Publish(t, event(t, org, "event_1", "permissions", "zone_created", &permissionsv1.ZoneCreated{}))
+	proxy.Restore()
+	find(t, c, ask, 1)
+	proxy.Cut()
+	down()
+	a.Publish(t, event(t, org, "event_2", "permissions", "zone_created", &permissionsv1.ZoneCreated{}))
+	proxy.Restore()
+	find(t, c, ask, 2)
 }
 
 // Taking an event in belongs to the trace of what caused it.
