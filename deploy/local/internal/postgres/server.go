@@ -151,7 +151,6 @@ func (s *Server) settings() string {
 		"unix_socket_directories = ''",
 		"ssl = on", "ssl_cert_file = 'server.crt'", "ssl_key_file = 'server.key'", "ssl_min_protocol_version = 'TLSv1.3'",
 		"max_connections = 150", "shared_buffers = 64MB",
-		"default_transaction_isolation = 'serializable'",
 		"log_timezone = 'UTC'", "timezone = 'UTC'",
 	}, "\n") + "\n"
 }

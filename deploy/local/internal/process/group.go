@@ -3,57 +3,74 @@ package process
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 )
 
 // Group is a set of children that are stopped together. It is safe for concurrent use.
 type Group struct {
-	mu       sync.Mutex
-	children []*Child
+	mu    sync.Mutex
+	ranks [][]*Child // in the order of their starting; children of one rank do not need each other
 }
 
 // NewGroup is an empty group.
 func NewGroup() *Group { return &Group{} }
 
-// Start starts a child into the group.
+// Start starts a child into the group, as a rank of its own.
 func (g *Group) Start(ctx context.Context, spec Spec) (*Child, error) {
 	c, err := Start(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.children = append(g.children, c)
+	g.add(c)
 	return c, nil
 }
 
-// StartAll starts children of one rank at once and waits until all are ready; the first error counts.
+// StartAll starts children at once, as one rank, and waits until all are ready. On an error those that started are in the
+// group, for Stop.
 func (g *Group) StartAll(ctx context.Context, specs []Spec) error {
-	errs := make([]error, len(specs))
+	children, errs := make([]*Child, len(specs)), make([]error, len(specs))
 	var wait sync.WaitGroup
 	for i, spec := range specs {
-		wait.Go(func() { _, errs[i] = g.Start(ctx, spec) })
+		wait.Go(func() { children[i], errs[i] = Start(ctx, spec) })
 	}
 	wait.Wait()
+	g.add(slices.DeleteFunc(children, func(c *Child) bool { return c == nil })...)
 	return errors.Join(errs...)
+}
+
+func (g *Group) add(rank ...*Child) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ranks = append(g.ranks, rank)
 }
 
 // Len is how many children there are.
 func (g *Group) Len() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return len(g.children)
+	n := 0
+	for _, rank := range g.ranks {
+		n += len(rank)
+	}
+	return n
 }
 
-// Stop stops all, one after the other, the last started first.
+// Stop stops all: rank after rank, the last started first, those of a rank at once.
 func (g *Group) Stop() error {
 	g.mu.Lock()
-	children := g.children
-	g.children = nil
+	ranks := g.ranks
+	g.ranks = nil
 	g.mu.Unlock()
-	errs := make([]error, len(children))
-	for i := len(children) - 1; i >= 0; i-- {
-		errs[i] = children[i].Stop()
+	var errs []error
+	for _, rank := range slices.Backward(ranks) {
+		stopped := make([]error, len(rank))
+		var wait sync.WaitGroup
+		for i, c := range rank {
+			wait.Go(func() { stopped[i] = c.Stop() })
+		}
+		wait.Wait()
+		errs = append(errs, stopped...)
 	}
 	return errors.Join(errs...)
 }
