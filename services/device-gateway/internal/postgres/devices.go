@@ -84,7 +84,7 @@ func (s *Store) Get(ctx context.Context, org, id region.ID) (device.Device, erro
 	}
 	var d device.Device
 	err = s.cfg.DB.Read(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		d, err = find(ctx, tx, home.Name, org, id, "")
+		d, err = find(ctx, tx, home.Name, org, id, selectDevice)
 		return err
 	})
 	return d, err
@@ -92,11 +92,13 @@ func (s *Store) Get(ctx context.Context, org, id region.ID) (device.Device, erro
 
 const selectDevice = `SELECT id, org, door_id, site_id, status, enrolled_at FROM devices WHERE region = $1 AND id = $2 AND org = $3`
 
-// find reads a device; lock is appended to the statement.
-func find(ctx context.Context, tx pgx.Tx, home region.Name, org, id region.ID, lock string) (device.Device, error) {
+const lockDevice = selectDevice + ` FOR UPDATE`
+
+// find reads a device with selectDevice or lockDevice.
+func find(ctx context.Context, tx pgx.Tx, home region.Name, org, id region.ID, statement string) (device.Device, error) {
 	var d device.Device
 	var enrolled *time.Time
-	err := tx.QueryRow(ctx, selectDevice+lock, string(home), string(id), string(org)).
+	err := tx.QueryRow(ctx, statement, string(home), string(id), string(org)).
 		Scan(&d.ID, &d.Org, &d.Door, &d.Site, &d.Status, &enrolled)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return d, fmt.Errorf("%w: %s", device.ErrNotFound, id)
@@ -125,7 +127,7 @@ func (s *Store) Revoke(ctx context.Context, org, id region.ID) (*typev1.Consiste
 		if err != nil {
 			return err
 		}
-		d, err := find(ctx, tx, home.Name, org, id, " FOR UPDATE")
+		d, err := find(ctx, tx, home.Name, org, id, lockDevice)
 		if err != nil {
 			return err
 		}
@@ -144,7 +146,7 @@ func (s *Store) Revoke(ctx context.Context, org, id region.ID) (*typev1.Consiste
 
 // revokedBefore returns the head's token when the device was revoked before; nil when it was not.
 func (s *Store) revokedBefore(ctx context.Context, tx pgx.Tx, home region.Name, org, id region.ID) (*typev1.ConsistencyToken, error) {
-	d, err := find(ctx, tx, home, org, id, "")
+	d, err := find(ctx, tx, home, org, id, selectDevice)
 	if err != nil || d.Status != device.Revoked {
 		return nil, err
 	}
