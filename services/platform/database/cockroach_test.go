@@ -59,7 +59,7 @@ func TestRegionFailureIsSurvivedOnlyWhereEveryJurisdictionHasThreeRegions(t *tes
 	}
 }
 
-func TestAServiceRunsOnARealCluster(t *testing.T) {
+func TestMigrationsRunOnARealCockroachDB(t *testing.T) {
 	made := dbtest.Cockroach(t, "bank", migrations)
 	put(t, made.DB, "a", 100)
 	for range 2 { // repeatable
@@ -70,4 +70,21 @@ func TestAServiceRunsOnARealCluster(t *testing.T) {
 	if got := amount(t, made.DB, "a"); got != 100 {
 		t.Fatalf("amount %d", got)
 	}
+}
+
+func TestTransactionsOnARealCockroachDB(t *testing.T) {
+	dbtest.OnCockroach(t, map[string]func(*testing.T){
+		"retries":           TestInTxRetriesASerializationFailure,
+		"gives up":          TestInTxGivesUpAfterABound,
+		"rolls back":        TestAnErrorRollsBackAndComesOutAsItIs,
+		"panic":             TestAPanicRollsBackAndGoesOn,
+		"ended context":     TestAnEndedContextRollsBack,
+		"read only":         TestReadMayNotWrite,
+		"constraint":        TestConstraintNamesTheRuleThatWasBroken,
+		"dropped error":     TestADroppedStatementErrorDoesNotCommit,
+		"turns":             TestWritersOfOneRowTakeTurns,
+		"unknown outcome":   TestAConnectionLostWhileCommittingIsAnUnknownOutcome,
+		"lost before":       TestAConnectionLostBeforeTheCommitIsUnavailable,
+		"down and up again": TestADatabaseThatIsDownIsUnavailableAndComesBack,
+	})
 }

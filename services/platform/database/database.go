@@ -64,6 +64,7 @@ type DB struct {
 	Engine Engine
 	Schema string
 	pool   *pgxpool.Pool
+	turns  turns
 }
 
 // Open checks cfg and makes the pool. It does not connect: a service starts while its database is down (see Wait).
@@ -93,7 +94,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("database: %w", err)
 	}
-	return &DB{Engine: cfg.Engine, Schema: cfg.Schema, pool: pool}, nil
+	return &DB{Engine: cfg.Engine, Schema: cfg.Schema, pool: pool, turns: turns{keys: map[string]*turn{}}}, nil
 }
 
 // Pool is for COPY and for single statements whose result depends on no other row: they run at the engine's default

@@ -29,8 +29,11 @@ func Constraint(err error) (name string, ok bool) {
 	return pg.ConstraintName, true
 }
 
-// retryable says whether the engine asks to run the transaction again: serialization failure or deadlock.
+// retryable says whether the transaction is to run again: serialization failure, deadlock, or not its turn.
 func retryable(err error) bool {
+	if errors.Is(err, errNotYourTurn) {
+		return true
+	}
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01")
 }

@@ -28,6 +28,7 @@ type inTx struct{}
 // state is of one attempt; its context carries it.
 type state struct {
 	after []func()
+	held  *held
 }
 
 // AfterCommit lets fn run once the transaction that ctx belongs to has committed, or may have: a wake-up, not work. It
@@ -56,24 +57,30 @@ func (db *DB) retry(ctx context.Context, opts pgx.TxOptions, fn func(context.Con
 	if ctx.Value(inTx{}) != nil {
 		return ErrNested
 	}
+	turns := &held{turns: &db.turns}
+	defer func() { turns.release() }()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
-		err := db.once(ctx, opts, fn)
+		err := db.once(ctx, &state{held: turns}, opts, fn)
 		if err == nil || !retryable(err) {
 			return err
 		}
 		if attempt == maxAttempts {
 			return fmt.Errorf("%w: %d attempts: %w", ErrConflict, attempt, err)
 		}
-		if err := sleep(ctx, rand.N(pause)); err != nil {
-			return fmt.Errorf("database: retrying a conflict: %w", err)
+		turns.release()
+		if !errors.Is(err, errNotYourTurn) {
+			if err := sleep(ctx, rand.N(pause)); err != nil {
+				return fmt.Errorf("database: retrying a conflict: %w", err)
+			}
+			pause = min(2*pause, longPause)
 		}
-		pause = min(2*pause, longPause)
+		turns.await(ctx)
 	}
 }
 
 // once runs one attempt on one connection.
-func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
+func (db *DB) once(ctx context.Context, mine *state, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return outside(ctx, err)
@@ -89,8 +96,11 @@ func (db *DB) once(ctx context.Context, opts pgx.TxOptions, fn func(context.Cont
 			rollback(ctx, tx)
 		}
 	}()
-	mine := &state{}
-	if err := fn(context.WithValue(ctx, inTx{}, mine), tx); err != nil {
+	err = fn(context.WithValue(ctx, inTx{}, mine), tx)
+	if mine.held.refused { // also when fn dropped the error or hid it
+		return errNotYourTurn
+	}
+	if err != nil {
 		return inside(ctx, tx, err)
 	}
 	if err := ctx.Err(); err != nil {

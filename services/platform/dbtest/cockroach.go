@@ -181,3 +181,16 @@ func parentOf(proc string) int {
 	ppid, _ := strconv.Atoi(fields[1])
 	return ppid
 }
+
+// OnCockroach runs tests again, with New and Make giving databases on CockroachDB. Where there is none it skips as
+// Cockroach does. The databases have the regions of both jurisdictions, whatever Options say.
+func OnCockroach(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	if cockroachBinary() == "" {
+		noCockroach(t)
+	}
+	t.Setenv(engineVariable, string(database.Cockroach))
+	for name, test := range tests {
+		t.Run(name, test)
+	}
+}

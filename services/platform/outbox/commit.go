@@ -8,6 +8,7 @@ import (
 	"time"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
@@ -74,8 +75,9 @@ const advanceHead = `INSERT INTO org_heads (region, org, version, recorded_at) V
 		recorded_at = greatest(org_heads.recorded_at + INTERVAL '1 microsecond', clock_timestamp())
 	RETURNING version, recorded_at`
 
-// Begin advances the organization's version at home and locks it until tx ends. Call it once per organization and
-// transaction, before reading: two writers that have both read must run again, two that have not merely wait.
+// Begin advances the organization's version at home and locks it until tx ends. Writers of one organization take turns:
+// where another transaction of this process is writing, Begin ends the first run early (return its error) and InTx runs
+// the closure again when its turn has come. So call it early, and once per organization and transaction.
 func (o *Outbox) Begin(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID) (*Commit, error) {
 	r, err := o.cfg.Regions.Lookup(home)
 	if err != nil {
@@ -85,6 +87,9 @@ func (o *Outbox) Begin(ctx context.Context, tx pgx.Tx, home region.Name, org reg
 		return nil, fmt.Errorf("outbox: rows of %s do not belong into the jurisdiction of %s", home, o.cfg.Region)
 	}
 	c := &Commit{Region: home, Org: org, outbox: o, tx: tx, home: r, context: notesFrom(ctx)}
+	if err := database.Turn(ctx, "org_heads "+string(home)+" "+string(org)); err != nil {
+		return nil, fmt.Errorf("outbox: %w", err)
+	}
 	if err := tx.QueryRow(ctx, advanceHead, home, org).Scan(&c.Version, &c.RecordedAt); err != nil {
 		return nil, fmt.Errorf("outbox: advance the version of %s: %w", org, err)
 	}

@@ -9,10 +9,12 @@ import (
 	"testing"
 	"time"
 
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"google.golang.org/protobuf/proto"
 )
 
 func crashBench(t *testing.T) (*dbtest.Database, *outbox.Outbox) {
@@ -192,6 +194,9 @@ func TestAPausedRelayThatWakesLateChangesNothing(t *testing.T) {
 
 			b.check(t)
 			after := b.snapshot()
+			if held == "state" {
+				b.wouldHaveUndone(t, late)
+			}
 			for what, was := range before {
 				if after[what] != was {
 					t.Errorf("%s was %s and is %s", what, was, after[what])
@@ -224,6 +229,18 @@ func pauseAt(t *testing.T, c *child, b *broker, what string) send {
 func serve(ctx context.Context, t *testing.T, c *child, b *broker) {
 	for s, ok := c.next(); ok && ctx.Err() == nil; s, ok = c.next() {
 		c.answer(b.apply(t, s))
+	}
+}
+
+// wouldHaveUndone shows that the guard matters: written without compare-and-set, the late fact would be the older one.
+func (b *broker) wouldHaveUndone(t *testing.T, late send) {
+	t.Helper()
+	rec := &typev1.StateRecord{}
+	if err := proto.Unmarshal(late.Body, rec); err != nil {
+		t.Fatal(err)
+	}
+	if now := b.fact(region.Name(late.Target), late.Key); rec.GetVersion() >= now.GetVersion() {
+		t.Errorf("the late fact of version %d was not late: the bucket has %d", rec.GetVersion(), now.GetVersion())
 	}
 }
 

@@ -5,7 +5,7 @@
 // and deletes what was acknowledged; nothing committed stays unsent.
 //
 //	err := db.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-//		c, err := ob.Begin(ctx, tx, home, org) // first: writers of one organization wait here, before they have read anything
+//		c, err := ob.Begin(ctx, tx, home, org) // return its error as it is: InTx runs the closure again when it is its turn
 //		...                                    // rows, with c.RecordedAt
 //		c.Event(outbox.Event{Stream: grant, Kind: "grant_created", Payload: p})
 //		c.Put(outbox.SiteKey(org, site, "grant", grant), fact)
