@@ -42,6 +42,7 @@ type place struct {
 	db     *database.DB
 	root   *pki.Authority
 	state  *keyring.Ring
+	tel    *telemetry.Telemetry
 	ahead  atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
 
 	org, site, door, person, card, grant region.ID
@@ -54,7 +55,7 @@ const home = region.Name("eu-central")
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, mesh: rpctest.New(t), broker: bustest.Start(t), db: dbtest.New(t, gateway.Schema, gateway.Migrations()...)}
+	p := &place{t: t, tel: telemetry.Discard(), mesh: rpctest.New(t), broker: bustest.Start(t), db: dbtest.New(t, gateway.Schema, gateway.Migrations()...)}
 	p.bus = p.broker.Connect(t)
 	var err error
 	p.root, err = pki.NewRoot("device root", time.Now().Add(24*365*time.Hour))
@@ -139,10 +140,12 @@ func (p *place) start(dir string, change ...func(*gateway.Parts)) *running {
 	port, _ := strconv.Atoi(portText)
 	answers, err := keyring.New([]keyring.Key{{ID: "answer-1", Secret: [32]byte{2}}})
 	p.must(err)
-	connection, err := bus.Connect(p.t.Context(), p.broker.Config())
+	broker := p.broker.Config()
+	broker.Tracer = p.tel.Tracer
+	connection, err := bus.Connect(p.t.Context(), broker)
 	p.must(err)
 	parts := gateway.Parts{
-		Region: p.mesh.Region(p.t, home), Regions: p.mesh.Regions, Telemetry: telemetry.Discard(), DB: p.db, Broker: connection,
+		Region: p.mesh.Region(p.t, home), Regions: p.mesh.Regions, Telemetry: p.tel, DB: p.db, Broker: connection,
 		Dialer: p.mesh.Dialer(p.t, gateway.Service, home), State: p.state, Answers: answers, DeviceRoot: p.root, StateDir: dir,
 		Endpoints: []*lockwirev1.Endpoint{{Host: host, Port: uint32(port)}},
 		Now:       func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
@@ -154,17 +157,17 @@ func (p *place) start(dir string, change ...func(*gateway.Parts)) *running {
 	p.must(err)
 	server := p.mesh.Serve(p.t, g.Server(p.mesh.Config(p.t, gateway.Service, home)), g.Mount)
 	ctx, cancel := context.WithCancel(context.Background())
-	var running_ sync.WaitGroup
-	running_.Go(func() {
+	var parts_ sync.WaitGroup
+	parts_.Go(func() {
 		if err := g.ServeLocks(ctx, l); err != nil {
 			p.t.Errorf("locks: %v", err)
 		}
 	})
-	running_.Go(func() { g.Relay.Run(ctx) })
+	parts_.Go(func() { g.Relay.Run(ctx) })
 	stop := sync.OnceFunc(func() {
 		server.Stop()
 		cancel()
-		running_.Wait()
+		parts_.Wait()
 		g.Close()
 		connection.Close()
 	})
@@ -210,10 +213,17 @@ func (r *running) lock() *locksim.Lock {
 
 func (r *running) enrolled() (*locksim.Lock, locksim.Store) {
 	r.place.t.Helper()
+	store := r.enroll()
+	return r.place.boot(store), store
+}
+
+// enroll makes a device and gives a lock's store its identity; nothing runs yet.
+func (r *running) enroll() locksim.Store {
+	r.place.t.Helper()
 	store := new(locksim.Memory)
 	_, err := locksim.Enroll(r.place.soon(), store, r.locks, r.device().GetClaimCode())
 	r.place.must(err)
-	return r.place.boot(store), store
+	return store
 }
 
 // boot runs a lock until the test ends.
