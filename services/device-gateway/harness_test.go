@@ -42,7 +42,7 @@ type place struct {
 	several  *bustest.Regions // several regions', as deployed
 	targets  []region.Name    // whose buckets facts are written to
 	bus      *bus.Bus         // permissions'
-	identity *bus.Bus
+	identity *bus.Bus         // identity's
 	db       *database.DB
 	root     *pki.Authority
 	state    *keyring.Ring
@@ -62,6 +62,7 @@ const (
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
+	t.Parallel()
 	p := &place{t: t, mesh: rpctest.New(t), broker: bustest.Start(t), targets: []region.Name{home}}
 	p.bus = p.broker.Connect(t)
 	p.identity = p.bus
@@ -71,6 +72,7 @@ func newPlace(t *testing.T) *place {
 // newPlaces is a place in a jurisdiction of two regions.
 func newPlaces(t *testing.T) *place {
 	t.Helper()
+	t.Parallel()
 	p := &place{t: t, mesh: rpctest.New(t), targets: []region.Name{home, neighbour}}
 	p.several = bustest.StartRegions(t, p.mesh.Regions)
 	for _, name := range p.targets {
