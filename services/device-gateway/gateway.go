@@ -12,7 +12,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"time"
 
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/registration"
@@ -97,14 +99,26 @@ func start(group *run.Group, cfg Config, parts Parts) error {
 	}
 	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, calls) })
 	group.Go("locks", func(ctx context.Context) error { return gateway.ServeLocks(ctx, locks) })
-	group.Go("relay", func(ctx context.Context) error {
-		if err := errors.Join(parts.DB.Wait(ctx, tel.Logger), parts.Broker.EnsureStreams(ctx), parts.Broker.EnsureBuckets(ctx)); err != nil {
-			return err
-		}
-		return gateway.Relay.Run(ctx)
-	})
+	group.Go("broker", func(ctx context.Context) error { return prepare(ctx, parts.Broker, tel.Logger) })
+	group.Go("relay", gateway.Relay.Run)
 	tel.Logger.Info("device-gateway serves", "address", calls.Addr().String(), "locks", locks.Addr().String(), "gateway", string(gateway.ID))
 	return nil
+}
+
+// prepare makes the region's stream and buckets. A broker that refuses is tried again: doors do not end for that.
+func prepare(ctx context.Context, b *bus.Bus, logger *slog.Logger) error {
+	for {
+		err := errors.Join(b.EnsureStreams(ctx), b.EnsureBuckets(ctx))
+		if err == nil || ctx.Err() != nil {
+			return nil
+		}
+		logger.Error("the broker's stream and buckets cannot be made, trying again", "error", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(5 * time.Second):
+		}
+	}
 }
 
 // configured fills in what comes from files and settings alone.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -35,14 +36,18 @@ import (
 
 // place is one region with a real database, a real broker and the facts of one organization with one door.
 type place struct {
-	t      *testing.T
-	mesh   *rpctest.Mesh
-	broker *bustest.Server
-	bus    *bus.Bus
-	db     *database.DB
-	root   *pki.Authority
-	state  *keyring.Ring
-	ahead  atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
+	t        *testing.T
+	mesh     *rpctest.Mesh
+	broker   *bustest.Server  // one region's; nil where there are several
+	several  *bustest.Regions // several regions', as deployed
+	targets  []region.Name    // whose buckets facts are written to
+	bus      *bus.Bus         // permissions'
+	identity *bus.Bus         // identity's
+	db       *database.DB
+	root     *pki.Authority
+	state    *keyring.Ring
+	tel      *telemetry.Telemetry
+	ahead    atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
 
 	org, site, door, person, card, grant region.ID
 	version                              int64
@@ -50,12 +55,38 @@ type place struct {
 
 var badge = locksim.Wiegand26(17, 4711)
 
-const home = region.Name("eu-central")
+const (
+	home      = region.Name("eu-central")
+	neighbour = region.Name("eu-west")
+)
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
-	p := &place{t: t, mesh: rpctest.New(t), broker: bustest.Start(t), db: dbtest.New(t, gateway.Schema, gateway.Migrations()...)}
+	t.Parallel()
+	p := &place{t: t, mesh: rpctest.New(t), broker: bustest.Start(t), targets: []region.Name{home}}
 	p.bus = p.broker.Connect(t)
+	p.identity = p.bus
+	return p.set()
+}
+
+// newPlaces is a place in a jurisdiction of two regions.
+func newPlaces(t *testing.T) *place {
+	t.Helper()
+	t.Parallel()
+	p := &place{t: t, mesh: rpctest.New(t), targets: []region.Name{home, neighbour}}
+	p.several = bustest.StartRegions(t, p.mesh.Regions)
+	for _, name := range p.targets {
+		b := p.several.Connect(t, name, gateway.Service)
+		p.must(b.EnsureStreams(p.soon()))
+		p.must(b.EnsureBuckets(p.soon()))
+	}
+	p.bus, p.identity = p.several.Connect(t, home, "permissions"), p.several.Connect(t, home, "identity")
+	return p.set()
+}
+
+func (p *place) set() *place {
+	p.t.Helper()
+	p.tel, p.db = telemetry.Discard(), dbtest.New(p.t, gateway.Schema, gateway.Migrations()...)
 	var err error
 	p.root, err = pki.NewRoot("device root", time.Now().Add(24*365*time.Hour))
 	p.must(err)
@@ -66,6 +97,13 @@ func newPlace(t *testing.T) *place {
 	p.card, p.grant = id(region.Credential), id(region.Grant)
 	p.facts()
 	return p
+}
+
+func (p *place) brokerOf(name region.Name) bus.Config {
+	if p.several != nil {
+		return p.several.Config(p.t, name, gateway.Service)
+	}
+	return p.broker.Config()
 }
 
 func (p *place) must(err error) {
@@ -113,9 +151,15 @@ func (p *place) remove(key string) *typev1.ConsistencyToken {
 
 func (p *place) write(key string, record *typev1.StateRecord) {
 	p.t.Helper()
-	bucket := bus.AccessBucket(home, 0)
-	p.must(p.bus.PutState(p.soon(), home, bucket, key, record))
-	p.must(p.bus.PutState(p.soon(), home, bucket, outbox.HeadKey(p.org, "permissions", home), &typev1.StateRecord{Version: p.version}))
+	for _, target := range p.targets {
+		bucket := bus.AccessBucket(target, 0)
+		owner := p.bus
+		if strings.Contains(key, ".org.digest_key.") || strings.Contains(key, ".org.credential.") {
+			owner = p.identity
+		}
+		p.must(owner.PutState(p.soon(), target, bucket, key, record))
+		p.must(p.bus.PutState(p.soon(), target, bucket, outbox.HeadKey(p.org, "permissions", home), &typev1.StateRecord{Version: p.version}))
+	}
 }
 
 // running is a gateway that runs.
@@ -127,8 +171,13 @@ type running struct {
 	stop  func()
 }
 
-// start runs a gateway on a state folder; an empty one is a new gateway.
+// start runs a gateway at home on a state folder; an empty one is a new gateway.
 func (p *place) start(dir string, change ...func(*gateway.Parts)) *running {
+	p.t.Helper()
+	return p.startIn(home, dir, change...)
+}
+
+func (p *place) startIn(name region.Name, dir string, change ...func(*gateway.Parts)) *running {
 	p.t.Helper()
 	if dir == "" {
 		dir = p.t.TempDir()
@@ -139,11 +188,13 @@ func (p *place) start(dir string, change ...func(*gateway.Parts)) *running {
 	port, _ := strconv.Atoi(portText)
 	answers, err := keyring.New([]keyring.Key{{ID: "answer-1", Secret: [32]byte{2}}})
 	p.must(err)
-	connection, err := bus.Connect(p.t.Context(), p.broker.Config())
+	broker := p.brokerOf(name)
+	broker.Tracer = p.tel.Tracer
+	connection, err := bus.Connect(p.t.Context(), broker)
 	p.must(err)
 	parts := gateway.Parts{
-		Region: p.mesh.Region(p.t, home), Regions: p.mesh.Regions, Telemetry: telemetry.Discard(), DB: p.db, Broker: connection,
-		Dialer: p.mesh.Dialer(p.t, gateway.Service, home), State: p.state, Answers: answers, DeviceRoot: p.root, StateDir: dir,
+		Region: p.mesh.Region(p.t, name), Regions: p.mesh.Regions, Telemetry: p.tel, DB: p.db, Broker: connection,
+		Dialer: p.mesh.Dialer(p.t, gateway.Service, name), State: p.state, Answers: answers, DeviceRoot: p.root, StateDir: dir,
 		Endpoints: []*lockwirev1.Endpoint{{Host: host, Port: uint32(port)}},
 		Now:       func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 	}
@@ -152,19 +203,19 @@ func (p *place) start(dir string, change ...func(*gateway.Parts)) *running {
 	}
 	g, err := gateway.New(parts)
 	p.must(err)
-	server := p.mesh.Serve(p.t, g.Server(p.mesh.Config(p.t, gateway.Service, home)), g.Mount)
+	server := p.mesh.Serve(p.t, g.Server(p.mesh.Config(p.t, gateway.Service, name)), g.Mount)
 	ctx, cancel := context.WithCancel(context.Background())
-	var running_ sync.WaitGroup
-	running_.Go(func() {
+	var parts_ sync.WaitGroup
+	parts_.Go(func() {
 		if err := g.ServeLocks(ctx, l); err != nil {
 			p.t.Errorf("locks: %v", err)
 		}
 	})
-	running_.Go(func() { g.Relay.Run(ctx) })
+	parts_.Go(func() { g.Relay.Run(ctx) })
 	stop := sync.OnceFunc(func() {
 		server.Stop()
 		cancel()
-		running_.Wait()
+		parts_.Wait()
 		g.Close()
 		connection.Close()
 	})
@@ -210,10 +261,17 @@ func (r *running) lock() *locksim.Lock {
 
 func (r *running) enrolled() (*locksim.Lock, locksim.Store) {
 	r.place.t.Helper()
+	store := r.enroll()
+	return r.place.boot(store), store
+}
+
+// enroll makes a device and gives a lock's store its identity; nothing runs yet.
+func (r *running) enroll() locksim.Store {
+	r.place.t.Helper()
 	store := new(locksim.Memory)
 	_, err := locksim.Enroll(r.place.soon(), store, r.locks, r.device().GetClaimCode())
 	r.place.must(err)
-	return r.place.boot(store), store
+	return store
 }
 
 // boot runs a lock until the test ends.

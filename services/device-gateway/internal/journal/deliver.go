@@ -150,7 +150,7 @@ func (j *Journal) keepCursor(now bool) {
 		return
 	}
 	j.cursorSaved = time.Now()
-	j.dropDelivered()
+	j.dropDelivered(1)
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -42,7 +42,7 @@ func (j *Journal) load() error {
 		}
 		j.segments = append(j.segments, segment{number: number, size: size})
 	}
-	j.dropDelivered()
+	j.dropDelivered(0)
 	next := j.cursor.segment
 	if n := len(j.segments); n > 0 {
 		next = max(next, j.segments[n-1].number)
@@ -122,14 +122,13 @@ func (j *Journal) startSegment(number uint64) error {
 	return nil
 }
 
-// dropDelivered removes whole segments before the cursor, but never the last: it is being written.
-func (j *Journal) dropDelivered() {
+// dropDelivered removes whole segments before the cursor, but for the newest keep: the last one may be being written.
+func (j *Journal) dropDelivered(keep int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	for len(j.segments) > 0 {
+	for len(j.segments) > keep {
 		s := j.segments[0]
-		last := len(j.segments) == 1 && j.out != nil
-		if last || j.cursor.before(position{s.number, s.size}) {
+		if j.cursor.before(position{s.number, s.size}) {
 			return
 		}
 		if err := os.Remove(j.path(s.number)); err != nil && !os.IsNotExist(err) {

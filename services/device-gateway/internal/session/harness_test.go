@@ -248,6 +248,11 @@ func (p *place) identity(ttl time.Duration) (string, tls.Certificate) {
 func (p *place) dial() *raw {
 	p.t.Helper()
 	device, cert := p.identity(time.Hour)
+	return p.dialAs(device, cert)
+}
+
+func (p *place) dialAs(device string, cert tls.Certificate) *raw {
+	p.t.Helper()
 	conn, err := tls.Dial("tcp", p.address, p.clientTLS(cert, wire.ALPNSession))
 	p.must(err)
 	p.t.Cleanup(func() { conn.Close() })

@@ -44,7 +44,7 @@ func vectors() []vector {
 		}},
 		{"AccessRequest: a 26-bit card, facility 17, number 4711", &lockwirev1.AccessRequest{
 			RequestId: 1, EventSequence: 2,
-			Card:      &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26, BitLength: 26, Bits: []byte{0x08, 0x89, 0x33, 0x80}},
+			Card:      &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26, BitLength: 26, Bits: []byte{0x88, 0x89, 0x33, 0xc0}},
 			Direction: lockwirev1.Direction_DIRECTION_IN, LockTimeMs: now + 5000,
 			ClockQuality: lockwirev1.ClockQuality_CLOCK_QUALITY_SYNCHRONIZED,
 			Traceparent:  "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",

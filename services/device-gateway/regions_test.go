@@ -1,0 +1,92 @@
+package gateway_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
+	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"google.golang.org/protobuf/types/known/durationpb"
+)
+
+func TestANeighbourTakesALockOver(t *testing.T) {
+	p := newPlaces(t)
+	central, west := p.start(""), p.startIn(neighbour, "")
+	store := central.enroll()
+	l := p.boot(store, func(c *locksim.Config) { c.Endpoints = []string{west.locks} })
+	p.must(l.WaitOpen(p.soon()))
+	got := l.Present(p.soon(), badge)
+	if !got.Granted {
+		t.Fatalf("%+v, %v", got, l.LastError())
+	}
+	// The event goes to the home's stream, though the neighbour took it.
+	p.must(l.WaitDurable(p.soon()))
+	found := make(chan string, 100)
+	audit := p.several.Connect(t, home, "audit")
+	go audit.Consume(t.Context(), consumer(), collect(found))
+	await(t, found, fmt.Sprintf("%s.1.%d", l.DeviceID(), got.Sequence))
+
+	out, err := central.client("doors.unlock").Unlock(p.soon(), &gatewayv1.UnlockRequest{OrgId: string(p.org), DoorId: string(p.door)})
+	if err != nil || out.GetOutcome() != gatewayv1.CommandOutcome_COMMAND_OUTCOME_DONE || l.Opened() != 2 {
+		t.Fatalf("an unlock through the neighbour: %v, %v, opened %d times", out, err, l.Opened())
+	}
+
+	token := p.remove(outbox.SiteKey(p.org, p.site, "grant", p.grant))
+	began := time.Now()
+	applied, err := central.service("permissions").WaitApplied(p.soon(), &gatewayv1.WaitAppliedRequest{
+		OrgId: string(p.org), Region: string(home), Token: token, Timeout: durationpb.New(10 * time.Second),
+	})
+	if err != nil || len(applied.GetGateways()) != 2 || !applied.GetGateways()[0].GetApplied() || !applied.GetGateways()[1].GetApplied() {
+		t.Fatalf("%v, %v", applied, err)
+	}
+	t.Logf("both gateways enforce after %s", time.Since(began))
+	if got := l.Present(p.soon(), badge); got.Granted {
+		t.Fatal("opened after the revocation was enforced")
+	}
+}
+
+func TestALockMovesWhenItsGatewayStops(t *testing.T) {
+	p := newPlaces(t)
+	central, west := p.start(""), p.startIn(neighbour, "")
+	l := p.boot(central.enroll(), func(c *locksim.Config) { c.Endpoints = []string{central.locks, west.locks} })
+	p.must(l.WaitOpen(p.soon()))
+	central.stop()
+	p.must(l.WaitOpen(p.soon()))
+	deadline := time.Now().Add(10 * time.Second)
+	for !l.Present(p.soon(), badge).Granted {
+		if time.Now().After(deadline) {
+			t.Fatalf("the neighbour did not take the lock over: %v", l.LastError())
+		}
+	}
+}
+
+func consumer() bus.Consumer {
+	return bus.Consumer{Durable: fmt.Sprint("audit-test-", createKey.Add(1))}
+}
+
+func collect(found chan<- string) func(context.Context, *typev1.Event) error {
+	return func(_ context.Context, ev *typev1.Event) error {
+		found <- ev.GetId()
+		return nil
+	}
+}
+
+func await(t *testing.T, found <-chan string, id string) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		select {
+		case got := <-found:
+			if got == id {
+				return
+			}
+		case <-deadline:
+			t.Fatalf("event %s did not come", id)
+		}
+	}
+}
