@@ -180,9 +180,9 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 
 func (c Commands) candidates(ctx context.Context, r Reader, q *HistoryQuery, m Moment, limit int) ([]region.ID, error) {
 	if q.Person != "" {
-		return r.Doors(ctx, q.Org, q.Person, q.Home, m, q.After, limit)
+		return r.DoorsFor(ctx, q.Org, q.Person, q.Home, m, q.After, limit)
 	}
-	return r.People(ctx, q.Org, q.Door, m, q.After, limit)
+	return r.PeopleOf(ctx, q.Org, q.Door, m, q.After, limit)
 }
 
 func later(a, b time.Time) time.Time {
