@@ -27,6 +27,8 @@ type Head struct {
 type Reader interface {
 	// Head returns the organization's head in a region.
 	Head(ctx context.Context, home region.Name, org region.ID) (Head, error)
+	// Heads is Head, and when the organization's latest commit in any region of the jurisdiction was recorded.
+	Heads(ctx context.Context, home region.Name, org region.ID) (head Head, latest time.Time, err error)
 	// Fresh fails when this state is older than one of the tokens. Tokens of other services and other jurisdictions say
 	// nothing about this state and are passed over.
 	Fresh(ctx context.Context, tokens []Token) error

@@ -33,6 +33,34 @@ func (r *reader) Head(ctx context.Context, home region.Name, org region.ID) (gra
 	return head, wrap(err, "read the head of %s", org)
 }
 
+const selectHeads = `SELECT region::TEXT, version, recorded_at FROM org_heads
+	WHERE region = ANY ($1::TEXT[]::crdb_internal_region[]) AND org = $2`
+
+func (r *reader) Heads(ctx context.Context, home region.Name, org region.ID) (head grants.Head, latest time.Time, err error) {
+	head = grants.Head{Token: grants.Token{Service: Service, Region: home, Org: org}}
+	around, err := r.around(home)
+	if err != nil {
+		return head, latest, err
+	}
+	rows, err := r.tx.Query(ctx, selectHeads, around, org)
+	if err != nil {
+		return head, latest, wrap(err, "read the heads of %s", org)
+	}
+	var at region.Name
+	var version int64
+	var recorded time.Time
+	_, err = pgx.ForEachRow(rows, []any{&at, &version, &recorded}, func() error {
+		if at == home {
+			head.Version, head.RecordedAt = version, recorded.UTC()
+		}
+		if recorded.After(latest) {
+			latest = recorded.UTC()
+		}
+		return nil
+	})
+	return head, latest, wrap(err, "read the heads of %s", org)
+}
+
 func (r *reader) Fresh(ctx context.Context, tokens []grants.Token) error {
 	wire := make([]*typev1.ConsistencyToken, len(tokens))
 	for i, t := range tokens {
