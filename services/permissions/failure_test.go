@@ -14,6 +14,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 func TestTheNeighbourServesWhenTheHomesInstanceIsDown(t *testing.T) {
@@ -162,5 +163,25 @@ func TestManyWritersOfOneOrganizationAllSucceed(t *testing.T) {
 	tenant.Add(t, group, tenant.Person(t))
 	if got := tenant.Token.GetVersion(); got != before+17 {
 		t.Fatalf("version %d after 17 writes from %d", got, before)
+	}
+}
+
+// The database's clock is ahead of the service's: what was written is not in the future of the next question.
+func TestAWriteIsSeenWithAClockThatIsBehind(t *testing.T) {
+	t.Parallel()
+	behind := permissionstest.Options{Now: func() time.Time { return time.Now().Add(-time.Minute) }}
+	svc := permissionstest.StartWith(t, rpctest.New(t), central, behind)
+	tenant := svc.Tenant(t, central)
+	there := svc.TenantOf(tenant.Org, west)
+	door, person := tenant.Door(t, tenant.Site(t, "UTC")), tenant.Person(t)
+	group := there.Group(t)
+	grant := tenant.Let(t, group, door, "")
+	there.Add(t, group, person) // the latest commit is the neighbour region's
+	wantDecision(t, tenant.May(t, person, door, time.Time{}), granted, grant, "")
+	tenant.End(t, grant)
+	wantDecision(t, tenant.May(t, person, door, time.Time{}), noGrant, "", "")
+	ask := &permissionsv1.AccessAtRequest{OrgId: string(tenant.Org), DoorId: door, At: timestamppb.Now(), KnownAt: timestamppb.New(time.Now().Add(time.Minute))}
+	if _, err := tenant.AccessAt(t.Context(), ask); !fault.Is(err, faultv1.Reason_REASON_CLOCK_NONSENSE) {
+		t.Fatalf("got %v", err)
 	}
 }

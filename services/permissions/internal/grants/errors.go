@@ -21,8 +21,6 @@ var (
 	ErrTooDeep = errors.New("groups are nested too deeply")
 	// ErrClockNonsense: a time that cannot be meant.
 	ErrClockNonsense = errors.New("this time cannot be meant")
-	// ErrNotFreshEnough: a read cannot be as fresh as a token asks.
-	ErrNotFreshEnough = errors.New("this state is older than the token")
 	// ErrForeignCaller: a service speaks for a jurisdiction that is not its own.
 	ErrForeignCaller = errors.New("a service may speak for its own jurisdiction only")
 )

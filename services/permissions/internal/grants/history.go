@@ -22,8 +22,8 @@ type Answer struct {
 	Revision Token
 }
 
-// Check decides from what is known now. now is the clock; where the organization's head is later, whose clock runs ahead,
-// the head counts: a write that was answered is never in the future of a later question.
+// Check decides from what is known now. now is the clock; where the organization's latest commit is later, because the
+// database's clock runs ahead, that counts: a write that was answered is never in the future of a later question.
 func (c Commands) Check(ctx context.Context, r Reader, q Question, now time.Time) (Answer, error) {
 	home, err := c.Regions.Home(q.Door)
 	if err != nil {
@@ -32,12 +32,12 @@ func (c Commands) Check(ctx context.Context, r Reader, q Question, now time.Time
 	if err := r.Fresh(ctx, q.AtLeast); err != nil {
 		return Answer{}, err
 	}
-	head, err := r.Head(ctx, home.Name, q.Org)
+	head, latest, err := r.Heads(ctx, home.Name, q.Org)
 	if err != nil {
 		return Answer{}, err
 	}
 	if q.At.IsZero() {
-		q.At = later(Instant(now), head.RecordedAt)
+		q.At = later(Instant(now), latest)
 	}
 	facts, err := r.Facts(ctx, FactsQuery{
 		Org: q.Org, Home: home.Name, Doors: []region.ID{q.Door}, People: []region.ID{q.Person}, Moment: Moment{At: q.At},
@@ -92,10 +92,11 @@ const maxExamined = 10_000
 // later is not in the answer. now is the clock, against which a KnownAt in the future is refused.
 func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now time.Time) (HistoryPage, error) {
 	var page HistoryPage
-	latest, err := c.heads(ctx, r, q, &page)
+	head, latest, err := r.Heads(ctx, q.Home, q.Org)
 	if err != nil {
 		return HistoryPage{}, err
 	}
+	page.Head = head
 	if q.KnownAt.After(later(now, latest)) {
 		return HistoryPage{}, fmt.Errorf("%w: known_at %s is in the future", ErrClockNonsense, text(q.KnownAt))
 	}
@@ -119,25 +120,6 @@ func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now tim
 		}
 	}
 	return page, nil
-}
-
-// heads sets the page's head, and returns when the latest commit of the organization in this jurisdiction was recorded.
-func (c Commands) heads(ctx context.Context, r Reader, q HistoryQuery, page *HistoryPage) (latest time.Time, err error) {
-	home, err := c.Regions.Lookup(q.Home)
-	if err != nil {
-		return latest, err
-	}
-	for _, neighbour := range c.Regions.In(home.Jurisdiction) {
-		head, err := r.Head(ctx, neighbour.Name, q.Org)
-		if err != nil {
-			return latest, err
-		}
-		latest = later(latest, head.RecordedAt)
-		if neighbour.Name == q.Home {
-			page.Head = head
-		}
-	}
-	return latest, nil
 }
 
 // extend decides about the next candidates and adds those who could; n is how many it looked at.
@@ -180,9 +162,9 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 
 func (c Commands) candidates(ctx context.Context, r Reader, q *HistoryQuery, m Moment, limit int) ([]region.ID, error) {
 	if q.Person != "" {
-		return r.Doors(ctx, q.Org, q.Person, q.Home, m, q.After, limit)
+		return r.DoorsFor(ctx, q.Org, q.Person, q.Home, m, q.After, limit)
 	}
-	return r.People(ctx, q.Org, q.Door, m, q.After, limit)
+	return r.PeopleOf(ctx, q.Org, q.Door, m, q.After, limit)
 }
 
 func later(a, b time.Time) time.Time {

@@ -91,11 +91,11 @@ func (c Commands) CreateZone(ctx context.Context, tx Tx, home region.Name, z Zon
 	if z.ID, err = c.newID(region.Zone, home); err != nil {
 		return Created{}, err
 	}
-	doors := make([]Door, len(z.Doors))
-	for i, id := range z.Doors {
-		if doors[i], err = tx.Door(ctx, z.Org, id); err != nil {
-			return Created{}, err
-		}
+	doors, err := tx.Doors(ctx, home, z.Org, z.Doors)
+	if err != nil {
+		return Created{}, err
+	}
+	for i := range doors {
 		doors[i].Zones = append(doors[i].Zones, z.ID)
 		slices.Sort(doors[i].Zones)
 	}

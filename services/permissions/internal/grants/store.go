@@ -27,11 +27,15 @@ type Head struct {
 type Reader interface {
 	// Head returns the organization's head in a region.
 	Head(ctx context.Context, home region.Name, org region.ID) (Head, error)
-	// Fresh fails with ErrNotFreshEnough when this state is older than one of the tokens. Tokens of other services say
+	// Heads is Head, and when the organization's latest commit in any region of the jurisdiction was recorded.
+	Heads(ctx context.Context, home region.Name, org region.ID) (head Head, latest time.Time, err error)
+	// Fresh fails when this state is older than one of the tokens. Tokens of other services and other jurisdictions say
 	// nothing about this state and are passed over.
 	Fresh(ctx context.Context, tokens []Token) error
 	Site(ctx context.Context, org, id region.ID) (Site, error)
 	Door(ctx context.Context, org, id region.ID) (Door, error)
+	// Doors is Door for several of one region, in the order of ids.
+	Doors(ctx context.Context, home region.Name, org region.ID, ids []region.ID) ([]Door, error)
 	Zone(ctx context.Context, org, id region.ID) (Zone, error)
 	Schedule(ctx context.Context, org, id region.ID) (Schedule, error)
 	Group(ctx context.Context, org, id region.ID) (Group, error)
@@ -39,11 +43,11 @@ type Reader interface {
 
 	// Facts returns what a decision about these people at these doors needs, as it held and was known at the moment.
 	Facts(ctx context.Context, q FactsQuery) (*policy.Snapshot, error)
-	// People returns, ascending, up to limit people after an id whom a grant of the door names, directly or through groups.
-	People(ctx context.Context, org, door region.ID, m Moment, after string, limit int) ([]region.ID, error)
-	// Doors returns, ascending, up to limit doors of a region after an id that a grant to the person, or a group of
+	// PeopleOf returns, ascending, up to limit people after an id whom a grant of the door names, directly or through groups.
+	PeopleOf(ctx context.Context, org, door region.ID, m Moment, after string, limit int) ([]region.ID, error)
+	// DoorsFor returns, ascending, up to limit doors of a region after an id that a grant to the person, or a group of
 	// theirs, names, directly or through a zone.
-	Doors(ctx context.Context, org, person region.ID, home region.Name, m Moment, after string, limit int) ([]region.ID, error)
+	DoorsFor(ctx context.Context, org, person region.ID, home region.Name, m Moment, after string, limit int) ([]region.ID, error)
 }
 
 // Moment is a point in both times: what held At, as it was known at KnownAt (zero: now).

@@ -197,7 +197,7 @@ const peopleOfDoor = `WITH RECURSIVE down (id) AS (
 	)
 	SELECT id FROM down WHERE id LIKE 'person%' AND id > $7 ORDER BY id LIMIT $8`
 
-func (r *reader) People(ctx context.Context, org, door region.ID, m grants.Moment, after string, limit int) ([]region.ID, error) {
+func (r *reader) PeopleOf(ctx context.Context, org, door region.ID, m grants.Moment, after string, limit int) ([]region.ID, error) {
 	home, err := r.home(door)
 	if err != nil {
 		return nil, err
@@ -233,7 +233,7 @@ const doorsOfPerson = `WITH RECURSIVE up (id) AS (
 	)
 	SELECT id FROM doors_of_targets WHERE id > $7 ORDER BY id LIMIT $8`
 
-func (r *reader) Doors(ctx context.Context, org, person region.ID, home region.Name, m grants.Moment, after string, limit int) ([]region.ID, error) {
+func (r *reader) DoorsFor(ctx context.Context, org, person region.ID, home region.Name, m grants.Moment, after string, limit int) ([]region.ID, error) {
 	around, err := r.around(home)
 	if err != nil {
 		return nil, err

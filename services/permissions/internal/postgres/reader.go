@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
@@ -34,16 +33,40 @@ func (r *reader) Head(ctx context.Context, home region.Name, org region.ID) (gra
 	return head, wrap(err, "read the head of %s", org)
 }
 
+const selectHeads = `SELECT region::TEXT, version, recorded_at FROM org_heads
+	WHERE region = ANY ($1::TEXT[]::crdb_internal_region[]) AND org = $2`
+
+func (r *reader) Heads(ctx context.Context, home region.Name, org region.ID) (head grants.Head, latest time.Time, err error) {
+	head = grants.Head{Token: grants.Token{Service: Service, Region: home, Org: org}}
+	around, err := r.around(home)
+	if err != nil {
+		return head, latest, err
+	}
+	rows, err := r.tx.Query(ctx, selectHeads, around, org)
+	if err != nil {
+		return head, latest, wrap(err, "read the heads of %s", org)
+	}
+	var at region.Name
+	var version int64
+	var recorded time.Time
+	_, err = pgx.ForEachRow(rows, []any{&at, &version, &recorded}, func() error {
+		if at == home {
+			head.Version, head.RecordedAt = version, recorded.UTC()
+		}
+		if recorded.After(latest) {
+			latest = recorded.UTC()
+		}
+		return nil
+	})
+	return head, latest, wrap(err, "read the heads of %s", org)
+}
+
 func (r *reader) Fresh(ctx context.Context, tokens []grants.Token) error {
 	wire := make([]*typev1.ConsistencyToken, len(tokens))
 	for i, t := range tokens {
 		wire[i] = &typev1.ConsistencyToken{Service: t.Service, Region: string(t.Region), OrgId: string(t.Org), Version: t.Version}
 	}
-	err := r.outbox.Fresh(ctx, r.tx, wire)
-	if errors.Is(err, outbox.ErrNotFresh) {
-		return fmt.Errorf("%w: %w", grants.ErrNotFreshEnough, err)
-	}
-	return err
+	return r.outbox.Fresh(ctx, r.tx, wire)
 }
 
 const selectSite = `SELECT name, time_zone FROM sites
@@ -52,28 +75,6 @@ const selectSite = `SELECT name, time_zone FROM sites
 func (r *reader) Site(ctx context.Context, org, id region.ID) (grants.Site, error) {
 	s := grants.Site{ID: id, Org: org}
 	return s, r.one(ctx, org, id, selectSite, &s.Name, &s.TimeZone)
-}
-
-const selectDoor = `SELECT d.site_id, d.name, d.unlock_ms, s.time_zone FROM doors d
-	JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
-	WHERE d.region = $1 AND d.id = $2 AND d.org = $3 AND d.superseded_at IS NULL AND d.valid_to IS NULL`
-
-const selectZonesOfDoor = `SELECT zone_id FROM zone_doors
-	WHERE region = $1 AND door_id = $2 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY zone_id`
-
-func (r *reader) Door(ctx context.Context, org, id region.ID) (grants.Door, error) {
-	d := grants.Door{ID: id, Org: org}
-	var unlock int64
-	if err := r.one(ctx, org, id, selectDoor, &d.Site, &d.Name, &unlock, &d.TimeZone); err != nil {
-		return d, err
-	}
-	d.UnlockFor = time.Duration(unlock) * time.Millisecond
-	home, err := r.home(id)
-	if err != nil {
-		return d, err
-	}
-	d.Zones, err = r.ids(ctx, selectZonesOfDoor, home, id)
-	return d, wrap(err, "read the zones of %s", id)
 }
 
 const selectZone = `SELECT site_id, name FROM zones

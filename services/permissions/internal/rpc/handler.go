@@ -35,5 +35,5 @@ var _ permissionsv1connect.PermissionsServiceHandler = (*Handler)(nil)
 // create runs a command once for the caller and the idempotency key that they chose.
 func (h *Handler) create(ctx context.Context, procedure string, home region.Name, org region.ID, key string, req, out proto.Message, command func(context.Context, grants.Tx) (region.ID, error)) error {
 	once := idempotency.Key{Region: home, Org: org, Caller: rpc.CallerFrom(ctx).ID, Method: procedure, Key: key}
-	return replayed(h.Store.Create(ctx, once, req, out, command))
+	return h.Store.Create(ctx, once, req, out, command)
 }
