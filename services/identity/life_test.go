@@ -167,6 +167,12 @@ func TestBadInputHasItsOwnReason(t *testing.T) {
 			})
 			return err
 		}, faultv1.Reason_REASON_INVALID_FIELD},
+		"a key that ends after the end of time": {func() error {
+			_, err := admin.CreateAPIKey(t.Context(), &identityv1.CreateAPIKeyRequest{
+				OrgId: string(acme.ID), Role: identityv1.Role_ROLE_VIEWER, ExpiresAt: &timestamppb.Timestamp{Seconds: 1 << 50}, IdempotencyKey: "k",
+			})
+			return err
+		}, faultv1.Reason_REASON_CLOCK_NONSENSE},
 		"a key that is born dead": {func() error {
 			_, err := admin.CreateAPIKey(t.Context(), &identityv1.CreateAPIKeyRequest{
 				OrgId: string(acme.ID), Role: identityv1.Role_ROLE_VIEWER, ExpiresAt: timestamppb.New(acmeBorn), IdempotencyKey: "k",

@@ -171,6 +171,17 @@ func TestAnotherRequestUnderTheSameKeyIsRefused(t *testing.T) {
 	}
 }
 
+func TestAKeyThatNoColumnTakesIsRefused(t *testing.T) {
+	t.Parallel()
+	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
+	_, err := tenant.CreateGroup(t.Context(), &permissionsv1.CreateGroupRequest{
+		OrgId: string(tenant.Org), Region: "eu-central", Name: "One", IdempotencyKey: "a\x00b",
+	})
+	if !fault.Is(err, faultv1.Reason_REASON_INVALID_FIELD) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestGroupsNestToTheBoundAndNoDeeper(t *testing.T) {
 	t.Parallel()
 	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)

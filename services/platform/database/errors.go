@@ -16,6 +16,8 @@ var (
 	ErrUnavailable    = errors.New("database: unavailable")
 	ErrConflict       = errors.New("database: too many conflicting transactions")
 	ErrUnknownOutcome = errors.New("database: connection lost while committing, outcome unknown")
+	// ErrText: a text has a character that no column takes (U+0000). It came from outside: protobuf lets it pass.
+	ErrText = errors.New("database: a text has a character that cannot be stored")
 	// ErrNested is a programming error: a transaction inside another one would deadlock or half commit.
 	ErrNested = errors.New("database: transaction inside a transaction")
 )
@@ -67,6 +69,12 @@ func rolledBack(err error) bool {
 	}
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code != "40003" && pg.SeverityUnlocalized == "ERROR"
+}
+
+// badText says whether the engine refused a parameter's characters.
+func badText(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "22021"
 }
 
 func unavailable(err error) error {

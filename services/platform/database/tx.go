@@ -150,6 +150,9 @@ func inside(ctx context.Context, tx pgx.Tx, err error) error {
 	if connectionTrouble(err) || tx.Conn().IsClosed() {
 		return unavailable(err)
 	}
+	if badText(err) {
+		return fmt.Errorf("%w: %w", ErrText, err)
+	}
 	return err
 }
 

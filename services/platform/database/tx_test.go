@@ -208,6 +208,14 @@ func TestConstraintNamesTheRuleThatWasBroken(t *testing.T) {
 	}
 }
 
+func TestATextThatNoColumnTakesHasItsOwnError(t *testing.T) {
+	db := open(t)
+	err := db.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error { return set(ctx, tx, "a\x00", 1) })
+	if !errors.Is(err, database.ErrText) {
+		t.Fatalf("got %v", err)
+	}
+}
+
 func TestADroppedStatementErrorDoesNotCommit(t *testing.T) {
 	db := open(t)
 	err := db.InTx(t.Context(), func(ctx context.Context, tx pgx.Tx) error {

@@ -34,6 +34,7 @@ func TestKnownErrorsKeepTheirMeaning(t *testing.T) {
 		{fmt.Errorf("create: %w", errTaken), connect.CodeAlreadyExists, faultv1.Reason_REASON_ALREADY_EXISTS},
 		{fmt.Errorf("x: %w", region.ErrWrongKind), connect.CodeInvalidArgument, faultv1.Reason_REASON_WRONG_ID_KIND},
 		{region.ErrUnknownRegion, connect.CodeInvalidArgument, faultv1.Reason_REASON_UNKNOWN_REGION},
+		{fmt.Errorf("claim: %w", database.ErrText), connect.CodeInvalidArgument, faultv1.Reason_REASON_INVALID_FIELD},
 		{fmt.Errorf("query: %w", context.DeadlineExceeded), connect.CodeDeadlineExceeded, faultv1.Reason_REASON_TIMED_OUT},
 	} {
 		wire := fault.Outbound(t.Context(), c.err, table, quiet())

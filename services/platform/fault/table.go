@@ -56,6 +56,10 @@ var Platform = Table{
 		Text: "what this would tell other services is too large",
 	},
 	{
+		Is: database.ErrText, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD,
+		Text: "a text has a character that cannot be stored",
+	},
+	{
 		Is: database.ErrUnknownOutcome, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_UNKNOWN_OUTCOME,
 		Text: "whether this was stored is not known; retry with the same idempotency key", RetryAfter: time.Second,
 	},

@@ -85,10 +85,23 @@ func (s *Server) peerCaller(ctx context.Context, req connect.AnyRequest) (Caller
 	}
 	if original := req.Header().Get(HeaderCaller); original != "" {
 		// The server's middleware kept this header only because our own service in another region sent it.
+		forwarder := name.Region
 		var err error
-		if name, err = pki.ParseServiceName(original); err != nil {
+		if name, err = pki.ParseServiceName(original); err != nil || !s.mayForwardFor(forwarder, name) {
 			return Caller{}, BadCaller()
 		}
 	}
 	return Caller{Kind: ServiceCaller, ID: name.String(), Service: name.Service, Region: name.Region}, nil
+}
+
+// mayForwardFor says whether a region may forward a call of a service. One of our own jurisdiction may for any; one across
+// the border only for its own side's, or it could speak for us.
+func (s *Server) mayForwardFor(forwarder region.Name, name pki.ServiceName) bool {
+	return s.exists(name) && (s.cfg.Regions.Together(forwarder, s.cfg.Region.Name) || s.cfg.Regions.Together(forwarder, name.Region))
+}
+
+// exists says whether a name is of a region that there is, in the jurisdiction where it is.
+func (s *Server) exists(name pki.ServiceName) bool {
+	r, ok := s.cfg.Regions.Get(name.Region)
+	return ok && r.Jurisdiction == name.Jurisdiction
 }

@@ -61,7 +61,12 @@ func (a *KeyAuthenticator) Authenticate(ctx context.Context, keyID region.ID, se
 	if err != nil {
 		return Caller{}, aboutKey(err)
 	}
-	caller := Caller{Kind: KeyCaller, ID: string(keyID), Org: region.ID(answer.GetOrgId()), Permissions: map[string]bool{}}
+	org, err := a.dialer.cfg.Regions.Parse(answer.GetOrgId(), region.Organization)
+	if err != nil || org.Code() != keyID.Code() {
+		// A key lives where its organization does. Another home has no say in who may act for an organization of ours.
+		return Caller{}, BadCaller()
+	}
+	caller := Caller{Kind: KeyCaller, ID: string(keyID), Org: org, Permissions: map[string]bool{}}
 	for _, permission := range answer.GetPermissions() {
 		caller.Permissions[permission] = true
 	}

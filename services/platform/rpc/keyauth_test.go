@@ -109,6 +109,31 @@ func TestIdentityRefusingUsIsNotTheCallersFault(t *testing.T) {
 	wants(t, err, connect.CodeInternal, faultv1.Reason_REASON_INTERNAL)
 }
 
+func TestAHomeSpeaksForItsOwnOrganizationsOnly(t *testing.T) {
+	t.Parallel()
+	m := rpctest.New(t)
+	us := &liar{org: newOrg("euc")}
+	serveHandler(t, m, "us-east", us)
+	auth := rpc.NewKeyAuthenticator(m.Dialer(t, "permissions", "eu-central"))
+	id, sum := parse(t, m.Key(newOrg("use"), "people.read").Reveal())
+	_, err := auth.Authenticate(t.Context(), id, sum)
+	wants(t, err, connect.CodeUnauthenticated, faultv1.Reason_REASON_BAD_CALLER)
+	us.org = newOrg("use")
+	if _, err := auth.Authenticate(t.Context(), id, sum); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// liar says of every key that it is an organization's.
+type liar struct {
+	handler
+	org region.ID
+}
+
+func (l *liar) AuthenticateKey(_ context.Context, req *identityv1.AuthenticateKeyRequest) (*identityv1.AuthenticateKeyResponse, error) {
+	return &identityv1.AuthenticateKeyResponse{KeyId: req.GetKeyId(), OrgId: string(l.org), Permissions: []string{"people.read"}}, nil
+}
+
 func parse(t *testing.T, text string) (region.ID, [32]byte) {
 	t.Helper()
 	id, sum, err := rpc.ParseAPIKey(text)

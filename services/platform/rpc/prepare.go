@@ -27,7 +27,7 @@ const envelope = 5
 // it may be and take.
 func (s *Server) prepare(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		peer, known := peerOf(r)
+		peer, known := s.peerOf(r)
 		s.distrust(r, peer, known)
 		if r.ContentLength > int64(s.cfg.MaxBody+envelope) {
 			s.tooLarge(w, r)
@@ -41,13 +41,13 @@ func (s *Server) prepare(next http.Handler) http.Handler {
 	})
 }
 
-// peerOf reads the name from the certificate that TLS verified.
-func peerOf(r *http.Request) (pki.ServiceName, bool) {
+// peerOf reads the name from the certificate that TLS verified. A name whose region is not where it says is nobody's.
+func (s *Server) peerOf(r *http.Request) (pki.ServiceName, bool) {
 	if r.TLS == nil || len(r.TLS.VerifiedChains) == 0 {
 		return pki.ServiceName{}, false
 	}
 	name, err := pki.ServiceOf(r.TLS.VerifiedChains[0][0])
-	return name, err == nil
+	return name, err == nil && s.exists(name)
 }
 
 // distrust removes the headers that the sender has no business with: trace context is for the mesh, and only our own

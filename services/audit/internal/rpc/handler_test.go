@@ -152,6 +152,7 @@ func TestBadQuestionsAreToldWhatIsWrong(t *testing.T) {
 		{"a time that is none", &auditv1.QueryEventsRequest{From: &timestamppb.Timestamp{Nanos: -1}}, faultv1.Reason_REASON_INVALID_FIELD},
 		{"a token that is none", &auditv1.QueryEventsRequest{PageToken: "x"}, faultv1.Reason_REASON_INVALID_FIELD},
 		{"a token of another question", &auditv1.QueryEventsRequest{PageToken: page.NextPageToken, Kind: "lock"}, faultv1.Reason_REASON_INVALID_FIELD},
+		{"a kind that no column takes", &auditv1.QueryEventsRequest{Kind: "lock\x00"}, faultv1.Reason_REASON_INVALID_FIELD},
 		{"a page too large", &auditv1.QueryEventsRequest{PageSize: 1001}, faultv1.Reason_REASON_INVALID_FIELD},
 	} {
 		t.Run(c.name, func(t *testing.T) {

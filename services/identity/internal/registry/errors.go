@@ -19,6 +19,8 @@ var (
 	ErrBadKey = errors.New("unknown, wrong, revoked or expired key")
 	// ErrExpiresInPast: a key that would never work.
 	ErrExpiresInPast = errors.New("expires_at is not in the future")
+	// ErrNoTime: a time outside the years 1 to 9999.
+	ErrNoTime = errors.New("expires_at is not within the years 1 to 9999")
 	// ErrSameJurisdiction: a region needs not follow what lives in its own jurisdiction.
 	ErrSameJurisdiction = errors.New("the follower is in the jurisdiction of what it would follow")
 	// ErrForeignSource: facts of a home are taken only from that home's jurisdiction.

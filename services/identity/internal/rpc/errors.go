@@ -20,6 +20,7 @@ func Errors() fault.Table {
 		{Is: registry.ErrSameJurisdiction, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_STATE_FORBIDS},
 		{Is: registry.ErrForeignSource, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 		{Is: registry.ErrBadKey, Code: connect.CodeUnauthenticated, Reason: faultv1.Reason_REASON_BAD_CALLER},
+		{Is: registry.ErrNoTime, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_CLOCK_NONSENSE},
 		{Is: registry.ErrExpiresInPast, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_CLOCK_NONSENSE},
 		{Is: credential.ErrMalformed, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 	}

@@ -26,8 +26,11 @@ func (h *Handler) CreateAPIKey(ctx context.Context, req *identityv1.CreateAPIKey
 		return nil, err
 	}
 	var expires time.Time
-	if req.GetExpiresAt() != nil {
-		expires = req.GetExpiresAt().AsTime()
+	if at := req.GetExpiresAt(); at != nil {
+		if !at.IsValid() {
+			return nil, registry.ErrNoTime
+		}
+		expires = at.AsTime()
 	}
 	answer := &identityv1.CreateAPIKeyResponse{}
 	key := idempotency.Key{Region: home.Name, Org: org, Method: "CreateAPIKey", Key: req.GetIdempotencyKey()}
