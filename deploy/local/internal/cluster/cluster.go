@@ -45,7 +45,19 @@ type Cluster struct {
 }
 
 // Start makes a fresh state folder (the programs in bin stay) and starts everything in it. On an error nothing is left running.
-func Start(ctx context.Context, options Options, out io.Writer) (c *Cluster, err error) {
+func Start(ctx context.Context, options Options, out io.Writer) (*Cluster, error) {
+	c, err := prepare(options)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.start(ctx, out); err != nil {
+		return nil, errors.Join(err, c.Stop())
+	}
+	return c, nil
+}
+
+// prepare makes a cluster of which nothing runs, and takes the state folder for it.
+func prepare(options Options) (c *Cluster, err error) {
 	if options.State, err = filepath.Abs(options.State); err != nil {
 		return nil, err
 	}
@@ -59,11 +71,11 @@ func Start(ctx context.Context, options Options, out io.Writer) (c *Cluster, err
 	if c.lock, err = exclusive(options.State); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.Stop())
-		}
-	}()
+	return c, nil
+}
+
+// start starts the parts; after an error some of them may run.
+func (c *Cluster) start(ctx context.Context, out io.Writer) error {
 	for _, part := range []struct {
 		name  string
 		start func(context.Context) error
@@ -79,10 +91,10 @@ func Start(ctx context.Context, options Options, out io.Writer) (c *Cluster, err
 	} {
 		fmt.Fprintf(out, "starting: %s\n", part.name)
 		if err := part.start(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", part.name, err)
+			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 // Stop ends all processes, the last started first, and leaves the state folder for looking at.

@@ -31,7 +31,7 @@ func (c *Cluster) startBrokers(ctx context.Context) error {
 			Jurisdiction: j, Regions: c.regions, TLS: files,
 			Listen: c.ports.of(j, routerPort), Clients: c.ports.of(j, routerOther),
 		}
-		spec, err := c.brokerSpec("router of "+string(j), c.layout.jurisdiction(j, "router"), router.Config(), router.Listen)
+		spec, err := c.brokerSpec(processName(Router, string(j)), c.layout.jurisdiction(j, "router"), router.Config(), router.Listen)
 		if err != nil {
 			return err
 		}
@@ -47,7 +47,7 @@ func (c *Cluster) startBrokers(ctx context.Context) error {
 			Region: r, Regions: c.regions, TLS: files, Store: filepath.Join(dir, "store"),
 			Listen: c.ports.addr(r.Name, brokerPort), Router: c.ports.of(r.Jurisdiction, routerPort),
 		}
-		spec, err := c.brokerSpec("broker of "+string(r.Name), dir, broker.Config(), broker.Listen)
+		spec, err := c.brokerSpec(processName(Broker, string(r.Name)), dir, broker.Config(), broker.Listen)
 		if err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ func (c *Cluster) startServices(ctx context.Context) error {
 		}
 		for _, s := range services {
 			specs = append(specs, process.Spec{
-				Name: s.name + " of " + string(r.Name), Path: c.layout.bin(s.name), Args: []string{"-config", c.configFile(r.Name, s)},
+				Name: processName(s.name, string(r.Name)), Path: c.layout.bin(s.name), Args: []string{"-config", c.configFile(r.Name, s)},
 				Log:   filepath.Join(logs, s.name+".log"),
 				Ready: func(ctx context.Context) error { return c.serving(ctx, s.name, r.Name) },
 			})

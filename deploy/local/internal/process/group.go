@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync"
 )
@@ -43,6 +44,54 @@ func (g *Group) add(rank ...*Child) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.ranks = append(g.ranks, rank)
+}
+
+// Kill ends the child of that name at once, as a crash would. One that has ended already stays as it is.
+func (g *Group) Kill(name string) error {
+	c, err := g.find(name)
+	if err != nil {
+		return err
+	}
+	c.Kill()
+	return nil
+}
+
+// Restart starts the child of that name anew, as it was and in its rank, and waits until it is ready. It must have ended.
+// When it does not get ready the group keeps the ended one, and Restart may be called again.
+func (g *Group) Restart(ctx context.Context, name string) error {
+	ended, err := g.find(name)
+	if err != nil {
+		return err
+	}
+	select {
+	case <-ended.Exited():
+	default:
+		return fmt.Errorf("%s (pid %d) runs", name, ended.Pid())
+	}
+	anew, err := Start(ctx, ended.spec)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, rank := range g.ranks {
+		if i := slices.Index(rank, ended); i >= 0 {
+			rank[i] = anew
+			return nil
+		}
+	}
+	return errors.Join(fmt.Errorf("the group was stopped while %s started", name), anew.Stop())
+}
+
+func (g *Group) find(name string) (*Child, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, c := range slices.Concat(g.ranks...) {
+		if c.spec.Name == name {
+			return c, nil
+		}
+	}
+	return nil, fmt.Errorf("there is no process %q", name)
 }
 
 // Len is how many children there are.

@@ -139,3 +139,34 @@ func TestAGroupStopsTheLastStartedFirst(t *testing.T) {
 		t.Fatalf("order %q, %v", got, err)
 	}
 }
+
+func TestAKilledChildIsRestartedAsItWas(t *testing.T) {
+	g := process.NewGroup()
+	starts := filepath.Join(t.TempDir(), "starts")
+	spec := shell(t, "echo up >> "+starts+"; exec sleep 1000")
+	spec.Name = "sleeper"
+	spec.Ready = func(context.Context) error { _, err := os.Stat(starts); return err }
+	first, err := g.Start(t.Context(), spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Restart(t.Context(), "sleeper"); err == nil {
+		t.Fatal("a running child was started twice")
+	}
+	if err := g.Kill("sleeper"); err != nil || alive(first.Pid()) {
+		t.Fatalf("killed: %v, alive: %t", err, alive(first.Pid()))
+	}
+	os.Remove(starts)
+	if err := g.Restart(t.Context(), "sleeper"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(starts); err != nil || g.Len() != 1 {
+		t.Fatalf("not ready, or %d children instead of 1: %v", g.Len(), err)
+	}
+	if err := g.Kill("nobody"); err == nil {
+		t.Fatal("somebody unknown was killed")
+	}
+	if err := g.Stop(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,29 @@
+package cluster
+
+import (
+	"context"
+
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// The programs beside the services that can be killed: a region's broker, and a jurisdiction's router, whose loss cuts
+// its regions' brokers off from each other.
+const (
+	Broker = "broker"
+	Router = "router"
+)
+
+// Kill ends a program at once, as a crash would (SIGKILL): a service or Broker of a region, or Router of a jurisdiction.
+// It returns when the process is gone. Its files stay as they were at that moment.
+func (c *Cluster) Kill(program, of string) error { return c.processes.Kill(processName(program, of)) }
+
+// Restart starts a program that was killed again, on the same files and ports, and returns when it is ready. A service is
+// ready when its health says so, which needs its jurisdiction's database.
+func (c *Cluster) Restart(ctx context.Context, program, of string) error {
+	return c.processes.Restart(ctx, processName(program, of))
+}
+
+// KillDatabase ends all processes of a jurisdiction's database at once; StartDatabase then recovers it from its log.
+func (c *Cluster) KillDatabase(of region.Jurisdiction) error { return c.databases[of].Kill() }
+
+func processName(program, of string) string { return program + " of " + of }
