@@ -93,7 +93,7 @@ func (m *method) home(msg proto.Message) string {
 }
 
 // repeatable says whether doing it twice is doing it once: the request has an idempotency key, the method declares itself
-// free of side effects, or it is of the mesh, whose calls are all made at least once.
+// repeatable (`idempotency_level`), or it is of the mesh, whose calls are all made at least once.
 func (m *method) repeatable(msg proto.Message) bool {
 	if m.key != nil && msg.ProtoReflect().Get(m.key).String() != "" {
 		return true
