@@ -101,6 +101,7 @@ func start(group *run.Group, cfg Config, parts Parts) error {
 	group.Go("locks", func(ctx context.Context) error { return gateway.ServeLocks(ctx, locks) })
 	group.Go("broker", func(ctx context.Context) error { return prepare(ctx, parts.Broker, tel.Logger) })
 	group.Go("relay", gateway.Relay.Run)
+	group.Go("answers", gateway.ForgetAnswers)
 	tel.Logger.Info("device-gateway serves", "address", calls.Addr().String(), "locks", locks.Addr().String(), "gateway", string(gateway.ID))
 	return nil
 }

@@ -78,6 +78,7 @@ type Instance struct {
 
 	parts        Parts
 	unlock       func()
+	keeper       *idempotency.Keeper
 	store        *postgres.Store
 	copy         *access.Copy
 	journal      *journal.Journal
@@ -118,8 +119,9 @@ func (i *Instance) storage(authority *enroll.Authority) (err error) {
 	i.Relay, err = outbox.NewRelay(outbox.RelayConfig{
 		DB: p.DB, Outbox: ob, Publisher: p.Broker, Caller: p.Dialer, Logger: p.Telemetry.Logger, Meter: p.Telemetry.Meter,
 	})
+	i.keeper = idempotency.New(p.Answers, p.Now)
 	i.store = postgres.New(postgres.Config{
-		DB: p.DB, Outbox: ob, Keeper: idempotency.New(p.Answers, p.Now), Regions: p.Regions, Own: p.Region,
+		DB: p.DB, Outbox: ob, Keeper: i.keeper, Regions: p.Regions, Own: p.Region,
 		Authority: authority, CertificateTTL: p.CertificateTTL, Now: p.Now,
 	})
 	return err
@@ -221,6 +223,27 @@ func (i *Instance) Mount(server *rpc.Server) {
 		Store: i.store, Doors: i.copy, Sessions: i.hub, Neighbours: gatewayrpc.Mesh{Dialer: i.parts.Dialer},
 		Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now,
 	}, server.Options()...))
+}
+
+// forgetEvery is how often answers that cannot be replayed any more are deleted: claim codes are in them.
+const forgetEvery = time.Hour
+
+// ForgetAnswers deletes remembered answers whose time is over, until ctx ends.
+func (i *Instance) ForgetAnswers(ctx context.Context) error {
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		for _, r := range i.parts.Regions.In(i.parts.Region.Jurisdiction) {
+			if err := i.keeper.Forget(ctx, i.parts.DB, r.Name); err != nil && ctx.Err() == nil {
+				i.parts.Telemetry.Logger.Warn("old answers could not be deleted", "region", string(r.Name), "error", err)
+			}
+		}
+	}
 }
 
 // Close gives the state folder back.
