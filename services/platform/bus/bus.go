@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -45,6 +46,7 @@ type Bus struct {
 	propagator propagation.TraceContext
 	nc         *nats.Conn
 	own        jetstream.JetStream // the own region's domain
+	cut        atomic.Int32        // state watches that were interrupted and have not caught up again
 
 	mu      sync.Mutex // guards the two below
 	domains map[region.Name]jetstream.JetStream
@@ -109,8 +111,9 @@ func (b *Bus) options() []nats.Option {
 // Close ends the connection. What was not acknowledged stays with its owner.
 func (b *Bus) Close() { b.nc.Close() }
 
-// Connected says whether the own region's broker is reached now.
-func (b *Bus) Connected() bool { return b.nc.IsConnected() }
+// Connected says whether the own region's broker is reached now, and every state watch is served: a connection can stand
+// while JetStream does not answer, and a copy is then as old as when it was cut off.
+func (b *Bus) Connected() bool { return b.nc.IsConnected() && b.cut.Load() == 0 }
 
 // Region is the region whose broker this bus is connected to.
 func (b *Bus) Region() region.Name { return b.cfg.Region }

@@ -33,12 +33,14 @@ func (b *Bus) WatchState(ctx context.Context, onUpdate func(Update), onCaughtUp 
 	w := watch{bus: b, bucket: AccessBucket(b.cfg.Region, 0), onUpdate: onUpdate, onCaughtUp: onCaughtUp}
 	reconnected := b.nc.StatusChanged(nats.CONNECTED)
 	defer b.nc.RemoveStatusListener(reconnected)
+	defer w.served() // nobody waits for it any more
 	for try := 0; ; try++ {
 		before := w.revision
 		err := w.follow(ctx, reconnected)
 		if ctx.Err() != nil {
 			return nil
 		}
+		w.interrupted()
 		b.log.Warn("state watch interrupted", "bucket", w.bucket, "revision", w.revision, "error", err)
 		if w.revision > before || errors.Is(err, errReconnected) {
 			try = 0
@@ -62,6 +64,28 @@ type watch struct {
 	onCaughtUp  func(string)
 	incarnation string
 	revision    uint64 // of the last delivered update
+	cut         bool   // counted in the bus's
+}
+
+// interrupted and served keep the bus's count of watches that are cut off.
+
+func (w *watch) interrupted() {
+	if !w.cut {
+		w.cut = true
+		w.bus.cut.Add(1)
+	}
+}
+
+func (w *watch) served() {
+	if w.cut {
+		w.cut = false
+		w.bus.cut.Add(-1)
+	}
+}
+
+func (w *watch) reachedEnd() {
+	w.served()
+	w.onCaughtUp(w.incarnation)
 }
 
 // follow makes a consumer after the last delivered revision and delivers from it until something breaks.
@@ -90,7 +114,7 @@ func (w *watch) follow(ctx context.Context, reconnected <-chan nats.Status) erro
 	}()
 	behind := consumer.CachedInfo().NumPending > 0
 	if !behind {
-		w.onCaughtUp(w.incarnation)
+		w.reachedEnd()
 	}
 	for next := uint64(1); ; next++ {
 		msg, err := messages.Next()
@@ -107,7 +131,7 @@ func (w *watch) follow(ctx context.Context, reconnected <-chan nats.Status) erro
 		w.deliver(msg, meta.Sequence.Stream)
 		if behind && meta.NumPending == 0 {
 			behind = false
-			w.onCaughtUp(w.incarnation)
+			w.reachedEnd()
 		}
 	}
 }

@@ -90,6 +90,31 @@ func TestWatchNoticesARebuiltBucket(t *testing.T) {
 	}
 }
 
+func TestAWatchThatIsNotServedIsNotConnected(t *testing.T) {
+	t.Parallel()
+	s := bustest.Start(t)
+	b := s.Connect(t)
+	copied := watch(t, b)
+	eventually(t, "caught up", func() bool { return len(copied.levels()) == 1 && b.Connected() })
+	nc, err := nats.Connect(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteKeyValue(testContext(t), bus.AccessBucket("eu-central", 0)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the connection stands and the bucket is gone", func() bool { return !b.Connected() })
+	if err := b.EnsureBuckets(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "caught up again", func() bool { return len(copied.levels()) == 2 && b.Connected() })
+}
+
 func TestWatchStartsWithTheBrokerDown(t *testing.T) {
 	t.Parallel()
 	s := bustest.Start(t)
