@@ -70,7 +70,8 @@ func (p Parts) Run(ctx context.Context, listener net.Listener) error {
 	reg := registrar.New(registrar.Config{
 		Regions: p.Regions, Vault: vault.New(p.Keys.Person, p.Keys.State), Outbox: ob, Directory: p.Directory, Now: time.Now,
 	})
-	server, err := p.server(reg)
+	keeper := idempotency.New(p.Keys.Answer, time.Now)
+	server, err := p.server(reg, keeper)
 	if err != nil {
 		return err
 	}
@@ -90,10 +91,13 @@ func (p Parts) Run(ctx context.Context, listener net.Listener) error {
 	group.Go("consumer", func(ctx context.Context) error {
 		return p.Bus.Consume(ctx, events.Wanted(p.Region.Name), consumer.Handle)
 	})
+	group.Go("old answers", func(ctx context.Context) error {
+		return keeper.Run(ctx, p.DB, p.Regions.In(p.Region.Jurisdiction), p.logger())
+	})
 	return group.Wait()
 }
 
-func (p Parts) server(reg *registrar.Registrar) (*rpc.Server, error) {
+func (p Parts) server(reg *registrar.Registrar, keeper *idempotency.Keeper) (*rpc.Server, error) {
 	server, err := rpc.NewServer(rpc.ServerConfig{
 		Service: Service, Region: p.Region, Regions: p.Regions, TLS: p.TLS, Telemetry: p.Telemetry,
 		Auth: rpc.HomeAuthenticator{
@@ -106,7 +110,7 @@ func (p Parts) server(reg *registrar.Registrar) (*rpc.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	handler := handlers.New(p.DB, p.Regions, reg, idempotency.New(p.Keys.Answer, time.Now))
+	handler := handlers.New(p.DB, p.Regions, reg, keeper)
 	server.Handle(identityv1connect.NewIdentityServiceHandler(handler, server.Options()...))
 	return server, nil
 }

@@ -97,6 +97,7 @@ func start(group *run.Group, cfg Config, parts Parts) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
+	group.Go("old answers", service.ForgetAnswers)
 	group.Go("relay", func(ctx context.Context) error {
 		if err := errors.Join(parts.DB.Wait(ctx, tel.Logger), broker.EnsureStreams(ctx), broker.EnsureBuckets(ctx)); err != nil {
 			return err
@@ -123,6 +124,7 @@ type Parts struct {
 type Instance struct {
 	Relay   *outbox.Relay
 	parts   Parts
+	keeper  *idempotency.Keeper
 	handler *permissionsrpc.Handler
 }
 
@@ -138,8 +140,9 @@ func New(p Parts) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	keeper := idempotency.New(p.Answers, p.Now)
 	store := postgres.New(postgres.Config{
-		DB: p.DB, Outbox: ob, Keeper: idempotency.New(p.Answers, p.Now), Regions: p.Regions, Record: events.Record,
+		DB: p.DB, Outbox: ob, Keeper: keeper, Regions: p.Regions, Record: events.Record,
 	})
 	handler := &permissionsrpc.Handler{
 		Store:    store,
@@ -147,7 +150,12 @@ func New(p Parts) (*Instance, error) {
 		Waiter:   &enforcement.Waiter{Gateways: enforcement.Client{Dialer: p.Dialer}, Calls: store, Logger: p.Telemetry.Logger},
 		Now:      p.Now,
 	}
-	return &Instance{Relay: relay, parts: p, handler: handler}, nil
+	return &Instance{Relay: relay, parts: p, keeper: keeper, handler: handler}, nil
+}
+
+// ForgetAnswers deletes remembered answers whose time is over, until ctx ends.
+func (i *Instance) ForgetAnswers(ctx context.Context) error {
+	return i.keeper.Run(ctx, i.parts.DB, i.parts.Regions.In(i.parts.Region.Jurisdiction), i.parts.Telemetry.Logger)
 }
 
 // Server completes the configuration of a server with what is the same for every instance.

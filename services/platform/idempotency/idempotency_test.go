@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/keyring"
+	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 )
@@ -114,6 +116,33 @@ func TestAfterADayOnlyTheIDIsLeft(t *testing.T) {
 	var left int
 	if err := b.db.Pool().QueryRow(t.Context(), `SELECT count(answer) FROM idempotency`).Scan(&left); err != nil || left != 0 {
 		t.Fatalf("%d answers are left (%v)", left, err)
+	}
+}
+
+func TestARunningKeeperForgetsOldAnswers(t *testing.T) {
+	b := newBench(t)
+	b.do(t.Context(), key("old"), "body", nil)
+	b.now = b.now.Add(idempotency.AnswerTime + time.Second)
+	b.do(t.Context(), key("young"), "body", nil)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		keeper := idempotency.New(b.ring, func() time.Time { return b.now })
+		ended <- keeper.Run(ctx, b.db, []region.Region{{Name: "eu-west"}, {Name: "eu-central"}}, slog.New(slog.DiscardHandler))
+	}()
+	for {
+		var left []string
+		err := b.db.Pool().QueryRow(t.Context(), `SELECT array_agg(key) FROM idempotency WHERE answer IS NOT NULL`).Scan(&left)
+		if err != nil {
+			t.Fatal(err) // also when the test's time is over
+		}
+		if len(left) == 1 && left[0] == "young" {
+			break
+		}
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/platform/database"
@@ -64,7 +65,28 @@ const forget = `UPDATE idempotency SET answer = NULL
 		SELECT region, org, caller, method, key FROM idempotency
 		WHERE region = $1 AND answer IS NOT NULL AND created_at < $2 LIMIT 1000)`
 
-// Forget deletes the answers of home that are too old to be replayed. A service runs it about once an hour.
+// forgetEvery bounds how much longer than AnswerTime an answer rests: secrets that are shown once are in some.
+const forgetEvery = time.Hour
+
+// Run forgets the homes' old answers, at once and then every hour, until ctx ends. A database that is away is logged.
+func (k *Keeper) Run(ctx context.Context, db *database.DB, homes []region.Region, logger *slog.Logger) error {
+	ticker := time.NewTicker(forgetEvery)
+	defer ticker.Stop()
+	for {
+		for _, home := range homes {
+			if err := k.Forget(ctx, db, home.Name); err != nil && ctx.Err() == nil {
+				logger.WarnContext(ctx, "old answers could not be forgotten", "region", home.Name, "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// Forget deletes the answers of home that are too old to be replayed.
 func (k *Keeper) Forget(ctx context.Context, db *database.DB, home region.Name) error {
 	for {
 		var n int64
