@@ -10,7 +10,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
-	"github.com/cardea-mesh/cardea/services/platform/keyring"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry"
@@ -49,12 +48,7 @@ func (c *Config) Validate() error {
 	if c.DirectoryRegion != "" && !regions.Together(c.DirectoryRegion, c.Region) {
 		return fmt.Errorf("directory_region: %q is not of the jurisdiction of %s", c.DirectoryRegion, c.Region)
 	}
-	for _, purpose := range []string{config.PurposePerson, config.PurposeState, config.PurposeAnswer} {
-		if !slices.ContainsFunc(c.Keys, func(k config.Key) bool { return k.Purpose == purpose }) {
-			return fmt.Errorf("keys: one of purpose %q is needed", purpose)
-		}
-	}
-	return nil
+	return c.NeedKeys(config.PurposePerson, config.PurposeState, config.PurposeAnswer)
 }
 
 // directory is DirectoryRegion or its default.
@@ -119,7 +113,7 @@ func known(cfg Config) (p Parts, err error) {
 		return p, err
 	}
 	p.Directory = cfg.directory(p.Regions, p.Region)
-	p.Keys, err = readRings(cfg.Keys)
+	p.Keys, err = cfg.rings()
 	return p, err
 }
 
@@ -129,31 +123,12 @@ func bounded(flush func(context.Context) error) {
 	_ = flush(ctx) // what could not be exported is lost; there is nobody left to tell
 }
 
-// readRings reads the key files.
-func readRings(keys []config.Key) (Rings, error) {
-	person, err1 := readRing(keys, config.PurposePerson)
-	state, err2 := readRing(keys, config.PurposeState)
-	answer, err3 := readRing(keys, config.PurposeAnswer)
+// rings reads the key files.
+func (c Config) rings() (Rings, error) {
+	person, err1 := c.Ring(config.PurposePerson)
+	state, err2 := c.Ring(config.PurposeState)
+	answer, err3 := c.Ring(config.PurposeAnswer)
 	return Rings{Person: person, State: state, Answer: answer}, errors.Join(err1, err2, err3)
-}
-
-func readRing(keys []config.Key, purpose string) (*keyring.Ring, error) {
-	var of []keyring.Key
-	for _, k := range keys {
-		if k.Purpose != purpose {
-			continue
-		}
-		secret, err := k.Read()
-		if err != nil {
-			return nil, err
-		}
-		of = append(of, keyring.Key{ID: k.ID, Secret: secret})
-	}
-	ring, err := keyring.New(of)
-	if err != nil {
-		return nil, fmt.Errorf("keys of purpose %s: %w", purpose, err)
-	}
-	return ring, nil
 }
 
 // Migrate brings the schema up to date, as its owner.

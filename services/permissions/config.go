@@ -3,14 +3,12 @@ package permissions
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
-	"github.com/cardea-mesh/cardea/services/platform/keyring"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 )
 
@@ -27,13 +25,7 @@ type Config struct {
 
 // Validate checks the shared part and the key.
 func (c Config) Validate() error {
-	err := c.Common.Validate()
-	for _, key := range c.Keys {
-		if key.Purpose == config.PurposeAnswer {
-			return err
-		}
-	}
-	return errors.Join(err, fmt.Errorf("keys: one of purpose %s is needed", config.PurposeAnswer))
+	return errors.Join(c.Common.Validate(), c.NeedKeys(config.PurposeAnswer))
 }
 
 // Migrations are its tables, the platform's first.
@@ -44,20 +36,4 @@ func Migrations() []fs.FS {
 // Migrate brings the service's tables up to date, as their owner.
 func Migrate(ctx context.Context, cfg Config) error {
 	return database.Migrate(ctx, cfg.Database.MigrateURL.Reveal(), database.Engine(cfg.Database.Engine), Schema, Migrations()...)
-}
-
-// answers is the ring that seals remembered answers of creates.
-func (c Config) answers() (*keyring.Ring, error) {
-	var keys []keyring.Key
-	for _, k := range c.Keys {
-		if k.Purpose != config.PurposeAnswer {
-			continue
-		}
-		secret, err := k.Read()
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, keyring.Key{ID: k.ID, Secret: secret})
-	}
-	return keyring.New(keys)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/internal/postgres"
 	permissionsrpc "github.com/cardea-mesh/cardea/services/permissions/internal/rpc"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
+	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/keyring"
@@ -57,7 +58,7 @@ func Run(ctx context.Context, cfg Config) error {
 // start makes the parts and hands them to the group.
 func start(group *run.Group, cfg Config, parts Parts) (err error) {
 	ctx, tel := group.Context(), parts.Telemetry
-	if parts.Answers, err = cfg.answers(); err != nil {
+	if parts.Answers, err = cfg.Ring(config.PurposeAnswer); err != nil {
 		return err
 	}
 	parts.DB, err = database.Open(ctx, database.Config{

@@ -32,7 +32,7 @@ type Database struct {
 	MigrateURL URL `yaml:"migrate_url,omitempty"`
 	// Engine is `postgres` or `cockroach`; empty: postgres.
 	Engine string `yaml:"engine,omitempty"`
-	// MaxConns bounds the pool; 0: 16.
+	// MaxConns bounds the pool; 0: 10.
 	MaxConns int32 `yaml:"max_conns,omitempty"`
 }
 

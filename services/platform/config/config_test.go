@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -106,6 +107,35 @@ func TestNoPrintFormShowsASecret(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "REDACTED") {
 		t.Fatal("nothing says that something is hidden")
+	}
+}
+
+func TestARingHasThePurposesKeysNewestLast(t *testing.T) {
+	dir := t.TempDir()
+	var c config.Common
+	for i, purpose := range []string{config.PurposeState, config.PurposeAnswer, config.PurposeState} {
+		file := filepath.Join(dir, strconv.Itoa(i))
+		text := base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{byte(i + 1)}, 32))
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c.Keys = append(c.Keys, config.Key{ID: strconv.Itoa(i), File: file, Purpose: purpose})
+	}
+	if err := c.NeedKeys(config.PurposeState, config.PurposeAnswer); err != nil {
+		t.Error(err)
+	}
+	if err := c.NeedKeys(config.PurposePerson, config.PurposeState); err == nil || !strings.Contains(err.Error(), `"person"`) || strings.Contains(err.Error(), `"state"`) {
+		t.Errorf("got %v", err)
+	}
+	ring, err := c.Ring(config.PurposeState)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, id := ring.Seal(nil, nil); id != "2" {
+		t.Errorf("seals with key %s", id)
+	}
+	if _, err := c.Ring(config.PurposePerson); err == nil {
+		t.Error("a ring without keys")
 	}
 }
 
