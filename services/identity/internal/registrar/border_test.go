@@ -165,6 +165,12 @@ func TestAReceivedCredentialIsAsNewAsItsNewestMessage(t *testing.T) {
 		"another organization": func(m *identityv1.ReceiveCredentialRequest) {
 			m.OrgId = string(region.NewID(region.Organization, "euc"))
 		},
+		"a new card for a person who lives here": func(m *identityv1.ReceiveCredentialRequest) {
+			m.CredentialId, m.PersonId = string(region.NewID(region.Credential, "euc")), string(region.NewID(region.Person, "use"))
+		},
+		"a new card for a person of a third region": func(m *identityv1.ReceiveCredentialRequest) {
+			m.CredentialId, m.PersonId = string(region.NewID(region.Credential, "euc")), string(region.NewID(region.Person, "euw"))
+		},
 		"another person": func(m *identityv1.ReceiveCredentialRequest) { m.PersonId = string(region.NewID(region.Person, "euc")) },
 	} {
 		forged := &identityv1.ReceiveCredentialRequest{}

@@ -56,6 +56,10 @@ func (r *Registrar) ReceiveCredential(ctx context.Context, tx pgx.Tx, here regio
 	if err := r.checkSource(c.ID, here, source); err != nil {
 		return nil, err
 	}
+	// The person too: else another jurisdiction could give a card of its own making to a person of ours.
+	if err := r.checkSource(c.Person, here, source); err != nil {
+		return nil, err
+	}
 	known, err := postgres.ReceivedCredentialOf(ctx, tx, here.Name, c.ID)
 	switch {
 	case errors.Is(err, registry.ErrNotFound):
