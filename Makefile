@@ -1,5 +1,9 @@
 # Every target works from a fresh clone. State of local runs is in .local/; built programs are in .local/bin.
 
+# A pipe fails when any part of it does.
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+
 MODULES  = $(shell go list -m -f '{{.Dir}}')
 PACKAGES = $(foreach dir,$(MODULES),$(dir)/...)
 BIN      = $(CURDIR)/.local/bin
@@ -37,7 +41,7 @@ test-cockroach: ## the store suites on a real three-region CockroachDB (COCKROAC
 
 FUZZTIME ?= 60s
 fuzz: ## each fuzz target for FUZZTIME
-	@go list -f '{{.Dir}}' $(PACKAGES) | while read dir; do \
+	@for dir in $$(go list -f '{{.Dir}}' $(PACKAGES)); do \
 		for target in $$(grep -hoE '^func Fuzz[A-Za-z0-9_]+' $$dir/*_test.go 2>/dev/null | cut -c6-); do \
 			echo "$$dir $$target"; go test $$dir -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) || exit 1; \
 		done; done

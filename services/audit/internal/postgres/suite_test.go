@@ -58,6 +58,6 @@ func TestCockroach(t *testing.T) {
 	}
 }
 
-func TestTheSQLRunsOnCockroachDB(t *testing.T) {
+func TestTheSQLIsCockroachDBsGrammar(t *testing.T) {
 	grammar.Check(t, postgres.Schema, sets(), ".")
 }

@@ -15,11 +15,11 @@ import (
 
 var platform = []fs.FS{outbox.Migrations, idempotency.Migrations}
 
-func TestThePlatformsSQLRunsOnCockroachDB(t *testing.T) {
+func TestThePlatformsSQLIsCockroachDBsGrammar(t *testing.T) {
 	Check(t, "platform", platform, "../../outbox", "../../idempotency")
 }
 
-func TestTheMigratorsSQLRunsOnCockroachDB(t *testing.T) {
+func TestTheMigratorsSQLIsCockroachDBsGrammar(t *testing.T) {
 	found, err := statementsOf("../../database")
 	if err != nil {
 		t.Fatal(err)
@@ -40,7 +40,7 @@ func TestTheMigratorsSQLRunsOnCockroachDB(t *testing.T) {
 }
 
 // Every service beside platform: what it migrates and what it runs.
-func TestTheServicesSQLRunsOnCockroachDB(t *testing.T) {
+func TestTheServicesSQLIsCockroachDBsGrammar(t *testing.T) {
 	services, err := filepath.Glob("../../../*/internal/postgres")
 	if err != nil {
 		t.Fatal(err)
