@@ -208,7 +208,7 @@ func TestRawBodies(t *testing.T) {
 		{"garbage protobuf", "application/proto", bytes.NewReader([]byte{0xff, 0xff, 0xff}), 400, "invalid_argument"},
 		{"garbage JSON", "application/json", strings.NewReader("{"), 400, "invalid_argument"},
 		{"unknown JSON key", "application/json", strings.NewReader(`{"hello": 1}`), 400, ""},
-		{"oversize, announced", "application/json", strings.NewReader(strings.Repeat(" ", 5000)), 429, "resource_exhausted"},
+		{"oversize, announced", "application/json", strings.NewReader(strings.Repeat(" ", 3<<20)), 429, "resource_exhausted"},
 		{"oversize, not announced", "application/json", huge, 429, "resource_exhausted"},
 		{"another content type", "text/plain", strings.NewReader("hello"), 415, ""},
 	} {

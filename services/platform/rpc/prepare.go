@@ -69,7 +69,11 @@ func (s *Server) tooLarge(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
 		return
 	}
-	w.Header().Set("Connection", "close") // HTTP/1.1 would have to read the body to go on
+	if r.ProtoMajor == 1 {
+		// HTTP/1.1 would have to read the body to go on. In HTTP/2 the header would end the whole connection, and callers that
+		// still send would not see the answer.
+		w.Header().Set("Connection", "close")
+	}
 	err := fault.New(connect.CodeResourceExhausted, faultv1.Reason_REASON_TOO_LARGE, "the message is larger than %d bytes", s.cfg.MaxBody)
 	_ = s.errors.Write(w, r, err.Connect()) // fails only when the caller is gone
 }
