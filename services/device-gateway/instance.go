@@ -132,10 +132,10 @@ func (i *Instance) local() (err error) {
 	p := i.parts
 	i.registration = registration.New(registration.Config{
 		Dir: p.StateDir, Own: p.Region, Regions: p.Regions, Table: i.store, CopyMaxAge: p.CopyMaxAge,
-		AsOf: func() time.Time { return i.copy.AsOf() }, Logger: p.Telemetry.Logger,
+		AsOf: func() time.Time { return i.copy.AsOf() }, Now: p.Now, Logger: p.Telemetry.Logger,
 	}, i.ID)
 	i.copy, err = access.Open(access.Config{
-		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Now: p.Now,
+		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
 		Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
 				i.hub.CloseDevice(id)

@@ -34,7 +34,7 @@ type Head struct {
 	Version              int64
 }
 
-// Config of a Copy; all fields but MaxAge are required.
+// Config of a Copy; all fields but MaxAge and Told are required.
 type Config struct {
 	// Dir holds the file copy; it is made when it is missing.
 	Dir string
@@ -43,6 +43,8 @@ type Config struct {
 	Regions *region.Map
 	// MaxAge is how old the copy may get before every decision is COPY_TOO_OLD; 0: DefaultMaxAge.
 	MaxAge time.Duration
+	// Told is how fresh the register of gateways knows the copy to be; nil: it is not asked. The copy's age counts from it, too.
+	Told   func() time.Time
 	Now    func() time.Time
 	Logger *slog.Logger
 	// OnApplied is told which versions are applied, once they are also on disk. It must not block.

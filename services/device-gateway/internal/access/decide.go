@@ -52,7 +52,18 @@ func (c *Copy) Decide(deviceID string, card *lockwirev1.Card, at time.Time) Verd
 	}, o, policy.State{}, at))
 }
 
-func (c *Copy) tooOld(at time.Time) bool { return c.asOf.IsZero() || at.Sub(c.asOf) > c.cfg.MaxAge }
+// tooOld: the copy's age counts from when it was last known to be what the broker has, and no later than what the register
+// was told, since the register stops counting this gateway by that. Without it a gateway whose region is cut off, with a
+// broker of its own that says nothing new, would go on opening doors after a revocation was answered as enforced.
+func (c *Copy) tooOld(at time.Time) bool {
+	asOf := c.asOf
+	if c.cfg.Told != nil {
+		if told := c.cfg.Told(); told.Before(asOf) {
+			asOf = told
+		}
+	}
+	return asOf.IsZero() || at.Sub(asOf) > c.cfg.MaxAge
+}
 
 func (c *Copy) verdict(dev Device, o *organization, who holder, d policy.Decision) Verdict {
 	v := Verdict{Person: who.person, Credential: who.credential, Decision: &permissionsv1.Decision{

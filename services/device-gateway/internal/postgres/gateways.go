@@ -97,6 +97,10 @@ func (s *Store) Applied(ctx context.Context, token *typev1.ConsistencyToken) ([]
 	return all, err
 }
 
+// clockMargin is how far the clocks of two gateways may be apart: one that judges another's copy to be too old waits longer
+// than the other one decides from it.
+const clockMargin = time.Minute
+
 func (s *Store) status(row pgx.CollectableRow, at region.Name, version int64) (Status, error) {
 	status := Status{Region: at}
 	var fresh time.Time
@@ -104,7 +108,7 @@ func (s *Store) status(row pgx.CollectableRow, at region.Name, version int64) (S
 	if err := row.Scan(&status.ID, &status.Version, &fresh, &maxAge); err != nil {
 		return status, err
 	}
-	tooOld := s.cfg.Now().Sub(fresh) > time.Duration(maxAge)*time.Millisecond
+	tooOld := s.cfg.Now().Sub(fresh) > time.Duration(maxAge)*time.Millisecond+clockMargin
 	status.Applied = status.Version >= version || tooOld
 	return status, nil
 }

@@ -2,7 +2,9 @@
 // of the access state is, so that a commit can be known to be enforced.
 //
 // Order matters: registered first, then locks; applied versions are reported after they are applied and on disk, so a
-// report is never ahead of what the gateway does. With the database down a gateway that was registered before goes on; one
+// report is never ahead of what the gateway does. A gateway stops counting when the table has not heard for copy_max_age that its
+// copy is fresh; so it must itself not decide for longer than that after the last time it told the table (Told), whatever its own
+// broker says: a region that is cut off has a broker that says nothing new. With the database down a gateway that was registered before goes on; one
 // that never was waits, because nobody would count it.
 //
 // A Registration is safe for concurrent use.
@@ -18,6 +20,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
@@ -28,8 +31,10 @@ import (
 const (
 	idFile         = "gateway_id"
 	registeredFile = "registered"
-	// freshEvery is how often the table is told how fresh the copy is.
+	toldFile       = "told"
+	// freshEvery is how far what the table knows of the copy's freshness may be behind; lookEvery is how often that is looked at.
 	freshEvery = 10 * time.Second
+	lookEvery  = time.Second
 	retryMin   = 100 * time.Millisecond
 	retryMax   = 5 * time.Second
 	// maxReport is how many versions one statement reports.
@@ -51,7 +56,9 @@ type Config struct {
 	Table      Table
 	CopyMaxAge time.Duration
 	// AsOf is how fresh the copy is.
-	AsOf   func() time.Time
+	AsOf func() time.Time
+	// Now is the table's clock as well.
+	Now    func() time.Time
 	Logger *slog.Logger
 }
 
@@ -59,6 +66,8 @@ type Config struct {
 type Registration struct {
 	cfg Config
 	id  region.ID
+	// told is the freshness that the table has, at least, in Unix nanoseconds; 0: none.
+	told atomic.Int64
 
 	mu    sync.Mutex
 	dirty map[place]int64 // applied and not reported; guarded by mu
@@ -93,7 +102,40 @@ func Identity(dir string, own region.Region, regions *region.Map) (region.ID, er
 
 // New makes the registration of a gateway id.
 func New(cfg Config, id region.ID) *Registration {
-	return &Registration{cfg: cfg, id: id, dirty: map[place]int64{}, wake: make(chan struct{}, 1)}
+	r := &Registration{cfg: cfg, id: id, dirty: map[place]int64{}, wake: make(chan struct{}, 1)}
+	r.recall()
+	return r
+}
+
+// Told is how fresh the table knows the copy to be, or fresher; zero: it was never told.
+func (r *Registration) Told() time.Time {
+	told := r.told.Load()
+	if told == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, told)
+}
+
+// recall reads what an earlier process told. A note that is lost or old makes the copy too old sooner, which is safe.
+func (r *Registration) recall() {
+	text, err := os.ReadFile(filepath.Join(r.cfg.Dir, toldFile))
+	if err != nil {
+		return
+	}
+	if at, err := time.Parse(time.RFC3339Nano, strings.TrimSpace(string(text))); err == nil {
+		r.told.Store(at.UnixNano())
+	}
+}
+
+// noteTold is called once the table has it.
+func (r *Registration) noteTold(asOf time.Time) {
+	if asOf.IsZero() || !asOf.After(r.Told()) {
+		return
+	}
+	r.told.Store(asOf.UnixNano())
+	if err := writeFile(filepath.Join(r.cfg.Dir, toldFile), asOf.UTC().Format(time.RFC3339Nano)+"\n"); err != nil {
+		r.cfg.Logger.Warn("cannot note what the table was told; after a restart without it the copy is too old sooner", "error", err)
+	}
 }
 
 // Applied takes versions to report. It does not block.
@@ -124,7 +166,15 @@ func (r *Registration) Ensure(ctx context.Context) error {
 }
 
 func (r *Registration) register(ctx context.Context) error {
-	return r.cfg.Table.Register(ctx, r.id, r.cfg.CopyMaxAge, r.cfg.AsOf())
+	asOf, began := r.cfg.AsOf(), r.cfg.Now()
+	err := r.cfg.Table.Register(ctx, r.id, r.cfg.CopyMaxAge, asOf)
+	if err == nil && asOf.IsZero() {
+		asOf = began // the table counts from when it was asked
+	}
+	if err == nil {
+		r.noteTold(asOf)
+	}
+	return err
 }
 
 // Run reports until ctx ends.
@@ -169,7 +219,7 @@ func (r *Registration) take() []access.Head {
 }
 
 func (r *Registration) fresh(ctx context.Context) error {
-	ticker := time.NewTicker(freshEvery)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for {
 		select {
@@ -178,10 +228,13 @@ func (r *Registration) fresh(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		asOf := r.cfg.AsOf()
-		if asOf.IsZero() {
+		if asOf.Sub(r.Told()) < freshEvery || asOf.IsZero() {
 			continue
 		}
-		if err := r.cfg.Table.Fresh(ctx, r.id, asOf); err != nil && ctx.Err() == nil {
+		switch err := r.cfg.Table.Fresh(ctx, r.id, asOf); {
+		case err == nil:
+			r.noteTold(asOf)
+		case ctx.Err() == nil:
 			r.cfg.Logger.Warn("cannot note the copy's freshness", "error", err)
 		}
 	}
