@@ -1029,7 +1029,7 @@ const file_cardea_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x16COMMAND_OUTCOME_FAILED\x10\x02\x12\x1b\n" +
 	"\x17COMMAND_OUTCOME_EXPIRED\x10\x032\xc7\x05\n" +
 	"\x0eGatewayService\x12v\n" +
-	"\fCreateDevice\x12&.cardea.gateway.v1.CreateDeviceRequest\x1a'.cardea.gateway.v1.CreateDeviceResponse\"\x15\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x12d\n" +
+	"\fCreateDevice\x12&.cardea.gateway.v1.CreateDeviceRequest\x1a'.cardea.gateway.v1.CreateDeviceResponse\"\x15\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x02\x12d\n" +
 	"\tGetDevice\x12#.cardea.gateway.v1.GetDeviceRequest\x1a\x19.cardea.gateway.v1.Device\"\x17\xaa\xd4\x18\fdevices.read\xb0\xd4\x18\x01\x90\x02\x02\x12y\n" +
 	"\fRevokeDevice\x12&.cardea.gateway.v1.RevokeDeviceRequest\x1a'.cardea.gateway.v1.RevokeDeviceResponse\"\x18\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x90\x02\x02\x12c\n" +
 	"\x06Unlock\x12 .cardea.gateway.v1.UnlockRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x14\xaa\xd4\x18\fdoors.unlock\xb0\xd4\x18\x01\x12z\n" +

@@ -2331,7 +2331,7 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\fROLE_AUDITOR\x10\x04\x12\x0f\n" +
 	"\vROLE_VIEWER\x10\x052\x98\x0e\n" +
 	"\x0fIdentityService\x12\x91\x01\n" +
-	"\x12CreateOrganization\x12-.cardea.identity.v1.CreateOrganizationRequest\x1a..cardea.identity.v1.CreateOrganizationResponse\"\x1c\xaa\xd4\x18\x14organizations.create\xb0\xd4\x18\x01\x12~\n" +
+	"\x12CreateOrganization\x12-.cardea.identity.v1.CreateOrganizationRequest\x1a..cardea.identity.v1.CreateOrganizationResponse\"\x1c\xaa\xd4\x18\x14organizations.create\xb0\xd4\x18\x02\x12~\n" +
 	"\x0fGetOrganization\x12*.cardea.identity.v1.GetOrganizationRequest\x1a .cardea.identity.v1.Organization\"\x1d\xaa\xd4\x18\x12organizations.read\xb0\xd4\x18\x01\x90\x02\x02\x12w\n" +
 	"\fCreatePerson\x12'.cardea.identity.v1.CreatePersonRequest\x1a(.cardea.identity.v1.CreatePersonResponse\"\x14\xaa\xd4\x18\fpeople.write\xb0\xd4\x18\x02\x12e\n" +
 	"\tGetPerson\x12$.cardea.identity.v1.GetPersonRequest\x1a\x1a.cardea.identity.v1.Person\"\x16\xaa\xd4\x18\vpeople.read\xb0\xd4\x18\x02\x90\x02\x02\x12w\n" +
@@ -2339,7 +2339,7 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\x0fIssueCredential\x12*.cardea.identity.v1.IssueCredentialRequest\x1a+.cardea.identity.v1.IssueCredentialResponse\"\x19\xaa\xd4\x18\x11credentials.write\xb0\xd4\x18\x02\x12\x8b\x01\n" +
 	"\x10RevokeCredential\x12+.cardea.identity.v1.RevokeCredentialRequest\x1a,.cardea.identity.v1.RevokeCredentialResponse\"\x1c\xaa\xd4\x18\x11credentials.write\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
 	"\rGetCredential\x12(.cardea.identity.v1.GetCredentialRequest\x1a\x1e.cardea.identity.v1.Credential\"\x1b\xaa\xd4\x18\x10credentials.read\xb0\xd4\x18\x01\x90\x02\x02\x12y\n" +
-	"\fCreateAPIKey\x12'.cardea.identity.v1.CreateAPIKeyRequest\x1a(.cardea.identity.v1.CreateAPIKeyResponse\"\x16\xaa\xd4\x18\x0eapi_keys.write\xb0\xd4\x18\x01\x12|\n" +
+	"\fCreateAPIKey\x12'.cardea.identity.v1.CreateAPIKeyRequest\x1a(.cardea.identity.v1.CreateAPIKeyResponse\"\x16\xaa\xd4\x18\x0eapi_keys.write\xb0\xd4\x18\x02\x12|\n" +
 	"\fRevokeAPIKey\x12'.cardea.identity.v1.RevokeAPIKeyRequest\x1a(.cardea.identity.v1.RevokeAPIKeyResponse\"\x19\xaa\xd4\x18\x0eapi_keys.write\xb0\xd4\x18\x01\x90\x02\x02\x12\x88\x01\n" +
 	"\x0fAuthenticateKey\x12*.cardea.identity.v1.AuthenticateKeyRequest\x1a+.cardea.identity.v1.AuthenticateKeyResponse\"\x1c\xaa\xd4\x18\x11mesh.authenticate\xb0\xd4\x18\x01\x90\x02\x02\x12\x7f\n" +
 	"\x12FollowOrganization\x12-.cardea.identity.v1.FollowOrganizationRequest\x1a\".cardea.identity.v1.FollowResponse\"\x16\xaa\xd4\x18\vmesh.follow\xb0\xd4\x18\x01\x90\x02\x02\x12\x83\x01\n" +

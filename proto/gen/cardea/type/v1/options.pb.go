@@ -30,7 +30,8 @@ const (
 	DataClass_DATA_CLASS_UNSPECIFIED DataClass = 0
 	// Opaque ids, digests, schedules, decisions: may be forwarded across a jurisdiction's border.
 	DataClass_DATA_CLASS_OPAQUE DataClass = 1
-	// Fields that identify a person. Never leaves its jurisdiction, not even as a forwarded request.
+	// Fields that identify a person, or a secret that opens the way to them (a new API key, a claim code). Never leaves its
+	// jurisdiction, not even as a forwarded request.
 	DataClass_DATA_CLASS_PERSONAL DataClass = 2
 )
 
