@@ -23,6 +23,8 @@ func TestMain(m *testing.M) {
 		run.Main(func(context.Context) error { return errors.New("no database") })
 	case "panics":
 		run.Main(func(context.Context) error { panic("oh") })
+	case "greets":
+		greeter()
 	case "serves":
 		run.Main(func(ctx context.Context) error {
 			fmt.Println("ready")

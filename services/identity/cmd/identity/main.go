@@ -1,36 +1,21 @@
-// Command identity runs the identity service: `identity -config FILE`. With -migrate it brings the schema up to date and
-// ends.
+// Command identity runs the identity service.
+//
+//	identity -config FILE            serve until SIGINT or SIGTERM
+//	identity -config FILE -migrate   bring the tables up to date, and exit
+//	identity -config FILE -print     print the configuration without its secrets, and exit
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
-	"os"
-
 	"github.com/cardea-mesh/cardea/services/identity"
-	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/run"
 )
 
 func main() {
-	path := flag.String("config", "", "configuration `file` (YAML)")
-	migrate := flag.Bool("migrate", false, "bring the schema up to date and end")
-	show := flag.Bool("print", false, "print the configuration without its secrets and end")
-	flag.Parse()
-	run.Main(func(ctx context.Context) error {
-		if *path == "" {
-			return fmt.Errorf("usage: identity -config FILE [-migrate | -print]")
-		}
-		cfg, err := config.Load[identity.Config](*path)
-		switch {
-		case err != nil:
-			return err
-		case *show:
-			return config.Print(os.Stdout, cfg)
-		case *migrate:
-			return identity.Migrate(ctx, cfg)
-		}
-		return identity.Run(ctx, cfg)
-	})
+	run.Program[identity.Config]{
+		Name:  identity.Service,
+		Serve: identity.Run,
+		Actions: []run.Action[identity.Config]{
+			{Flag: "migrate", Help: "bring the tables up to date, and exit", Do: identity.Migrate},
+		},
+	}.Main()
 }
