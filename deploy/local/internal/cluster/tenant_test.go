@@ -48,8 +48,10 @@ type tenant struct {
 	bearer  string
 
 	org, door, usDoor string
-	staff             string // a group that may open both doors
-	person            person // in staff
+	staff             string   // a group that may open both doors
+	person            person   // in staff
+	leaver            person   // in staff, until their card is revoked
+	people            []person // all that were made
 	lock, usLock      *lock
 
 	mu     sync.Mutex
@@ -60,6 +62,7 @@ type tenant struct {
 type person struct {
 	id, name, email string
 	card            []byte
+	credential      string // the card's id
 }
 
 // lock is a simulated lock that is switched on.
@@ -93,10 +96,13 @@ func newTenant(t *testing.T, c *cluster.Cluster) *tenant {
 	})
 	must(t, err)
 	n.staff = group.GroupId
+	n.leaver = n.newPerson("Leocadia Fortgang-Faults", "leocadia.faults@people.example")
 	n.addMember(n.person)
+	n.addMember(n.leaver)
 	n.mustBeEnforced(n.grant(euCentral, n.door, n.staff))
 	n.usDoor, n.usLock = n.newDoor(usEast)
 	n.grant(usEast, n.usDoor, n.staff)
+	n.swipeUntil(n.usLock, n.leaver, true)
 	n.swipeUntil(n.usLock, n.person, true) // the membership and the card's digest come over the border
 	return n
 }
@@ -149,6 +155,13 @@ func (n *tenant) switchOn(store locksim.Store, home region.Name) *lock {
 	return l
 }
 
+// lockHome boots the lock in eu-central again, so that it dials its own region first.
+func (n *tenant) lockHome() {
+	n.t.Helper()
+	n.lock.off()
+	n.lock = n.switchOn(n.lock.store, euCentral)
+}
+
 // wait calls one of a lock's waits.
 func (n *tenant) wait(limit time.Duration, forIt func(context.Context) error) {
 	n.t.Helper()
@@ -172,6 +185,8 @@ func (n *tenant) newPerson(name, email string) person {
 	})
 	must(n.t, err)
 	n.mustBeEnforced(issued.Token)
+	p.credential = issued.Credential.Id
+	n.people = append(n.people, p)
 	return p
 }
 
