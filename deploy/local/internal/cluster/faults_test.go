@@ -355,6 +355,9 @@ func permissionsHangs(n *tenant) {
 		ctx, cancel := context.WithTimeout(n.t.Context(), 15*time.Second)
 		defer cancel()
 		made, err := n.permissions(euWest).Grant(ctx, grantRequest(n.org, n.door, n.person.id, n.t.Name()))
+		if err == nil {
+			n.note(made)
+		}
 		token = made.GetToken()
 		return err
 	})
@@ -392,6 +395,7 @@ func databaseHangs(n *tenant) {
 	n.eventually(20*time.Second, "the grant after all", func() error {
 		made, err := n.permissions(euCentral).Grant(n.t.Context(), request)
 		if err == nil {
+			n.note(made)
 			n.mustBeEnforced(made.Token)
 		}
 		return err

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -56,6 +57,7 @@ type tenant struct {
 
 	mu     sync.Mutex
 	swipes map[region.Name]map[string]int
+	grants map[string]int // made in eu-central, once each
 }
 
 // person is somebody with a card.
@@ -79,7 +81,7 @@ func newTenant(t *testing.T, c *cluster.Cluster) *tenant {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	n := &tenant{
-		t: t, cluster: c, bearer: c.OperatorKey(), swipes: map[region.Name]map[string]int{euCentral: {}, usEast: {}},
+		t: t, cluster: c, bearer: c.OperatorKey(), swipes: map[region.Name]map[string]int{euCentral: {}, usEast: {}}, grants: map[string]int{},
 		http: &http.Client{Timeout: 70 * time.Second, Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: true,
 		}},
@@ -209,7 +211,17 @@ func (n *tenant) grant(at region.Name, door, subject string) *typev1.Consistency
 	n.t.Helper()
 	made, err := n.permissions(at).Grant(n.t.Context(), grantRequest(n.org, door, subject, rand.Text()))
 	must(n.t, err)
+	n.note(made)
 	return made.Token
+}
+
+// note keeps account of a grant in eu-central, which may have been answered before.
+func (n *tenant) note(made *permissionsv1.GrantResponse) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if strings.HasPrefix(made.GrantId, "grant_euc_") {
+		n.grants[made.GrantId] = 1
+	}
 }
 
 func grantRequest(org, door, subject, key string) *permissionsv1.GrantRequest {
