@@ -9,7 +9,7 @@ PACKAGES = $(foreach dir,$(MODULES),$(dir)/...)
 BIN      = $(CURDIR)/.local/bin
 TOOLS    = $(CURDIR)/.local/tools
 
-.PHONY: help run demo build test test-short test-cockroach fuzz verify generate lint clean deps
+.PHONY: help run demo build test test-short test-cockroach chaos fuzz verify generate lint clean deps
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -38,6 +38,10 @@ test-short: deps ## the same without the end-to-end story
 
 test-cockroach: ## the store suites on a real three-region CockroachDB (COCKROACH_BINARY, or cockroach on PATH)
 	go test -count=1 -run Cockroach -v $(PACKAGES) | grep -vE '^(=== RUN|testing: warning|ok .*no tests to run|PASS$$)'
+
+ROUNDS ?= 20
+chaos: deps ## kill parts of a running system at random, ROUNDS times, under load; -chaos.seed in FLAGS repeats a run
+	go test -count=1 -timeout 30m -v -run 'TestChaos$$' ./deploy/local/internal/cluster -chaos.rounds=$(ROUNDS) $(FLAGS)
 
 FUZZTIME ?= 60s
 fuzz: ## each fuzz target for FUZZTIME

@@ -23,6 +23,20 @@ func (c *Cluster) Restart(ctx context.Context, program, of string) error {
 	return c.processes.Restart(ctx, processName(program, of))
 }
 
+// Freeze makes a program hang: it keeps its connections and answers nothing, until Thaw.
+func (c *Cluster) Freeze(program, of string) error {
+	return c.processes.Freeze(processName(program, of))
+}
+
+// Thaw lets a frozen program go on where it was.
+func (c *Cluster) Thaw(program, of string) error { return c.processes.Thaw(processName(program, of)) }
+
+// FreezeDatabase makes a jurisdiction's database hang, until ThawDatabase.
+func (c *Cluster) FreezeDatabase(of region.Jurisdiction) error { return c.databases[of].Freeze() }
+
+// ThawDatabase lets a frozen database go on where it was.
+func (c *Cluster) ThawDatabase(of region.Jurisdiction) error { return c.databases[of].Thaw() }
+
 // KillDatabase ends all processes of a jurisdiction's database at once; StartDatabase then recovers it from its log.
 func (c *Cluster) KillDatabase(of region.Jurisdiction) error { return c.databases[of].Kill() }
 

@@ -10,9 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"connectrpc.com/connect"
+
 	"github.com/cardea-mesh/cardea/deploy/local/internal/cluster"
 	"github.com/cardea-mesh/cardea/deploy/local/internal/scan"
+	auditv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1"
+	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
@@ -20,6 +25,7 @@ import (
 // TestFaults breaks one running system in many ways, one after the other. What the design promises of each holds while it
 // is broken, all comes back, and at the end every swipe is once in its ledger and nothing personal is where it must not be.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	state := newState(t)
 	var out bytes.Buffer
 	c, err := cluster.Start(t.Context(), cluster.Options{State: state}, &out)
@@ -35,6 +41,7 @@ func TestFaults(t *testing.T) {
 		name string
 		play func(*tenant)
 	}{
+		{"personal fields are sent to us-east", strayPersonalFields},
 		{"the broker is killed", brokerKilled},
 		{"a gateway starts without its broker", gatewayWithoutBroker},
 		{"a gateway is killed with events in its journal", journalLeft},
@@ -47,6 +54,9 @@ func TestFaults(t *testing.T) {
 		{"the broker of us-east is killed", usBrokerKilled},
 		{"the router between the brokers is killed", routerKilled},
 		{"a whole region is killed", regionKilled},
+		{"permissions hangs", permissionsHangs},
+		{"the broker hangs", brokerHangs},
+		{"PostgreSQL hangs", databaseHangs},
 		{"PostgreSQL is killed in a burst of grants", databaseKilled},
 		{"one after the other is killed in a burst of grants", allKilled},
 	} {
@@ -75,6 +85,29 @@ func (n *tenant) kill(program string, of region.Name) {
 func (n *tenant) restart(program string, of region.Name) {
 	n.t.Helper()
 	must(n.t, n.cluster.Restart(n.t.Context(), program, string(of)))
+}
+
+// strayPersonalFields: callers make mistakes. A personal call at the wrong border is refused, and what it carried, in its own
+// fields or where an id belongs, is nowhere in us-east afterwards (searchStopped looks).
+func strayPersonalFields(n *tenant) {
+	ctx, us := n.t.Context(), n.identity(usEast)
+	fields := &identityv1.PersonalFields{Name: n.person.name, Email: n.person.email}
+	_, atBorder := us.CreatePerson(ctx, &identityv1.CreatePersonRequest{OrgId: n.org, Region: string(euCentral), IdempotencyKey: "1", Fields: fields})
+	if connect.CodeOf(atBorder) != connect.CodeFailedPrecondition {
+		n.t.Errorf("a person of eu-central made in us-east: %v", atBorder)
+	}
+	_, noRegion := us.CreatePerson(ctx, &identityv1.CreatePersonRequest{OrgId: n.org, Region: n.person.name, IdempotencyKey: "2", Fields: fields})
+	_, noOrg := us.CreatePerson(ctx, &identityv1.CreatePersonRequest{OrgId: n.person.email, Region: string(euCentral), IdempotencyKey: "3", Fields: fields})
+	_, noID := us.GetPerson(ctx, &identityv1.GetPersonRequest{OrgId: n.org, PersonId: n.person.email})
+	_, noMember := n.permissions(usEast).AddMember(ctx, &permissionsv1.AddMemberRequest{OrgId: n.org, GroupId: n.staff, MemberId: n.person.email})
+	_, noDoor := n.permissions(usEast).Grant(ctx, grantRequest(n.org, n.usDoor, n.person.email, "4"))
+	_, noDevice := n.gateway(usEast).Unlock(ctx, &gatewayv1.UnlockRequest{OrgId: n.org, DoorId: n.person.name})
+	_, noEvents := n.audit(usEast).QueryEvents(ctx, &auditv1.QueryEventsRequest{OrgId: n.org, Region: string(usEast), PersonId: n.person.email})
+	for i, err := range []error{noRegion, noOrg, noID, noMember, noDoor, noDevice, noEvents} {
+		if code := connect.CodeOf(err); err == nil || code == connect.CodeInternal || code == connect.CodeUnknown {
+			n.t.Errorf("call %d with a personal field where another belongs: %v", i, err)
+		}
+	}
 }
 
 func brokerKilled(n *tenant) {
@@ -230,13 +263,11 @@ func gatewayKilled(n *tenant) {
 		return nil
 	})
 	n.kill("device-gateway", euCentral)
-	n.wait(5*time.Second, n.lock.WaitClosed)
 	began := time.Now()
-	n.wait(5*time.Second, n.lock.WaitOpen)
-	n.t.Logf("a session with the neighbour after %s", time.Since(began))
 	close(stop)
 	<-stopped
-	n.mustOpen(n.lock, n.person)
+	n.swipeUntil(n.lock, n.person, true)
+	n.t.Logf("opened by the neighbour %s after the kill", time.Since(began))
 	n.wait(20*time.Second, n.lock.WaitDurable)
 	n.everySwipeOnce()
 	_, gateways, err := n.ledger(euCentral, euCentral)
@@ -247,6 +278,7 @@ func gatewayKilled(n *tenant) {
 	}
 	n.restart("device-gateway", euCentral)
 	n.mustBeEnforced(n.grant(euCentral, n.door, n.person.id))
+	n.lockHome()
 }
 
 func usKilled(n *tenant) {
@@ -254,8 +286,9 @@ func usKilled(n *tenant) {
 		n.kill(program, usEast)
 	}
 	n.mustOpen(n.usLock, n.person)
+	n.gapOfIdentity()
 	token := n.removeMember(n.person)
-	wait := n.enforced(euCentral, token, 300*time.Millisecond)
+	wait := n.enforced(euCentral, token, 2*time.Second)
 	if wait.Enforced || len(wait.PendingRegions) != 1 || wait.PendingRegions[0] != string(usEast) || len(wait.PendingGateways) > 0 {
 		n.t.Fatalf("want us-east pending and no gateway, got %v", wait)
 	}
@@ -264,21 +297,17 @@ func usKilled(n *tenant) {
 		n.restart(program, usEast)
 	}
 	n.mustBeEnforced(token)
+	n.swipeUntil(n.usLock, n.leaver, false)
 	n.swipeUntil(n.usLock, n.person, false)
 	n.addMember(n.person)
 	n.swipeUntil(n.usLock, n.person, true)
 }
 
-// usBrokerKilled takes the way from us-east's services to its gateway: what the person may not open any more is not enforced
-// before that gateway knows.
+// usBrokerKilled takes the way from us-east's services to its gateway.
 func usBrokerKilled(n *tenant) {
 	n.kill(cluster.Broker, usEast)
 	token := n.removeMember(n.person)
-	if wait := n.enforced(euCentral, token, 2*time.Second); wait.Enforced {
-		if n.swipe(n.usLock, n.person).Granted {
-			n.t.Logf("KNOWN GAP: reported as enforced (%v), and the door in us-east opens", wait)
-		}
-	}
+	n.gapAbroad(token, n.person)
 	n.restart(cluster.Broker, usEast)
 	n.mustBeEnforced(token)
 	n.swipeUntil(n.usLock, n.person, false)
@@ -313,6 +342,64 @@ func regionKilled(n *tenant) {
 	}
 	n.mustBeEnforced(token)
 	n.wait(20*time.Second, n.lock.WaitDurable)
+	n.lockHome()
+}
+
+// permissionsHangs: the neighbour takes the calls and the relay's leases over. When the frozen one wakes it still holds, as
+// it thinks, its leases, and changes nothing.
+func permissionsHangs(n *tenant) {
+	must(n.t, n.cluster.Freeze("permissions", string(euCentral)))
+	n.mustOpen(n.lock, n.person)
+	var token *typev1.ConsistencyToken
+	n.eventually(30*time.Second, "a grant from the neighbour", func() error {
+		ctx, cancel := context.WithTimeout(n.t.Context(), 15*time.Second)
+		defer cancel()
+		made, err := n.permissions(euWest).Grant(ctx, grantRequest(n.org, n.door, n.person.id, n.t.Name()))
+		if err == nil {
+			n.note(made)
+		}
+		token = made.GetToken()
+		return err
+	})
+	if wait := n.enforced(euWest, token, 20*time.Second); !wait.Enforced {
+		n.t.Fatalf("the neighbour's grant is not enforced: %v", wait)
+	}
+	must(n.t, n.cluster.Thaw("permissions", string(euCentral)))
+	n.mustBeEnforced(n.grant(euCentral, n.door, n.person.id))
+}
+
+func brokerHangs(n *tenant) {
+	must(n.t, n.cluster.Freeze(cluster.Broker, string(euCentral)))
+	for range 20 {
+		n.mustOpen(n.lock, n.person)
+	}
+	n.wait(5*time.Second, n.lock.WaitReceived)
+	token := n.grant(euCentral, n.door, n.person.id)
+	n.mustBePending(token, euCentral)
+	must(n.t, n.cluster.Thaw(cluster.Broker, string(euCentral)))
+	n.mustBeEnforced(token)
+	n.wait(20*time.Second, n.lock.WaitDurable)
+}
+
+func databaseHangs(n *tenant) {
+	must(n.t, n.cluster.FreezeDatabase("eu"))
+	n.mustOpen(n.lock, n.person)
+	n.wait(20*time.Second, n.lock.WaitDurable)
+	ctx, cancel := context.WithTimeout(n.t.Context(), 3*time.Second)
+	defer cancel()
+	request := grantRequest(n.org, n.door, n.person.id, n.t.Name())
+	if _, err := n.permissions(euCentral).Grant(ctx, request); err == nil {
+		n.t.Fatal("a grant was made without a database")
+	}
+	must(n.t, n.cluster.ThawDatabase("eu"))
+	n.eventually(20*time.Second, "the grant after all", func() error {
+		made, err := n.permissions(euCentral).Grant(n.t.Context(), request)
+		if err == nil {
+			n.note(made)
+			n.mustBeEnforced(made.Token)
+		}
+		return err
+	})
 }
 
 // databaseKilled kills PostgreSQL while writers make grants.
@@ -340,8 +427,10 @@ func allKilled(n *tenant) {
 
 // searchStopped reads all that the jurisdictions left on their disks.
 func searchStopped(t *testing.T, c *cluster.Cluster, n *tenant) {
-	personal := []scan.Needle{
-		{Name: "name", Bytes: []byte(n.person.name)}, {Name: "e-mail", Bytes: []byte(n.person.email)}, {Name: "card", Bytes: n.person.card},
+	var personal []scan.Needle
+	for _, p := range n.people {
+		personal = append(personal, scan.Needle{Name: "name", Bytes: []byte(p.name)},
+			scan.Needle{Name: "e-mail", Bytes: []byte(p.email)}, scan.Needle{Name: "card", Bytes: p.card})
 	}
 	us, err := scan.Trees(personal, c.StateDirs("us")...)
 	must(t, err)

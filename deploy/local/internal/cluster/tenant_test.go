@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -48,18 +49,22 @@ type tenant struct {
 	bearer  string
 
 	org, door, usDoor string
-	staff             string // a group that may open both doors
-	person            person // in staff
+	staff             string   // a group that may open both doors
+	person            person   // in staff
+	leaver            person   // in staff, until their card is revoked
+	people            []person // all that were made
 	lock, usLock      *lock
 
 	mu     sync.Mutex
 	swipes map[region.Name]map[string]int
+	grants map[string]int // made in eu-central, once each
 }
 
 // person is somebody with a card.
 type person struct {
 	id, name, email string
 	card            []byte
+	credential      string // the card's id
 }
 
 // lock is a simulated lock that is switched on.
@@ -76,7 +81,7 @@ func newTenant(t *testing.T, c *cluster.Cluster) *tenant {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(pem)
 	n := &tenant{
-		t: t, cluster: c, bearer: c.OperatorKey(), swipes: map[region.Name]map[string]int{euCentral: {}, usEast: {}},
+		t: t, cluster: c, bearer: c.OperatorKey(), swipes: map[region.Name]map[string]int{euCentral: {}, usEast: {}}, grants: map[string]int{},
 		http: &http.Client{Timeout: 70 * time.Second, Transport: &http.Transport{
 			TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}, ForceAttemptHTTP2: true,
 		}},
@@ -93,10 +98,13 @@ func newTenant(t *testing.T, c *cluster.Cluster) *tenant {
 	})
 	must(t, err)
 	n.staff = group.GroupId
+	n.leaver = n.newPerson("Leocadia Fortgang-Faults", "leocadia.faults@people.example")
 	n.addMember(n.person)
+	n.addMember(n.leaver)
 	n.mustBeEnforced(n.grant(euCentral, n.door, n.staff))
 	n.usDoor, n.usLock = n.newDoor(usEast)
 	n.grant(usEast, n.usDoor, n.staff)
+	n.swipeUntil(n.usLock, n.leaver, true)
 	n.swipeUntil(n.usLock, n.person, true) // the membership and the card's digest come over the border
 	return n
 }
@@ -149,6 +157,13 @@ func (n *tenant) switchOn(store locksim.Store, home region.Name) *lock {
 	return l
 }
 
+// lockHome boots the lock in eu-central again, so that it dials its own region first.
+func (n *tenant) lockHome() {
+	n.t.Helper()
+	n.lock.off()
+	n.lock = n.switchOn(n.lock.store, euCentral)
+}
+
 // wait calls one of a lock's waits.
 func (n *tenant) wait(limit time.Duration, forIt func(context.Context) error) {
 	n.t.Helper()
@@ -172,6 +187,8 @@ func (n *tenant) newPerson(name, email string) person {
 	})
 	must(n.t, err)
 	n.mustBeEnforced(issued.Token)
+	p.credential = issued.Credential.Id
+	n.people = append(n.people, p)
 	return p
 }
 
@@ -194,7 +211,17 @@ func (n *tenant) grant(at region.Name, door, subject string) *typev1.Consistency
 	n.t.Helper()
 	made, err := n.permissions(at).Grant(n.t.Context(), grantRequest(n.org, door, subject, rand.Text()))
 	must(n.t, err)
+	n.note(made)
 	return made.Token
+}
+
+// note keeps account of a grant in eu-central, which may have been answered before.
+func (n *tenant) note(made *permissionsv1.GrantResponse) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if strings.HasPrefix(made.GrantId, "grant_euc_") {
+		n.grants[made.GrantId] = 1
+	}
 }
 
 func grantRequest(org, door, subject, key string) *permissionsv1.GrantRequest {

@@ -19,14 +19,9 @@ func (s *Server) Kill() error {
 	if s.child == nil {
 		return nil
 	}
-	pid := s.child.Pid()
-	// A stopped server makes no new child between the look and the kill.
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		return fmt.Errorf("kill %s: %w", s.cfg.Name, err)
-	}
-	children, err := childrenOf(pid)
+	children, err := s.signal(syscall.SIGSTOP)
 	if err != nil {
-		return fmt.Errorf("kill %s: %w", s.cfg.Name, err)
+		return err
 	}
 	for _, child := range children {
 		syscall.Kill(child, syscall.SIGKILL) // fails only when it has ended
@@ -47,6 +42,35 @@ func (s *Server) Kill() error {
 			return fmt.Errorf("%d processes of %s are still there %s after they were killed", left, s.cfg.Name, killTimeout)
 		}
 	}
+}
+
+// Freeze makes the server and its children hang, until Thaw: connections stay, nothing is answered.
+func (s *Server) Freeze() error {
+	_, err := s.signal(syscall.SIGSTOP)
+	return err
+}
+
+// Thaw lets a frozen server go on where it was.
+func (s *Server) Thaw() error {
+	_, err := s.signal(syscall.SIGCONT)
+	return err
+}
+
+// signal signals the running server and then its children: a stopped server makes no new child between the look and the signal.
+func (s *Server) signal(with syscall.Signal) (children []int, err error) {
+	if s.child == nil {
+		return nil, fmt.Errorf("%s does not run", s.cfg.Name)
+	}
+	if err := syscall.Kill(s.child.Pid(), with); err != nil {
+		return nil, fmt.Errorf("signal %s: %w", s.cfg.Name, err)
+	}
+	if children, err = childrenOf(s.child.Pid()); err != nil {
+		return nil, fmt.Errorf("signal %s: %w", s.cfg.Name, err)
+	}
+	for _, child := range children {
+		syscall.Kill(child, with) // fails only when it has ended
+	}
+	return children, nil
 }
 
 func childrenOf(pid int) ([]int, error) {
