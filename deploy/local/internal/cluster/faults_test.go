@@ -432,9 +432,9 @@ func searchStopped(t *testing.T, c *cluster.Cluster, n *tenant) {
 		personal = append(personal, scan.Needle{Name: "name", Bytes: []byte(p.name)},
 			scan.Needle{Name: "e-mail", Bytes: []byte(p.email)}, scan.Needle{Name: "card", Bytes: p.card})
 	}
-	us, err := scan.Trees(personal, c.StateDirs("us")...)
+	us, err := scan.Trees(t.Context(), personal, c.StateDirs("us")...)
 	must(t, err)
-	eu, err := scan.Trees(append(personal, scan.Needle{Name: "slug", Bytes: []byte("acme-faults")}), c.StateDirs("eu")...)
+	eu, err := scan.Trees(t.Context(), append(personal, scan.Needle{Name: "slug", Bytes: []byte("acme-faults")}), c.StateDirs("eu")...)
 	must(t, err)
 	if len(us.Findings) > 0 {
 		t.Errorf("personal bytes in us: %v", us.Findings)

@@ -8,6 +8,7 @@ package scan
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -43,8 +44,8 @@ type Needle struct {
 
 const window = 1 << 20
 
-// Trees reads every regular file below the roots. A root that does not exist is an error: a scan of nothing proves nothing.
-func Trees(needles []Needle, roots ...string) (Report, error) {
+// Trees reads every regular file below the roots, until ctx ends. A root that does not exist is an error: a scan of nothing proves nothing.
+func Trees(ctx context.Context, needles []Needle, roots ...string) (Report, error) {
 	patterns := expand(needles)
 	var report Report
 	for _, root := range roots {
@@ -54,6 +55,8 @@ func Trees(needles []Needle, roots ...string) (Report, error) {
 				return nil // a file of a running server that went away meanwhile
 			case err != nil:
 				return err
+			case ctx.Err() != nil:
+				return ctx.Err()
 			case !entry.Type().IsRegular():
 				return nil
 			}

@@ -23,7 +23,7 @@ func findings(t *testing.T, content []byte) []scan.Finding {
 	if err := os.WriteFile(filepath.Join(dir, "deep", "er", "file"), content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	report, err := scan.Trees([]scan.Needle{{Name: "name", Bytes: []byte(secret)}}, dir)
+	report, err := scan.Trees(t.Context(), []scan.Needle{{Name: "name", Bytes: []byte(secret)}}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestFindsNothingWhereNothingIs(t *testing.T) {
 }
 
 func TestAMissingFolderIsAnError(t *testing.T) {
-	if _, err := scan.Trees(nil, filepath.Join(t.TempDir(), "nothing")); err == nil {
+	if _, err := scan.Trees(t.Context(), nil, filepath.Join(t.TempDir(), "nothing")); err == nil {
 		t.Fatal("a scan of nothing must not pass")
 	}
 }

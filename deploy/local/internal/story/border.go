@@ -81,8 +81,8 @@ func faultOf(err error) *faultv1.Fault {
 	return nil
 }
 
-func (t *tenant) searchUS(context.Context) (string, error) {
-	report, err := scan.Trees([]scan.Needle{
+func (t *tenant) searchUS(ctx context.Context) (string, error) {
+	report, err := scan.Trees(ctx, []scan.Needle{
 		{Name: "name", Bytes: []byte(t.personName)},
 		{Name: "e-mail", Bytes: []byte(t.personEmail)},
 		{Name: "card number", Bytes: t.personCard.bits},
@@ -96,8 +96,8 @@ func (t *tenant) searchUS(context.Context) (string, error) {
 	return fmt.Sprintf("0 finds in %d files, %d MiB", report.Files, report.Bytes>>20), nil
 }
 
-func (t *tenant) searchControl(context.Context) (string, error) {
-	report, err := scan.Trees([]scan.Needle{{Name: "slug", Bytes: []byte(t.slug)}}, t.system.StateDirs("eu")...)
+func (t *tenant) searchControl(ctx context.Context) (string, error) {
+	report, err := scan.Trees(ctx, []scan.Needle{{Name: "slug", Bytes: []byte(t.slug)}}, t.system.StateDirs("eu")...)
 	if err != nil {
 		return "", err
 	}
