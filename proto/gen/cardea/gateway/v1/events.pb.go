@@ -215,9 +215,11 @@ type LockEvent struct {
 	// For EVENT_KIND_GAP: how many events the ring lost.
 	Lost uint64 `protobuf:"varint,15,opt,name=lost,proto3" json:"lost,omitempty"`
 	// For EVENT_KIND_COMMAND: the command's id.
-	CommandId     string `protobuf:"bytes,16,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CommandId string `protobuf:"bytes,16,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
+	// For EVENT_KIND_COMMAND: what became of it.
+	CommandOutcome v1.CommandOutcome `protobuf:"varint,17,opt,name=command_outcome,json=commandOutcome,proto3,enum=cardea.lockwire.v1.CommandOutcome" json:"command_outcome,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *LockEvent) Reset() {
@@ -362,6 +364,13 @@ func (x *LockEvent) GetCommandId() string {
 	return ""
 }
 
+func (x *LockEvent) GetCommandOutcome() v1.CommandOutcome {
+	if x != nil {
+		return x.CommandOutcome
+	}
+	return v1.CommandOutcome(0)
+}
+
 var File_cardea_gateway_v1_events_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_events_proto_rawDesc = "" +
@@ -374,7 +383,7 @@ const file_cardea_gateway_v1_events_proto_rawDesc = "" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12*\n" +
 	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\",\n" +
 	"\rDeviceRevoked\x12\x1b\n" +
-	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\"\xf0\x04\n" +
+	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\"\xbd\x05\n" +
 	"\tLockEvent\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x17\n" +
 	"\adoor_id\x18\x02 \x01(\tR\x06doorId\x12\x17\n" +
@@ -396,7 +405,8 @@ const file_cardea_gateway_v1_events_proto_rawDesc = "" +
 	"gateway_id\x18\x0e \x01(\tR\tgatewayId\x12\x12\n" +
 	"\x04lost\x18\x0f \x01(\x04R\x04lost\x12\x1d\n" +
 	"\n" +
-	"command_id\x18\x10 \x01(\tR\tcommandIdB\xcf\x01\n" +
+	"command_id\x18\x10 \x01(\tR\tcommandId\x12K\n" +
+	"\x0fcommand_outcome\x18\x11 \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\x0ecommandOutcomeB\xcf\x01\n" +
 	"\x15com.cardea.gateway.v1B\vEventsProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 
 var (
@@ -421,6 +431,7 @@ var file_cardea_gateway_v1_events_proto_goTypes = []any{
 	(*v11.Decision)(nil),          // 5: cardea.permissions.v1.Decision
 	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
 	(v1.ClockQuality)(0),          // 7: cardea.lockwire.v1.ClockQuality
+	(v1.CommandOutcome)(0),        // 8: cardea.lockwire.v1.CommandOutcome
 }
 var file_cardea_gateway_v1_events_proto_depIdxs = []int32{
 	4, // 0: cardea.gateway.v1.LockEvent.kind:type_name -> cardea.lockwire.v1.EventKind
@@ -428,11 +439,12 @@ var file_cardea_gateway_v1_events_proto_depIdxs = []int32{
 	6, // 2: cardea.gateway.v1.LockEvent.lock_time:type_name -> google.protobuf.Timestamp
 	7, // 3: cardea.gateway.v1.LockEvent.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
 	6, // 4: cardea.gateway.v1.LockEvent.received_at:type_name -> google.protobuf.Timestamp
-	5, // [5:5] is the sub-list for method output_type
-	5, // [5:5] is the sub-list for method input_type
-	5, // [5:5] is the sub-list for extension type_name
-	5, // [5:5] is the sub-list for extension extendee
-	0, // [0:5] is the sub-list for field type_name
+	8, // 5: cardea.gateway.v1.LockEvent.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	6, // [6:6] is the sub-list for method output_type
+	6, // [6:6] is the sub-list for method input_type
+	6, // [6:6] is the sub-list for extension type_name
+	6, // [6:6] is the sub-list for extension extendee
+	0, // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_cardea_gateway_v1_events_proto_init() }

@@ -30,7 +30,7 @@ const (
 type FrameType int32
 
 const (
-	// Never sent.
+	// Never sent; refused as UNKNOWN_TYPE.
 	FrameType_FRAME_TYPE_UNSPECIFIED FrameType = 0
 	// Either way: keep-alive.
 	FrameType_FRAME_TYPE_PING FrameType = 1
@@ -527,7 +527,7 @@ const (
 	EventKind_EVENT_KIND_ACCESS EventKind = 1
 	// The lock booted.
 	EventKind_EVENT_KIND_BOOT EventKind = 2
-	// The ring overflowed: `lost` events before this one are gone.
+	// The ring overflowed: `lost` events, this place's own and those right before it, are gone.
 	EventKind_EVENT_KIND_GAP EventKind = 3
 	// A command was carried out or refused.
 	EventKind_EVENT_KIND_COMMAND EventKind = 4
@@ -920,9 +920,10 @@ type Welcome struct {
 	ServerTimeMs uint64 `protobuf:"varint,2,opt,name=server_time_ms,json=serverTimeMs,proto3" json:"server_time_ms,omitempty"`
 	// The lock sends a Ping when it sent nothing for this long, minus up to a quarter at random. 1,000 to 300,000.
 	HeartbeatMs uint32 `protobuf:"varint,3,opt,name=heartbeat_ms,json=heartbeatMs,proto3" json:"heartbeat_ms,omitempty"`
-	// All events of the Hello's boot epoch up to and including this are durable; 0: none known.
+	// All events of the Hello's boot epoch from 1 up to and including this are durable; 0: none known.
 	DurableUpTo uint64 `protobuf:"varint,4,opt,name=durable_up_to,json=durableUpTo,proto3" json:"durable_up_to,omitempty"`
-	// Where to dial, best first: own region, then neighbours. The lock keeps them in flash. At most 16.
+	// Where to dial, best first: the device's home region, then the others of the jurisdiction. The lock keeps them in flash.
+	// At most 16.
 	Endpoints []*Endpoint `protobuf:"bytes,5,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	// The protocol version of this session.
 	Version uint32 `protobuf:"varint,6,opt,name=version,proto3" json:"version,omitempty"`
@@ -1319,16 +1320,18 @@ type Event struct {
 	Reason uint32 `protobuf:"varint,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	// For ACCESS: as in the decision; empty when the lock decided alone or no answer came in time.
 	Receipt []byte `protobuf:"bytes,7,opt,name=receipt,proto3" json:"receipt,omitempty"`
-	// For GAP: how many were lost.
+	// For GAP: how many were lost, from 1 to the GAP's own sequence.
 	Lost uint64 `protobuf:"varint,8,opt,name=lost,proto3" json:"lost,omitempty"`
 	// For COMMAND: which. At most 64.
 	CommandId string `protobuf:"bytes,9,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
 	// W3C traceparent, if the lock traces. At most 55.
 	Traceparent string `protobuf:"bytes,10,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	// For ACCESS that no decision answered: true when the lock decided alone from its bundle.
-	Offline       bool `protobuf:"varint,11,opt,name=offline,proto3" json:"offline,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Offline bool `protobuf:"varint,11,opt,name=offline,proto3" json:"offline,omitempty"`
+	// For COMMAND: what became of it, as in the CommandResult.
+	CommandOutcome CommandOutcome `protobuf:"varint,12,opt,name=command_outcome,json=commandOutcome,proto3,enum=cardea.lockwire.v1.CommandOutcome" json:"command_outcome,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
@@ -1438,6 +1441,13 @@ func (x *Event) GetOffline() bool {
 	return false
 }
 
+func (x *Event) GetCommandOutcome() CommandOutcome {
+	if x != nil {
+		return x.CommandOutcome
+	}
+	return CommandOutcome_COMMAND_OUTCOME_UNSPECIFIED
+}
+
 // EventBatch sends events; a batch that was not acknowledged is sent again, as it was or in other pieces.
 type EventBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1512,16 +1522,19 @@ func (x *EventBatch) GetEvents() []*Event {
 }
 
 // EventAck says how far. It answers each batch once, and comes again, with request_id 0, when durable_up_to grew.
+// It is about the events from from_sequence on, and says nothing about lower ones.
 type EventAck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The batch's; 0: none.
 	RequestId uint64 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The boot epoch that it is about.
 	BootEpoch uint64 `protobuf:"varint,2,opt,name=boot_epoch,json=bootEpoch,proto3" json:"boot_epoch,omitempty"`
-	// All events up to and including this are in the gateway's journal, on disk.
+	// All events from from_sequence up to and including this are in the gateway's journal, on disk; 0: none.
 	ReceivedUpTo uint64 `protobuf:"varint,3,opt,name=received_up_to,json=receivedUpTo,proto3" json:"received_up_to,omitempty"`
-	// All events up to and including this are durable in the region: the lock may forget them.
-	DurableUpTo   uint64 `protobuf:"varint,4,opt,name=durable_up_to,json=durableUpTo,proto3" json:"durable_up_to,omitempty"`
+	// All events from from_sequence up to and including this are durable in the region: the lock may forget them; 0: none.
+	DurableUpTo uint64 `protobuf:"varint,4,opt,name=durable_up_to,json=durableUpTo,proto3" json:"durable_up_to,omitempty"`
+	// The lowest event of this boot epoch that the lock sent in this session, or that its first batch's GAP covers.
+	FromSequence  uint64 `protobuf:"varint,5,opt,name=from_sequence,json=fromSequence,proto3" json:"from_sequence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1580,6 +1593,13 @@ func (x *EventAck) GetReceivedUpTo() uint64 {
 func (x *EventAck) GetDurableUpTo() uint64 {
 	if x != nil {
 		return x.DurableUpTo
+	}
+	return 0
+}
+
+func (x *EventAck) GetFromSequence() uint64 {
+	if x != nil {
+		return x.FromSequence
 	}
 	return 0
 }
@@ -1905,7 +1925,7 @@ type GoAway struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Leave within this time.
 	WithinMs uint32 `protobuf:"varint,1,opt,name=within_ms,json=withinMs,proto3" json:"within_ms,omitempty"`
-	// Where to go, best first; empty: those of Welcome.
+	// Where to go, best first; empty: those of Welcome, beginning after the one in use.
 	Endpoints     []*Endpoint `protobuf:"bytes,2,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2189,7 +2209,8 @@ type Bundle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Higher replaces lower.
 	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// Signed content; a later minor version of this protocol says what is in it. A lock that does not know it answers UNSUPPORTED.
+	// Signed content; a later minor version of this protocol says what is in it. A lock that does not know it answers BundleAck
+	// with applied = false.
 	Signed        []byte `protobuf:"bytes,2,opt,name=signed,proto3" json:"signed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2244,7 +2265,7 @@ type BundleAck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The Bundle's.
 	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// True when the lock applied it.
+	// True when the lock applied it; false when it did not, e.g. because it does not know its content: it keeps the one it has.
 	Applied       bool `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2358,7 +2379,7 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\bfeedback\x18\x05 \x01(\x0e2\x1c.cardea.lockwire.v1.FeedbackR\bfeedback\x12 \n" +
 	"\fvalid_for_ms\x18\x06 \x01(\rR\n" +
 	"validForMs\x12\x18\n" +
-	"\areceipt\x18\a \x01(\fR\areceipt\"\x98\x03\n" +
+	"\areceipt\x18\a \x01(\fR\areceipt\"\xe5\x03\n" +
 	"\x05Event\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.cardea.lockwire.v1.EventKindR\x04kind\x12 \n" +
 	"\flock_time_ms\x18\x02 \x01(\x04R\n" +
@@ -2373,7 +2394,8 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"command_id\x18\t \x01(\tR\tcommandId\x12 \n" +
 	"\vtraceparent\x18\n" +
 	" \x01(\tR\vtraceparent\x12\x18\n" +
-	"\aoffline\x18\v \x01(\bR\aoffline\"\xa4\x01\n" +
+	"\aoffline\x18\v \x01(\bR\aoffline\x12K\n" +
+	"\x0fcommand_outcome\x18\f \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\x0ecommandOutcome\"\xa4\x01\n" +
 	"\n" +
 	"EventBatch\x12\x1d\n" +
 	"\n" +
@@ -2381,14 +2403,15 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\n" +
 	"boot_epoch\x18\x02 \x01(\x04R\tbootEpoch\x12%\n" +
 	"\x0efirst_sequence\x18\x03 \x01(\x04R\rfirstSequence\x121\n" +
-	"\x06events\x18\x04 \x03(\v2\x19.cardea.lockwire.v1.EventR\x06events\"\x92\x01\n" +
+	"\x06events\x18\x04 \x03(\v2\x19.cardea.lockwire.v1.EventR\x06events\"\xb7\x01\n" +
 	"\bEventAck\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12\x1d\n" +
 	"\n" +
 	"boot_epoch\x18\x02 \x01(\x04R\tbootEpoch\x12$\n" +
 	"\x0ereceived_up_to\x18\x03 \x01(\x04R\freceivedUpTo\x12\"\n" +
-	"\rdurable_up_to\x18\x04 \x01(\x04R\vdurableUpTo\"\xd2\x01\n" +
+	"\rdurable_up_to\x18\x04 \x01(\x04R\vdurableUpTo\x12#\n" +
+	"\rfrom_sequence\x18\x05 \x01(\x04R\ffromSequence\"\xd2\x01\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12 \n" +
@@ -2571,16 +2594,17 @@ var file_cardea_lockwire_v1_lockwire_proto_depIdxs = []int32{
 	7,  // 9: cardea.lockwire.v1.Event.kind:type_name -> cardea.lockwire.v1.EventKind
 	2,  // 10: cardea.lockwire.v1.Event.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
 	5,  // 11: cardea.lockwire.v1.Event.outcome:type_name -> cardea.lockwire.v1.Outcome
-	16, // 12: cardea.lockwire.v1.EventBatch.events:type_name -> cardea.lockwire.v1.Event
-	20, // 13: cardea.lockwire.v1.Command.unlock:type_name -> cardea.lockwire.v1.Unlock
-	8,  // 14: cardea.lockwire.v1.CommandResult.outcome:type_name -> cardea.lockwire.v1.CommandOutcome
-	11, // 15: cardea.lockwire.v1.GoAway.endpoints:type_name -> cardea.lockwire.v1.Endpoint
-	11, // 16: cardea.lockwire.v1.EnrollResponse.endpoints:type_name -> cardea.lockwire.v1.Endpoint
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	8,  // 12: cardea.lockwire.v1.Event.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	16, // 13: cardea.lockwire.v1.EventBatch.events:type_name -> cardea.lockwire.v1.Event
+	20, // 14: cardea.lockwire.v1.Command.unlock:type_name -> cardea.lockwire.v1.Unlock
+	8,  // 15: cardea.lockwire.v1.CommandResult.outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	11, // 16: cardea.lockwire.v1.GoAway.endpoints:type_name -> cardea.lockwire.v1.Endpoint
+	11, // 17: cardea.lockwire.v1.EnrollResponse.endpoints:type_name -> cardea.lockwire.v1.Endpoint
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_cardea_lockwire_v1_lockwire_proto_init() }
