@@ -139,7 +139,7 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
 	}
 	l.setClock(w.GetServerTimeMs())
 	l.link, l.lastErr = k, nil
-	l.free(l.flash.BootEpoch, w.GetDurableUpTo())
+	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
 }
 

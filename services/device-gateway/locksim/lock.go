@@ -212,10 +212,11 @@ func (l *Lock) makeRoom() {
 	}
 }
 
-// free drops what is durable, and boot epochs of which nothing is left.
-func (l *Lock) free(epoch, upTo uint64) {
+// free drops what is durable, and boot epochs of which nothing is left. An acknowledgement that begins behind the oldest
+// entry frees nothing: it says nothing about that one.
+func (l *Lock) free(epoch, from, upTo uint64) {
 	for _, r := range l.flash.Rings {
-		if r.Epoch == epoch {
+		if r.Epoch == epoch && from <= r.First {
 			r.free(upTo)
 		}
 	}

@@ -61,7 +61,7 @@ func (k *link) acknowledged(m *lockwirev1.EventAck) {
 	defer k.lock.mu.Unlock()
 	delete(k.batches, m.GetRequestId())
 	k.received[m.GetBootEpoch()] = max(k.received[m.GetBootEpoch()], m.GetReceivedUpTo())
-	k.lock.free(m.GetBootEpoch(), m.GetDurableUpTo())
+	k.lock.free(m.GetBootEpoch(), m.GetFromSequence(), m.GetDurableUpTo())
 }
 
 // said handles Error: about a request the session goes on, about the connection it ends.

@@ -115,8 +115,7 @@ func (j *Journal) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Append puts entries on disk and returns nil once they are there. Entries at or below the device's received mark are
-// taken as resends and left out. Its error wraps ErrUnavailable, or is that of ctx: then the entries may be on disk.
+// Append puts entries on disk and returns nil once they are there. Those that are there already are left out. Its error wraps ErrUnavailable, or is that of ctx: then the entries may be on disk.
 func (j *Journal) Append(ctx context.Context, entries ...Entry) error {
 	r := request{entries: entries, done: make(chan error, 1)}
 	select {
@@ -132,10 +131,18 @@ func (j *Journal) Append(ctx context.Context, entries ...Entry) error {
 	}
 }
 
-// Mark says how far a boot epoch of a device is.
-func (j *Journal) Mark(device string, epoch uint64) Mark { return j.marks.get(device, epoch) }
+// Received returns up to where all events of a device's boot epoch, from first on, are on this gateway's disk; first - 1
+// when that one is not, or it is not known any more.
+func (j *Journal) Received(device string, epoch, first uint64) uint64 {
+	return j.marks.receivedFrom(device, epoch, first)
+}
 
-// Watch returns a channel that gets a value after a durable mark of the device grew; call stop when done.
+// Durable is the same for what the region's broker acknowledged.
+func (j *Journal) Durable(device string, epoch, first uint64) uint64 {
+	return j.marks.durableFrom(device, epoch, first)
+}
+
+// Watch returns a channel that gets a value after more of the device became durable; call stop when done.
 func (j *Journal) Watch(device string) (changed <-chan struct{}, stop func()) {
 	return j.marks.watch(device)
 }

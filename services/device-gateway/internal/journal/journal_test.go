@@ -112,11 +112,11 @@ func awaitDurable(t failer, j *Journal, device string, epoch, want uint64) {
 	changed, stop := j.Watch(device)
 	defer stop()
 	deadline := time.After(10 * time.Second)
-	for j.Mark(device, epoch).Durable < want {
+	for j.Durable(device, epoch, 1) < want {
 		select {
 		case <-changed:
 		case <-deadline:
-			t.Fatalf("durable mark is %d, wanted %d", j.Mark(device, epoch).Durable, want)
+			t.Fatalf("durable mark is %d, wanted %d", j.Durable(device, epoch, 1), want)
 		}
 	}
 }
@@ -129,8 +129,8 @@ func TestAppendIsReceivedThenDurable(t *testing.T) {
 	if err := j.Append(t.Context(), entries("d", 1, 1, 3)...); err != nil {
 		t.Fatal(err)
 	}
-	if m := j.Mark("d", 1); m != (Mark{Received: 3}) {
-		t.Fatalf("with the broker down: %+v", m)
+	if r, d := j.Received("d", 1, 1), j.Durable("d", 1, 1); r != 3 || d != 0 {
+		t.Fatalf("with the broker down: received %d, durable %d", r, d)
 	}
 	b.set(false, false)
 	awaitDurable(t, j, "d", 1, 3)
@@ -148,8 +148,8 @@ func TestStoredButNotAcknowledgedIsNotDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.await(t, 2)
-	if m := j.Mark("d", 1); m.Durable != 0 {
-		t.Fatalf("durable without an acknowledgement: %+v", m)
+	if d := j.Durable("d", 1, 1); d != 0 {
+		t.Fatalf("durable without an acknowledgement: %d", d)
 	}
 	b.set(false, false)
 	awaitDurable(t, j, "d", 1, 2)
@@ -186,8 +186,8 @@ func TestAfterACrashEverythingAcknowledgedIsDelivered(t *testing.T) {
 					t.Fatalf("place %d: %s, want %s", i, id, want)
 				}
 			}
-			if m := j.Mark("d", 1); m.Received != 20 {
-				t.Fatalf("%+v", m)
+			if r := j.Received("d", 1, 1); r != 20 {
+				t.Fatalf("received %d", r)
 			}
 			if err := j.Append(t.Context(), entries("d", 1, 15, 21)...); err != nil {
 				t.Fatal(err)
@@ -285,8 +285,8 @@ func TestAFullDiskReceivesNothingAndThenGoesOn(t *testing.T) {
 	if err := j.Append(t.Context(), entry("d", 1, 2)); !errors.Is(err, ErrUnavailable) {
 		t.Fatalf("on a full disk: %v", err)
 	}
-	if m := j.Mark("d", 1); m.Received != 1 {
-		t.Fatalf("%+v", m)
+	if r := j.Received("d", 1, 1); r != 1 {
+		t.Fatalf("received %d", r)
 	}
 	mu.Lock()
 	isFull = false
@@ -297,6 +297,63 @@ func TestAFullDiskReceivesNothingAndThenGoesOn(t *testing.T) {
 	awaitDurable(t, j, "d", 1, 3)
 	if got := fmt.Sprint(b.await(t, 3)); got != "[d.1.1 d.1.2 d.1.3]" {
 		t.Fatal(got)
+	}
+}
+
+func TestWhatWasNeverSeenIsNeverReceivedOrDurable(t *testing.T) {
+	dir := t.TempDir()
+	b := newBroker()
+	j, stop := start(t, Config{Dir: dir, Publish: b.publish})
+	if err := j.Append(t.Context(), entries("d", 1, 5, 6)...); err != nil {
+		t.Fatal(err)
+	}
+	b.await(t, 2)
+	stop()
+	j, stop = start(t, Config{Dir: dir, Publish: b.publish})
+	defer stop()
+	if r, d := j.Received("d", 1, 1), j.Durable("d", 1, 1); r != 0 || d != 0 {
+		t.Fatalf("of 1 to 4, which never came, received %d, durable %d", r, d)
+	}
+	if r := j.Received("d", 1, 5); r != 6 && r != 4 { // 4: delivered and forgotten
+		t.Fatalf("5 and 6 are received up to %d", r)
+	}
+	if err := j.Append(t.Context(), entries("d", 1, 1, 6)...); err != nil {
+		t.Fatal(err)
+	}
+	awaitDurable(t, j, "d", 1, 6)
+	if ids := b.await(t, 6); len(ids) != 6 {
+		t.Fatalf("%v", ids)
+	}
+}
+
+// TestRunsAreASet holds runs against a map.
+func TestRunsAreASet(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var r runs
+		has := map[uint64]bool{}
+		for _, n := range rapid.SliceOfN(rapid.Uint64Range(1, 100), 0, 100).Draw(t, "sequences") {
+			r = r.add(n)
+			has[n] = true
+		}
+		for n := uint64(1); n <= 101; n++ {
+			want := n - 1
+			for has[want+1] {
+				want++
+			}
+			if got := r.from(n); got != want {
+				t.Fatalf("from %d to %d, wanted %d, of %v", n, got, want, r)
+			}
+		}
+	})
+}
+
+func TestRunsForgetTheLowestFirst(t *testing.T) {
+	var r runs
+	for n := uint64(1); n <= 3*runsKept; n += 2 {
+		r = r.add(n)
+	}
+	if len(r) != runsKept || r.from(3*runsKept-1) != 3*runsKept-1 || r.from(1) != 0 {
+		t.Fatalf("%d runs, %v", len(r), r)
 	}
 }
 
@@ -341,6 +398,10 @@ func TestARingResentInAnyPiecesIsDeliveredOnceInOrder(t *testing.T) {
 			}
 		}
 		b.set(false, false)
+		// A restart forgets what was delivered long ago: the lock sends from the oldest that it does not know as durable.
+		if err := j.Append(context.Background(), entries("d", 1, 1, ring)...); err != nil {
+			t.Fatalf("%v", err)
+		}
 		awaitDurable(t, j, "d", 1, ring)
 		for i, id := range b.await(t, int(ring)) {
 			if want := fmt.Sprintf("d.1.%d", i+1); id != want {

@@ -2,41 +2,56 @@ package journal
 
 import "sync"
 
-// Mark says how far one boot epoch of one device is.
-type Mark struct {
-	// Received: on this gateway's disk, up to and including; 0: none known.
-	Received uint64
-	// Durable: acknowledged by the region's broker, up to and including; 0: none known.
-	Durable uint64
-}
+const (
+	// epochsKept is how many boot epochs of a device are remembered.
+	epochsKept = 64
+	// runsKept is how many runs of one boot epoch are remembered.
+	runsKept = 64
+)
 
-// epochsKept is how many boot epochs of a device are remembered; the ones dropped are journaled again if they come again.
-const epochsKept = 4
+// progress is which events of one boot epoch of one device were seen, and which the broker has. What was never seen is in
+// neither, whatever comes after it.
+type progress struct{ received, durable runs }
 
-// marks remembers how far each device is, and tells those who watch a device.
+// marks remembers how far each device is, and tells those who watch a device. What it forgets, because there is too much
+// of it, is journaled again when it comes again; its id makes that harmless.
 type marks struct {
 	mu       sync.Mutex
-	devices  map[string]map[uint64]Mark
+	devices  map[string]map[uint64]*progress
 	watchers map[string]map[chan struct{}]bool
 }
 
 func newMarks() *marks {
-	return &marks{devices: map[string]map[uint64]Mark{}, watchers: map[string]map[chan struct{}]bool{}}
+	return &marks{devices: map[string]map[uint64]*progress{}, watchers: map[string]map[chan struct{}]bool{}}
 }
 
-func (m *marks) get(device string, epoch uint64) Mark {
+// receivedFrom and durableFrom return where the unbroken run that has first ends; first - 1 when first is not there.
+
+func (m *marks) receivedFrom(device string, epoch, first uint64) uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.devices[device][epoch]
+	if p := m.devices[device][epoch]; p != nil {
+		return p.received.from(first)
+	}
+	return first - 1
+}
+
+func (m *marks) durableFrom(device string, epoch, first uint64) uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.devices[device][epoch]; p != nil {
+		return p.durable.from(first)
+	}
+	return first - 1
 }
 
 func (m *marks) received(e Entry) {
-	m.advance(e, func(mark *Mark) { mark.Received = max(mark.Received, e.Sequence) })
+	m.change(e, func(p *progress) { p.received = p.received.add(e.Sequence) })
 }
 
 // durable also tells the device's watchers.
 func (m *marks) durable(e Entry) {
-	m.advance(e, func(mark *Mark) { mark.Durable = max(mark.Durable, e.Sequence) })
+	m.change(e, func(p *progress) { p.durable = p.durable.add(e.Sequence) })
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for c := range m.watchers[e.Event.GetStream()] {
@@ -47,7 +62,7 @@ func (m *marks) durable(e Entry) {
 	}
 }
 
-func (m *marks) advance(e Entry, change func(*Mark)) {
+func (m *marks) change(e Entry, do func(*progress)) {
 	if e.Sequence == 0 {
 		return
 	}
@@ -55,12 +70,13 @@ func (m *marks) advance(e Entry, change func(*Mark)) {
 	defer m.mu.Unlock()
 	epochs := m.devices[e.Event.GetStream()]
 	if epochs == nil {
-		epochs = map[uint64]Mark{}
+		epochs = map[uint64]*progress{}
 		m.devices[e.Event.GetStream()] = epochs
 	}
-	mark := epochs[e.Epoch]
-	change(&mark)
-	epochs[e.Epoch] = mark
+	if epochs[e.Epoch] == nil {
+		epochs[e.Epoch] = new(progress)
+	}
+	do(epochs[e.Epoch])
 	if len(epochs) > epochsKept {
 		oldest := e.Epoch
 		for epoch := range epochs {
@@ -70,7 +86,7 @@ func (m *marks) advance(e Entry, change func(*Mark)) {
 	}
 }
 
-// watch returns a channel that gets a value after a durable mark of the device grew, and what ends that.
+// watch returns a channel that gets a value after more of the device became durable, and what ends that.
 func (m *marks) watch(device string) (<-chan struct{}, func()) {
 	c := make(chan struct{}, 1)
 	m.mu.Lock()

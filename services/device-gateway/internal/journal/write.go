@@ -59,26 +59,20 @@ func (j *Journal) commit(group []request) {
 
 // fresh are the entries that are not resends, of disk or of this group.
 func (j *Journal) fresh(group []request) []Entry {
-	type place struct {
-		device string
-		epoch  uint64
+	type name struct {
+		device          string
+		epoch, sequence uint64
 	}
-	highest := map[place]uint64{}
+	taken := map[name]bool{}
 	var fresh []Entry
 	for _, r := range group {
 		for _, e := range r.entries {
-			if e.Sequence == 0 {
-				fresh = append(fresh, e)
+			n := name{e.Event.GetStream(), e.Epoch, e.Sequence}
+			if e.Sequence != 0 && (taken[n] || j.Received(n.device, n.epoch, n.sequence) >= n.sequence) {
 				continue
 			}
-			p := place{e.Event.GetStream(), e.Epoch}
-			if _, known := highest[p]; !known {
-				highest[p] = j.marks.get(p.device, p.epoch).Received
-			}
-			if e.Sequence > highest[p] {
-				highest[p] = e.Sequence
-				fresh = append(fresh, e)
-			}
+			taken[n] = true
+			fresh = append(fresh, e)
 		}
 	}
 	return fresh

@@ -42,7 +42,11 @@ func (s *session) eventBatch(ctx context.Context, m *lockwirev1.EventBatch) erro
 	return nil
 }
 
-// follows holds a batch to the rule that nothing between two batches is left out in silence.
+// sent is what the lock has sent of one boot epoch in this session: from the lowest to before next. The reader's alone.
+type sent struct{ from, next uint64 }
+
+// follows holds a batch to the rule that nothing is left out in silence: the first batch of an epoch says where the lock
+// begins, later ones begin in what was sent, right after it, or with a GAP that reaches back to it.
 func (s *session) follows(m *lockwirev1.EventBatch) error {
 	epoch, first := m.GetBootEpoch(), m.GetFirstSequence()
 	malformed := func(format string, args ...any) error {
@@ -53,48 +57,102 @@ func (s *session) follows(m *lockwirev1.EventBatch) error {
 	if epoch > s.bootEpoch {
 		return malformed("boot_epoch %d is after Hello's %d", epoch, s.bootEpoch)
 	}
-	if expected, begun := s.expected[epoch]; begun && first > expected {
-		gap := m.GetEvents()[0]
-		if gap.GetKind() != lockwirev1.EventKind_EVENT_KIND_GAP || gap.GetLost() < first-expected {
-			return malformed("first_sequence %d where %d was due, without a GAP that covers it", first, expected)
-		}
+	all := s.sent[epoch]
+	switch {
+	case all == nil && len(s.sent) == maxEpochs:
+		return malformed("events of more than %d boot epochs in one session", maxEpochs)
+	case all == nil:
+		all = &sent{from: covers(m)}
+		s.sent[epoch] = all
+	case first < all.from:
+		return malformed("first_sequence %d is below %d, where the session began", first, all.from)
+	case first > all.next && covers(m) > all.next:
+		return malformed("first_sequence %d where %d was due, without a GAP that reaches back to it", first, all.next)
 	}
-	if s.expected == nil {
-		s.expected = map[uint64]uint64{}
-	}
-	s.expected[epoch] = max(s.expected[epoch], first+uint64(len(m.GetEvents())))
-	if len(s.expected) > 1024 {
-		return malformed("events of more than 1024 boot epochs in one session")
-	}
+	all.next = max(all.next, first+uint64(len(m.GetEvents())))
 	return nil
+}
+
+// covers is the lowest sequence that a batch accounts for: its first, or what a GAP there reaches back to.
+func covers(m *lockwirev1.EventBatch) uint64 {
+	if gap := m.GetEvents()[0]; gap.GetKind() == lockwirev1.EventKind_EVENT_KIND_GAP {
+		return m.GetFirstSequence() - gap.GetLost() + 1 // wire.Check: lost is 1 to first_sequence
+	}
+	return m.GetFirstSequence()
 }
 
 // progress is how far one boot epoch came in this session; the worker's alone.
 type progress struct {
-	received, durable uint64
-	// failedAt is the first sequence of a batch that could not be journaled; 0: none. Later ones wait for it, since the
-	// journal takes what is behind a received one for a resend.
-	failedAt uint64
+	// from is where the session began, next is after the last that was journaled without leaving any out.
+	from, next uint64
+	// durable is the last that the lock was told; 0: none.
+	durable uint64
+	// pending was journaled and is not known as durable: in rising order, with what a GAP accounts for between.
+	pending []span
+}
+
+// span is a series of sequences, both ends included.
+type span struct{ first, last uint64 }
+
+// reached notes that a batch is on disk.
+func (p *progress) reached(m *lockwirev1.EventBatch) {
+	first, last := max(m.GetFirstSequence(), p.next), m.GetFirstSequence()+uint64(len(m.GetEvents()))-1
+	if last < p.next {
+		return // a resend
+	}
+	p.next = last + 1
+	if n := len(p.pending); n > 0 && p.pending[n-1].last+1 == first {
+		p.pending[n-1].last = last
+		return
+	}
+	p.pending = append(p.pending, span{first, last})
+}
+
+// settle moves durable on, as far as the journal's answer (the end of the durable run that has a sequence) allows, and
+// says whether it did.
+func (p *progress) settle(durable func(first uint64) uint64) bool {
+	before := p.durable
+	for len(p.pending) > 0 {
+		one := &p.pending[0]
+		upTo := durable(one.first)
+		if upTo < one.last {
+			if upTo >= one.first {
+				p.durable, one.first = upTo, upTo+1
+			}
+			break
+		}
+		p.durable = one.last
+		p.pending = p.pending[1:]
+	}
+	return p.durable > before
+}
+
+// ack is the EventAck of now. received_up_to is 0 as long as nothing is on disk.
+func (p *progress) ack(request, epoch uint64) *lockwirev1.EventAck {
+	ack := &lockwirev1.EventAck{RequestId: request, BootEpoch: epoch, FromSequence: p.from, DurableUpTo: p.durable}
+	if p.next > p.from {
+		ack.ReceivedUpTo = p.next - 1
+	}
+	return ack
 }
 
 // work journals batches in their order and acknowledges, and ends when everything received is durable.
 func (s *session) work(ctx context.Context) {
 	changed, stop := s.hub.cfg.Journal.Watch(s.deviceID)
 	defer stop()
-	epochs := map[uint64]*progress{}
 	for {
 		if m := s.nextBatch(); m != nil {
-			p := epochs[m.GetBootEpoch()]
+			p := s.progress[m.GetBootEpoch()]
 			if p == nil {
-				p = &progress{}
-				epochs[m.GetBootEpoch()] = p
+				p = &progress{from: covers(m), next: covers(m)}
+				s.progress[m.GetBootEpoch()] = p
 			}
 			if s.journalBatch(ctx, m, p) != nil {
 				return
 			}
 			continue
 		}
-		done, err := s.acknowledgeDurable(epochs)
+		done, err := s.acknowledgeDurable()
 		if err != nil || done && s.retire() {
 			return
 		}
@@ -129,16 +187,12 @@ func (s *session) retire() bool {
 	return true
 }
 
-// journalBatch puts a batch on disk and answers it. Its error is the connection's.
+// journalBatch puts a batch on disk and answers it. A batch behind one that could not be journaled is refused too, until
+// that one came again: what is acknowledged never has a hole. Its error is the connection's.
 func (s *session) journalBatch(ctx context.Context, m *lockwirev1.EventBatch, p *progress) error {
-	last := m.GetFirstSequence() + uint64(len(m.GetEvents())) - 1
-	var err error
-	if p.failedAt != 0 && m.GetFirstSequence() > p.failedAt {
-		err = journal.ErrUnavailable
-	} else if err = s.appendBatch(ctx, m); err != nil {
-		p.failedAt = m.GetFirstSequence()
-	} else {
-		p.failedAt = 0
+	err := journal.ErrUnavailable
+	if covers(m) <= p.next {
+		err = s.appendBatch(ctx, m)
 	}
 	s.mu.Lock()
 	s.inFlight--
@@ -146,23 +200,25 @@ func (s *session) journalBatch(ctx context.Context, m *lockwirev1.EventBatch, p 
 	if err != nil {
 		return s.send(unavailable(m.GetRequestId(), "the journal cannot take events now").Message())
 	}
-	p.received = max(p.received, last)
-	p.durable = max(p.durable, min(s.hub.cfg.Journal.Mark(s.deviceID, m.GetBootEpoch()).Durable, p.received))
-	return s.send(&lockwirev1.EventAck{
-		RequestId: m.GetRequestId(), BootEpoch: m.GetBootEpoch(), ReceivedUpTo: p.received, DurableUpTo: p.durable,
-	})
+	p.reached(m)
+	p.settle(s.durable(m.GetBootEpoch()))
+	return s.send(p.ack(m.GetRequestId(), m.GetBootEpoch()))
+}
+
+// durable asks the journal about one boot epoch of this device.
+func (s *session) durable(epoch uint64) func(first uint64) uint64 {
+	return func(first uint64) uint64 { return s.hub.cfg.Journal.Durable(s.deviceID, epoch, first) }
 }
 
 // appendBatch journals what is not a resend, each event under its own trace.
 func (s *session) appendBatch(ctx context.Context, m *lockwirev1.EventBatch) error {
-	had := s.hub.cfg.Journal.Mark(s.deviceID, m.GetBootEpoch()).Received
 	now := s.hub.cfg.Now()
 	var entries []journal.Entry
 	for i, event := range m.GetEvents() {
 		r := lockevent.Reported{
 			Device: s.device, Epoch: m.GetBootEpoch(), Sequence: m.GetFirstSequence() + uint64(i), Event: event, ReceivedAt: now,
 		}
-		if r.Sequence <= had {
+		if s.hub.cfg.Journal.Received(s.deviceID, r.Epoch, r.Sequence) >= r.Sequence {
 			continue
 		}
 		eventCtx, span := s.hub.tracer.Start(telemetry.WithTraceparent(ctx, s.hub.cfg.Maker.Traceparent(r)), "gateway.journal",
@@ -182,17 +238,15 @@ func (s *session) appendBatch(ctx context.Context, m *lockwirev1.EventBatch) err
 }
 
 // acknowledgeDurable tells the lock what became durable; done when nothing is left to tell.
-func (s *session) acknowledgeDurable(epochs map[uint64]*progress) (done bool, err error) {
+func (s *session) acknowledgeDurable() (done bool, err error) {
 	done = true
-	for epoch, p := range epochs {
-		durable := min(s.hub.cfg.Journal.Mark(s.deviceID, epoch).Durable, p.received)
-		if durable > p.durable {
-			p.durable = durable
-			if err := s.send(&lockwirev1.EventAck{BootEpoch: epoch, ReceivedUpTo: p.received, DurableUpTo: p.durable}); err != nil {
+	for epoch, p := range s.progress {
+		if p.settle(s.durable(epoch)) {
+			if err := s.send(p.ack(0, epoch)); err != nil {
 				return false, err
 			}
 		}
-		done = done && p.durable >= p.received
+		done = done && len(p.pending) == 0
 	}
 	return done, nil
 }

@@ -227,6 +227,7 @@ type raw struct {
 	device string
 	w      *wire.Writer
 	r      *wire.Reader
+	acked  *lockwirev1.EventAck // the last one; of one boot epoch
 }
 
 // identity makes a device that is known, and its certificate.

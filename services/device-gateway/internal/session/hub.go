@@ -36,7 +36,8 @@ type Copy interface {
 // Journal is what a session needs of the journal. journal.Journal is one.
 type Journal interface {
 	Append(ctx context.Context, entries ...journal.Entry) error
-	Mark(device string, epoch uint64) journal.Mark
+	Received(device string, epoch, first uint64) uint64
+	Durable(device string, epoch, first uint64) uint64
 	Watch(device string) (changed <-chan struct{}, stop func())
 }
 

@@ -30,6 +30,8 @@ const (
 	// credits as told in Welcome.
 	eventCredit  = 4
 	accessCredit = 4
+	// maxEpochs is how many boot epochs a session may send events of.
+	maxEpochs = 1024
 	// framesPerSecond and frameBurst bound what one lock may send.
 	framesPerSecond = 200
 	frameBurst      = 400
@@ -55,7 +57,10 @@ type session struct {
 	lastRequest uint64
 	limit       bucket
 	clockNoted  bool
-	expected    map[uint64]uint64 // per boot epoch: the next sequence
+	sent        map[uint64]*sent // by boot epoch
+
+	// progress, by boot epoch, is the worker's alone; one works at a time.
+	progress map[uint64]*progress
 
 	// wmu guards the writer.
 	wmu    sync.Mutex
@@ -82,7 +87,7 @@ func newSession(h *Hub, conn *tls.Conn, id enroll.Identity) *session {
 	return &session{
 		hub: h, conn: conn, identity: id, deviceID: string(id.Device), id: name,
 		reader: wire.NewReader(conn, wire.Limits{Joined: joinedLimit}), writer: wire.NewWriter(conn),
-		limit: bucket{tokens: frameBurst, at: time.Now()},
+		limit: bucket{tokens: frameBurst, at: time.Now()}, sent: map[uint64]*sent{}, progress: map[uint64]*progress{},
 	}
 }
 

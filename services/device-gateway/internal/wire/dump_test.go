@@ -63,8 +63,8 @@ func vectors() []vector {
 				},
 			},
 		}},
-		{"EventAck: both are on the gateway's disk", &lockwirev1.EventAck{RequestId: 2, BootEpoch: 3, ReceivedUpTo: 2}},
-		{"EventAck: both are durable", &lockwirev1.EventAck{BootEpoch: 3, ReceivedUpTo: 2, DurableUpTo: 2}},
+		{"EventAck: both are on the gateway's disk", &lockwirev1.EventAck{RequestId: 2, BootEpoch: 3, ReceivedUpTo: 2, FromSequence: 1}},
+		{"EventAck: both are durable", &lockwirev1.EventAck{BootEpoch: 3, ReceivedUpTo: 2, DurableUpTo: 2, FromSequence: 1}},
 		{"Command: unlock", &lockwirev1.Command{
 			CommandId: "command_euc_01jd3q9a7hfw0b9m3cz1n2k4xw", NotAfterMs: now + 20_000, ServerTimeMs: now + 10_000,
 			Action: &lockwirev1.Command_Unlock{Unlock: &lockwirev1.Unlock{UnlockMs: 5000}},

@@ -177,7 +177,15 @@ func checkBatch(m *lockwirev1.EventBatch) error {
 	if err := within(limit{"number of events", len(m.GetEvents()), 1, MaxBatch}); err != nil {
 		return err
 	}
-	for _, e := range m.GetEvents() {
+	for i, e := range m.GetEvents() {
+		if e.GetKind() == lockwirev1.EventKind_EVENT_KIND_GAP {
+			if i > 0 {
+				return malformed("events[%d]: a GAP must be the first event of its batch", i)
+			}
+			if e.GetLost() == 0 || e.GetLost() > m.GetFirstSequence() {
+				return malformed("lost: %d is outside 1..%d, the GAP's sequence", e.GetLost(), m.GetFirstSequence())
+			}
+		}
 		if err := within(
 			limit{"receipt", len(e.GetReceipt()), 0, maxReceipt},
 			limit{"command_id", len(e.GetCommandId()), 0, maxName},
