@@ -44,16 +44,13 @@ func (l *Lock) act(c *lockwirev1.Command) *lockwirev1.CommandResult {
 		l.opened++
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE
 	}
-	outcome := lockwirev1.Outcome_OUTCOME_DENIED
-	if result.GetOutcome() == lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE {
-		outcome = lockwirev1.Outcome_OUTCOME_GRANTED
-	}
 	if b, err := proto.Marshal(result); err == nil {
 		l.flash.Commands = append(l.flash.Commands, answeredCommand{ID: c.GetCommandId(), Result: b})
 		l.flash.Commands = l.flash.Commands[max(0, len(l.flash.Commands)-commandsKept):]
 	}
 	l.write(l.ring().reserve(), l.stamp(&lockwirev1.Event{
-		Kind: lockwirev1.EventKind_EVENT_KIND_COMMAND, CommandId: c.GetCommandId(), Outcome: outcome, Traceparent: c.GetTraceparent(),
+		Kind: lockwirev1.EventKind_EVENT_KIND_COMMAND, CommandId: c.GetCommandId(), CommandOutcome: result.GetOutcome(),
+		Traceparent: c.GetTraceparent(),
 	}))
 	return result
 }

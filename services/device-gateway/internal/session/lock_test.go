@@ -176,6 +176,11 @@ func TestAnUnlockCommandOpensOnceAndNeverLate(t *testing.T) {
 	if l.Opened() != 1 {
 		t.Fatalf("opened %d times", l.Opened())
 	}
+	p.must(l.WaitDurable(p.soon()))
+	if e := p.broker.once(t)[eventID(l.DeviceID(), 1, 2)]; e.GetCommandId() != u.CommandID ||
+		e.GetCommandOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE {
+		t.Fatalf("the command's event: %v", e)
+	}
 	u.CommandID, u.NotAfter = "command_euc_2", time.Now().Add(-time.Second)
 	result, err := p.hub.Command(p.soon(), u)
 	if err != nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_EXPIRED || l.Opened() != 1 {

@@ -72,6 +72,18 @@ func vectors() []vector {
 		{"CommandResult", &lockwirev1.CommandResult{
 			CommandId: "command_euc_01jd3q9a7hfw0b9m3cz1n2k4xw", Outcome: lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE,
 		}},
+		{"EventBatch: the command's event", &lockwirev1.EventBatch{
+			RequestId: 3, BootEpoch: 3, FirstSequence: 3, Events: []*lockwirev1.Event{{
+				Kind: lockwirev1.EventKind_EVENT_KIND_COMMAND, LockTimeMs: now + 10_050, UptimeMs: 11_070,
+				ClockQuality: lockwirev1.ClockQuality_CLOCK_QUALITY_SYNCHRONIZED, CommandId: "command_euc_01jd3q9a7hfw0b9m3cz1n2k4xw",
+				CommandOutcome: lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE,
+			}},
+		}},
+		{"EventBatch: an overflowed ring; 2 to 40 are gone", &lockwirev1.EventBatch{
+			RequestId: 4, BootEpoch: 2, FirstSequence: 40, Events: []*lockwirev1.Event{
+				{Kind: lockwirev1.EventKind_EVENT_KIND_GAP, LockTimeMs: now - 90_000, UptimeMs: 600_000, ClockQuality: lockwirev1.ClockQuality_CLOCK_QUALITY_SYNCHRONIZED, Lost: 39},
+			},
+		}},
 		{"Ping", &lockwirev1.Ping{Nonce: 7}},
 		{"Pong", &lockwirev1.Pong{Nonce: 7, ServerTimeMs: now + 30_000}},
 		{"Error", &lockwirev1.Error{Code: lockwirev1.ErrorCode_ERROR_CODE_MALFORMED, Text: "length 1 is outside 2..65536"}},
