@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
-	"strconv"
 	"time"
 
-	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockendpoint"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/platform/config"
@@ -46,7 +44,8 @@ type Locks struct {
 	// CACertFile and CAKeyFile are the jurisdiction's device root, PEM.
 	CACertFile string `yaml:"ca_cert_file"`
 	CAKeyFile  string `yaml:"ca_key_file"`
-	// Endpoints are where locks dial, `host:port`, by region; the own one is required, neighbours should be there.
+	// Endpoints are where locks dial, `host:port`, by region; the own one is required, neighbours should be there. A lock is
+	// told its home region's first.
 	Endpoints map[region.Name]string `yaml:"endpoints"`
 	// Heartbeat is how often a silent lock pings, 1 s to 5 min; 0: 30 s.
 	Heartbeat time.Duration `yaml:"heartbeat,omitempty"`
@@ -89,7 +88,7 @@ func (c Config) Validate() error {
 		bad("locks.endpoints: the own region %s is missing", c.Region)
 	}
 	for name, address := range c.Locks.Endpoints {
-		if _, err := endpoint(address); err != nil {
+		if _, err := lockendpoint.Parse(address); err != nil {
 			bad("locks.endpoints.%s: %w", name, err)
 		}
 	}
@@ -119,41 +118,6 @@ func (c Config) ring(purpose string) (*keyring.Ring, error) {
 		keys = append(keys, keyring.Key{ID: k.ID, Secret: secret})
 	}
 	return keyring.New(keys)
-}
-
-// endpoints are what locks are told: the own region first, then its neighbours by name.
-func endpoints(all map[region.Name]string, own region.Region, regions *region.Map) ([]*lockwirev1.Endpoint, error) {
-	names := []region.Name{own.Name}
-	for _, r := range regions.In(own.Jurisdiction) {
-		if r.Name != own.Name {
-			names = append(names, r.Name)
-		}
-	}
-	var list []*lockwirev1.Endpoint
-	for _, name := range names {
-		address, ok := all[name]
-		if !ok {
-			continue
-		}
-		e, err := endpoint(address)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, e)
-	}
-	return list, nil
-}
-
-func endpoint(address string) (*lockwirev1.Endpoint, error) {
-	host, text, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	port, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || port == 0 || host == "" {
-		return nil, fmt.Errorf("%q is not host:port", address)
-	}
-	return &lockwirev1.Endpoint{Host: host, Port: uint32(port)}, nil
 }
 
 // Migrations are the service's tables, the platform's first.

@@ -133,9 +133,7 @@ func (p *Parts) configured(cfg Config) (err error) {
 	if p.DeviceRoot, err = pki.LoadFiles(cfg.Locks.CACertFile, cfg.Locks.CAKeyFile); err != nil {
 		return fmt.Errorf("device root: %w", err)
 	}
-	if p.Endpoints, err = endpoints(cfg.Locks.Endpoints, p.Region, p.Regions); err != nil {
-		return err
-	}
+	p.Endpoints = cfg.Locks.Endpoints
 	p.StateDir, p.CopyMaxAge, p.Heartbeat, p.CertificateTTL = cfg.StateDir, cfg.copyMaxAge(), cfg.Locks.Heartbeat, cfg.Locks.CertificateTTL
 	p.MaxConnections, p.MaxHandshakes = cfg.Locks.MaxConnections, cfg.Locks.MaxHandshakes
 	return nil

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,7 +13,6 @@ import (
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
-	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
@@ -184,8 +182,6 @@ func (p *place) startIn(name region.Name, dir string, change ...func(*gateway.Pa
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	p.must(err)
-	host, portText, _ := net.SplitHostPort(l.Addr().String())
-	port, _ := strconv.Atoi(portText)
 	answers, err := keyring.New([]keyring.Key{{ID: "answer-1", Secret: [32]byte{2}}})
 	p.must(err)
 	broker := p.brokerOf(name)
@@ -195,7 +191,7 @@ func (p *place) startIn(name region.Name, dir string, change ...func(*gateway.Pa
 	parts := gateway.Parts{
 		Region: p.mesh.Region(p.t, name), Regions: p.mesh.Regions, Telemetry: p.tel, DB: p.db, Broker: connection,
 		Dialer: p.mesh.Dialer(p.t, gateway.Service, name), State: p.state, Answers: answers, DeviceRoot: p.root, StateDir: dir,
-		Endpoints: []*lockwirev1.Endpoint{{Host: host, Port: uint32(port)}},
+		Endpoints: map[region.Name]string{name: l.Addr().String()},
 		Now:       func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 	}
 	for _, c := range change {

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
-	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockendpoint"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockport"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
@@ -45,7 +45,7 @@ type Parts struct {
 	Answers    *keyring.Ring // seals remembered answers
 	DeviceRoot *pki.Authority
 	StateDir   string
-	Endpoints  []*lockwirev1.Endpoint
+	Endpoints  map[region.Name]string // where locks dial, `host:port`
 
 	CopyMaxAge     time.Duration    // default 24 h
 	Heartbeat      time.Duration    // default 30 s
@@ -165,9 +165,13 @@ func publish(b *bus.Bus) journal.Publish {
 // locks makes what locks talk to.
 func (i *Instance) locks(authority *enroll.Authority) error {
 	p := i.parts
+	endpoints, err := lockendpoint.New(p.Endpoints, p.Region, p.Regions)
+	if err != nil {
+		return err
+	}
 	i.hub = session.NewHub(session.Config{
 		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
-		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: p.Endpoints, Heartbeat: p.Heartbeat,
+		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat,
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)
 	if err != nil {
@@ -175,7 +179,7 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	}
 	i.port = lockport.New(lockport.Config{
 		Authority: authority, Certificate: certificate, Regions: p.Regions, Sessions: i.hub, Enroller: i.store,
-		Endpoints: p.Endpoints, Now: p.Now, Logger: p.Telemetry.Logger,
+		Endpoints: endpoints.For, Now: p.Now, Logger: p.Telemetry.Logger,
 		MaxConnections: p.MaxConnections, MaxHandshakes: p.MaxHandshakes,
 	})
 	return nil

@@ -49,24 +49,21 @@ type goneAway struct{ endpoints []string }
 
 func (g *goneAway) Error() string { return "the gateway asked to leave" }
 
-// session dials one endpoint and stays until the connection ends. left is not nil when the gateway asked to leave.
-func (l *Lock) session(ctx context.Context, endpoint string) (left *goneAway, err error) {
+// session dials one endpoint and stays until the connection ends. Errors: *goneAway when the gateway asked to leave, errHome.
+func (l *Lock) session(ctx context.Context, endpoint string) error {
 	k, err := l.connect(ctx, endpoint)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer k.conn.Close()
 	g, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { k.conn.NetConn().Close() })
+	stop := context.AfterFunc(ctx, func() { k.conn.Close() }) // with close_notify
 	defer stop()
 	g.Go(k.read)
 	g.Go(func() error { return k.sendEvents(ctx) })
 	g.Go(func() error { return k.beat(ctx) })
-	err = g.Wait()
-	if errors.As(err, &left) {
-		return left, err
-	}
-	return nil, err
+	g.Go(func() error { return k.homesick(ctx, endpoint) })
+	return g.Wait()
 }
 
 func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {

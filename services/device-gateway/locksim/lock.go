@@ -28,6 +28,8 @@ type Config struct {
 	RingSize int
 	// BackoffMin and BackoffMax bound the wait before a reconnect; default 1 s and 60 s.
 	BackoffMin, BackoffMax time.Duration
+	// HomeEvery is how often a lock that is not at its first endpoint looks whether it can go back; default 15 minutes.
+	HomeEvery time.Duration
 	// RefusedWait is the wait after DEVICE_REFUSED; default 1 hour.
 	RefusedWait time.Duration
 	// Clock is the lock's clock before it is set; default time.Now.
@@ -48,6 +50,7 @@ func (c *Config) setDefaults() {
 	c.RingSize = cmp.Or(c.RingSize, 1000)
 	c.BackoffMin = cmp.Or(c.BackoffMin, time.Second)
 	c.BackoffMax = cmp.Or(c.BackoffMax, 60*time.Second)
+	c.HomeEvery = cmp.Or(c.HomeEvery, 15*time.Minute)
 	c.RefusedWait = cmp.Or(c.RefusedWait, time.Hour)
 	c.ClockQuality = cmp.Or(c.ClockQuality, lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING)
 	if c.Clock == nil {

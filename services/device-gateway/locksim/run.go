@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"slices"
 	"time"
 
@@ -16,20 +17,28 @@ const stable = 60 * time.Second
 // Run keeps a session until ctx ends: it dials the endpoints in order and backs off as PROTOCOL.md section 11 says.
 func (l *Lock) Run(ctx context.Context) error {
 	var backoff time.Duration
-	var preferred []string // GoAway's, tried first and at once
-	for i := 0; ctx.Err() == nil; i++ {
+	var preferred []string // GoAway's, tried first
+	for next := 0; ctx.Err() == nil; {
 		list := l.dialList(preferred)
-		endpoint := list[i%len(list)]
+		endpoint := list[next%len(list)]
 		began := time.Now()
-		left, err := l.session(ctx, endpoint)
+		err := l.session(ctx, endpoint)
 		l.ended(ctx, endpoint, err)
-		if left != nil {
-			preferred, backoff, i = left.endpoints, 0, -1
+		var left *goneAway
+		switch {
+		case errors.As(err, &left):
+			preferred, backoff = left.endpoints, 0
+			if next = 0; len(preferred) == 0 {
+				next = slices.Index(l.dialList(nil), endpoint) + 1
+			}
 			continue
-		}
-		preferred = nil
-		if time.Since(began) > stable {
-			backoff, i = 0, -1
+		case errors.Is(err, errHome):
+			preferred, backoff, next = nil, 0, 0
+			continue
+		case time.Since(began) > stable:
+			preferred, backoff, next = nil, 0, 0
+		default:
+			next++
 		}
 		backoff = min(max(2*backoff, l.cfg.BackoffMin), l.cfg.BackoffMax)
 		if !sleep(ctx, l.wait(backoff, err)) {
@@ -37,6 +46,33 @@ func (l *Lock) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// errHome ends a session with another than the first endpoint: the first can be reached again.
+var errHome = errors.New("the first endpoint can be reached again")
+
+// homesick looks now and then, when the session is not with the first endpoint, whether that can be reached again.
+func (k *link) homesick(ctx context.Context, endpoint string) error {
+	l := k.lock
+	if l.dialList(nil)[0] == endpoint {
+		return nil
+	}
+	for sleep(ctx, l.cfg.HomeEvery/2+rand.N(l.cfg.HomeEvery/2+1)) {
+		l.mu.Lock()
+		busy := len(k.answers) > 0
+		l.mu.Unlock()
+		if busy {
+			continue
+		}
+		dial, cancel := context.WithTimeout(ctx, dialTimeout)
+		conn, err := new(net.Dialer).DialContext(dial, "tcp", l.dialList(nil)[0])
+		cancel()
+		if err == nil {
+			conn.Close()
+			return errHome
+		}
+	}
+	return ctx.Err()
 }
 
 func (l *Lock) dialList(preferred []string) []string {

@@ -39,7 +39,8 @@ type Config struct {
 	Regions     *region.Map
 	Sessions    Sessions
 	Enroller    Enroller
-	Endpoints   []*lockwirev1.Endpoint
+	// Endpoints are what a device is told: where to dial, best first.
+	Endpoints func(device region.ID) []*lockwirev1.Endpoint
 	Now         func() time.Time
 	Logger      *slog.Logger
 	// MaxConnections is how many connections may be open; default 100,000.

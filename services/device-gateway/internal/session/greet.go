@@ -71,7 +71,7 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 func (s *session) welcome() *lockwirev1.Welcome {
 	return &lockwirev1.Welcome{
 		Session: s.id, ServerTimeMs: s.nowMS(), HeartbeatMs: uint32(s.hub.cfg.Heartbeat.Milliseconds()),
-		DurableUpTo: s.hub.cfg.Journal.Durable(s.deviceID, s.bootEpoch, 1), Endpoints: s.hub.cfg.Endpoints,
+		DurableUpTo: s.hub.cfg.Journal.Durable(s.deviceID, s.bootEpoch, 1), Endpoints: s.hub.cfg.Endpoints(s.identity.Device),
 		Version: wire.Version, EventCredit: eventCredit, AccessCredit: accessCredit,
 	}
 }

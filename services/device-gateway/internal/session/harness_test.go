@@ -114,7 +114,9 @@ func (p *place) start(change ...func(*session.Config)) {
 	p.address = l.Addr().String()
 	host, portText, _ := net.SplitHostPort(p.address)
 	port, _ := strconv.Atoi(portText)
-	endpoints := []*lockwirev1.Endpoint{{Host: host, Port: uint32(port)}}
+	endpoints := func(region.ID) []*lockwirev1.Endpoint {
+		return []*lockwirev1.Endpoint{{Host: host, Port: uint32(port)}}
+	}
 	cfg := session.Config{
 		Copy: p.copy, Journal: j, Maker: lockevent.New(p.ring, p.regions, region.NewID(region.Gateway, "euc"), logger),
 		Now: p.clock, Tracer: noop.NewTracerProvider(), Logger: logger, Endpoints: endpoints, KnownTimeout: 200 * time.Millisecond,

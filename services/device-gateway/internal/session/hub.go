@@ -14,6 +14,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
+	"github.com/cardea-mesh/cardea/services/platform/region"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -49,8 +50,8 @@ type Config struct {
 	Now     func() time.Time
 	Tracer  trace.TracerProvider
 	Logger  *slog.Logger
-	// Endpoints are what locks are told: own region first.
-	Endpoints []*lockwirev1.Endpoint
+	// Endpoints are what a device is told: where to dial, best first.
+	Endpoints func(device region.ID) []*lockwirev1.Endpoint
 	// Heartbeat is how often a silent lock shall ping; default 30 s.
 	Heartbeat time.Duration
 	// HelloTimeout is how long the gateway waits for Hello; default 10 s.
@@ -178,6 +179,10 @@ func (h *Hub) Stop(ctx context.Context) {
 	case <-time.After(time.Duration(within) * time.Millisecond):
 	}
 	for _, s := range list {
-		s.conn.NetConn().Close()
+		go s.conn.Close() // says close_notify; a lock that does not read is cut off when ctx of Serve ends
+	}
+	select {
+	case <-gone:
+	case <-ctx.Done():
 	}
 }

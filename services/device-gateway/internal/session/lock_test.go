@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"errors"
+	"io"
 	"strings"
 	"testing"
 	"time"
@@ -231,6 +232,20 @@ func TestANewerSessionReplacesTheOlder(t *testing.T) {
 	p.must(first.WaitClosed(p.soon()))
 	if got := second.Present(p.soon(), badge); !got.Granted {
 		t.Fatalf("%+v", got)
+	}
+}
+
+func TestALockThatDoesNotLeaveIsClosedInOrder(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	go p.hub.Stop(p.soon())
+	m, err := r.r.Next()
+	if _, ok := m.(*lockwirev1.GoAway); !ok {
+		t.Fatalf("%v, %v", m, err)
+	}
+	if _, err := r.r.Next(); err != io.EOF { // what crypto/tls makes of close_notify
+		t.Fatalf("after GoAway: %v", err)
 	}
 }
 
