@@ -52,6 +52,9 @@ func ParseRequest(der []byte) (Request, error) {
 	if !ok || public.Curve != elliptic.P256() {
 		return Request{}, fmt.Errorf("%w: the key is not P-256", ErrBadRequest)
 	}
+	if csr.SignatureAlgorithm != x509.ECDSAWithSHA256 {
+		return Request{}, fmt.Errorf("%w: its signature is not ECDSA with SHA-256", ErrBadRequest)
+	}
 	if err := csr.CheckSignature(); err != nil {
 		return Request{}, fmt.Errorf("%w: its signature is wrong", ErrBadRequest)
 	}

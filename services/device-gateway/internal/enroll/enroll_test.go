@@ -92,8 +92,12 @@ func TestBadRequestsAreRefused(t *testing.T) {
 	}
 	forged := request(t, newKey(t))
 	forged[len(forged)-1] ^= 1
+	sha512, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{SignatureAlgorithm: x509.ECDSAWithSHA512}, newKey(t))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, der := range map[string][]byte{
-		"empty": nil, "garbage": []byte("hello"), "P-384": request(t, p384), "ed25519": request(t, ed), "forged": forged,
+		"SHA-512": sha512, "empty": nil, "garbage": []byte("hello"), "P-384": request(t, p384), "ed25519": request(t, ed), "forged": forged,
 	} {
 		if _, err := ParseRequest(der); !errors.Is(err, ErrBadRequest) {
 			t.Errorf("%s: %v", name, err)
