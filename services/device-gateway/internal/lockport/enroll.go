@@ -49,7 +49,9 @@ func (p *Port) enroll(ctx context.Context, conn *tls.Conn) {
 
 func (p *Port) enrolled(ctx context.Context, conn *tls.Conn) (proto.Message, error) {
 	conn.SetReadDeadline(time.Now().Add(enrollTimeout))
-	m, err := wire.NewReader(conn, wire.Limits{Length: enrollLength}).Next()
+	reader := wire.NewReader(conn, wire.Limits{Length: enrollLength})
+	reader.Accept(lockwirev1.FrameType_FRAME_TYPE_ENROLL_REQUEST)
+	m, err := reader.Next()
 	if err != nil {
 		return nil, err
 	}

@@ -41,8 +41,8 @@ type Config struct {
 	Enroller    Enroller
 	// Endpoints are what a device is told: where to dial, best first.
 	Endpoints func(device region.ID) []*lockwirev1.Endpoint
-	Now         func() time.Time
-	Logger      *slog.Logger
+	Now       func() time.Time
+	Logger    *slog.Logger
 	// MaxConnections is how many connections may be open; default 100,000.
 	MaxConnections int
 	// MaxHandshakes is how many handshakes and enrolments one address may have under way; default 64.
@@ -72,7 +72,7 @@ func New(cfg Config) *Port {
 	return p
 }
 
-var errNoProtocol = errors.New("the client offers none of " + wire.ALPNSession + ", " + wire.ALPNEnroll)
+var errNoProtocol = errors.New("the client offers no protocol")
 
 func (p *Port) tlsConfig() *tls.Config {
 	base := &tls.Config{
@@ -90,6 +90,8 @@ func (p *Port) tlsConfig() *tls.Config {
 			return session, nil
 		case slices.Contains(hello.SupportedProtos, wire.ALPNEnroll):
 			return enrolling, nil
+		case len(hello.SupportedProtos) > 0:
+			return session, nil // none of them is its protocol: the alert is no_application_protocol
 		default:
 			return nil, errNoProtocol
 		}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -10,6 +11,9 @@ import (
 
 // answerSlack is how long after a command's end its answer is still waited for: a lock may answer EXPIRED a little late.
 const answerSlack = time.Second
+
+// capabilityUnlock is what a lock names in Hello when it knows the action.
+const capabilityUnlock = "command.unlock"
 
 // Unlock is a timed unlock for one lock.
 type Unlock struct {
@@ -20,7 +24,8 @@ type Unlock struct {
 }
 
 // Command sends an unlock to a device that is connected here and waits for its answer. Errors: ErrOffline, ErrNoAnswer,
-// ctx's. A command whose time is over is not sent: the answer is EXPIRED.
+// ctx's. A command whose time is over is not sent: the answer is EXPIRED. Nor is one to a lock that does not name the
+// capability: the answer is UNSUPPORTED.
 func (h *Hub) Command(ctx context.Context, u Unlock) (*lockwirev1.CommandResult, error) {
 	now := h.cfg.Now()
 	if !now.Before(u.NotAfter) {
@@ -29,6 +34,9 @@ func (h *Hub) Command(ctx context.Context, u Unlock) (*lockwirev1.CommandResult,
 	s := h.find(u.Device)
 	if s == nil {
 		return nil, ErrOffline
+	}
+	if !slices.Contains(s.capabilities, capabilityUnlock) {
+		return &lockwirev1.CommandResult{CommandId: u.CommandID, Outcome: lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED}, nil
 	}
 	ctx, span := h.tracer.Start(ctx, "gateway.command")
 	defer span.End()

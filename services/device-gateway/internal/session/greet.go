@@ -3,6 +3,7 @@ package session
 import (
 	"bytes"
 	"context"
+	"io"
 	"slices"
 	"time"
 
@@ -17,13 +18,14 @@ const youngCertificate = 2 * time.Hour
 // greet waits for Hello, checks who it is, and answers Welcome.
 func (s *session) greet(ctx context.Context) error {
 	s.conn.SetReadDeadline(time.Now().Add(s.hub.cfg.HelloTimeout))
+	s.reader.Accept(lockwirev1.FrameType_FRAME_TYPE_HELLO, lockwirev1.FrameType_FRAME_TYPE_ERROR)
 	m, err := s.reader.Next()
 	if err != nil {
 		return err
 	}
 	hello, ok := m.(*lockwirev1.Hello)
-	if !ok {
-		return wire.Unexpected("%s before Hello", wire.TypeOf(m))
+	if !ok { // Error: the lock closes
+		return io.EOF
 	}
 	switch {
 	case hello.GetDeviceId() != s.deviceID:
@@ -40,9 +42,9 @@ func (s *session) greet(ctx context.Context) error {
 	if _, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known {
 		return refused("the device was revoked")
 	}
-	s.open.Store(true)
+	s.capabilities = hello.GetCapabilities()
 	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
-	return s.send(s.welcome())
+	return s.sendWelcome()
 }
 
 // admit finds the device in the copy. One that enrolled a moment ago may not have arrived yet: it is waited for.
@@ -66,6 +68,14 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 		return d, refused("the device has another certificate")
 	}
 	return d, nil
+}
+
+// sendWelcome opens the session. Nothing is sent before it: whoever finds the session open waits for the writer.
+func (s *session) sendWelcome() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	s.open.Store(true)
+	return s.write(s.welcome())
 }
 
 func (s *session) welcome() *lockwirev1.Welcome {

@@ -168,7 +168,9 @@ func (h *Hub) Stop(ctx context.Context) {
 	h.mu.Unlock()
 	within := uint32(1000)
 	for _, s := range list {
-		go s.send(&lockwirev1.GoAway{WithinMs: within})
+		if s.open.Load() {
+			go s.send(&lockwirev1.GoAway{WithinMs: within})
+		}
 	}
 	gone := make(chan struct{})
 	go func() { h.all.Wait(); close(gone) }()

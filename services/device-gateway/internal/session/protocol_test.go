@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"encoding/hex"
 	"errors"
@@ -28,8 +29,11 @@ func TestEachBadFrameIsToldAndCloses(t *testing.T) {
 		{"length 1", "0000000101", lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
 		{"length 65537", "00010001" + strings.Repeat("00", 70000), lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
 		{"version 2", "000000020201", lockwirev1.ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION},
+		{"type 0", "000000020100", lockwirev1.ErrorCode_ERROR_CODE_UNKNOWN_TYPE},
+		{"type 128", "000000020180", lockwirev1.ErrorCode_ERROR_CODE_UNKNOWN_TYPE},
+		{"a gateway's message, and no protobuf", "000000040185ffff", lockwirev1.ErrorCode_ERROR_CODE_UNEXPECTED},
+		{"version 2, unknown type, no protobuf", "0000000402ffffff", lockwirev1.ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION},
 		{"unknown critical type", "0000000201ff", lockwirev1.ErrorCode_ERROR_CODE_UNKNOWN_TYPE},
-		{"no protobuf", "000000040184ffff", lockwirev1.ErrorCode_ERROR_CODE_MALFORMED},
 	} {
 		for _, after := range []bool{false, true} {
 			name := c.name + " before Hello"
@@ -78,6 +82,8 @@ func TestMessagesOutOfPlace(t *testing.T) {
 		code lockwirev1.ErrorCode
 	}{
 		{"a request before Hello", []proto.Message{request}, unexpected},
+		{"Ping before Hello", []proto.Message{&lockwirev1.Ping{}}, unexpected},
+		{"a part before Hello", []proto.Message{&lockwirev1.Part{MessageId: 1, Type: 130, Parts: 1, Body: []byte{1}, Sha256: make([]byte, 32)}}, unexpected},
 		{"a gateway's message", []proto.Message{&lockwirev1.Welcome{Session: []byte{1}, HeartbeatMs: 1000, EventCredit: 1, AccessCredit: 1}}, unexpected},
 		{"two Hellos", []proto.Message{nil, nil}, unexpected},
 		{"EnrollRequest in a session", []proto.Message{nil, &lockwirev1.EnrollRequest{ClaimSecret: "x", CertificateRequest: []byte{1}}}, unexpected},
@@ -114,6 +120,65 @@ func TestALargeBatchInPartsIsReceived(t *testing.T) {
 	p.must(r.w.Write(batch))
 	m, err := r.r.Next()
 	if ack, ok := m.(*lockwirev1.EventAck); err != nil || !ok || ack.GetReceivedUpTo() != wire.MaxBatch {
+		t.Fatalf("%v, %v", m, err)
+	}
+}
+
+func TestNoProtobufInASessionIsMalformed(t *testing.T) {
+	p := newPlace(t)
+	for _, frame := range []string{"000000040184ffff", "000000040101ffff"} {
+		r := p.dial()
+		p.open(r)
+		b, err := hex.DecodeString(frame)
+		p.must(err)
+		_, err = r.Write(b)
+		p.must(err)
+		p.expectError(r, lockwirev1.ErrorCode_ERROR_CODE_MALFORMED)
+	}
+}
+
+func TestPartsOfASmallMessageAndSkippedNumbersAreTaken(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	body, err := proto.Marshal(batch(7, 1, 3)) // request_id begins with 7
+	p.must(err)
+	hash := sha256.Sum256(body)
+	for i, piece := range [][]byte{body[:2], body[2:]} {
+		p.must(r.w.Write(&lockwirev1.Part{MessageId: 5, Type: 134, Part: uint32(i), Parts: 2, Body: piece, Sha256: hash[:]}))
+	}
+	if ack, failed := p.answer(r, 7); failed != nil || ack.GetReceivedUpTo() != 3 {
+		t.Fatalf("%v %v", ack, failed)
+	}
+}
+
+func TestOnlyWholeFramesCountAsALifeSign(t *testing.T) {
+	p := newPlace(t, func(c *session.Config) { c.Heartbeat = time.Second })
+	r := p.dial()
+	p.open(r)
+	began := time.Now()
+	go func() { // a frame that never ends
+		r.Write([]byte{0, 0, 0x10, 0, 1, 1})
+		for time.Since(began) < 3*time.Second {
+			if _, err := r.Write([]byte{0}); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}()
+	p.expectError(r, lockwirev1.ErrorCode_ERROR_CODE_TIMED_OUT)
+}
+
+func TestALockThatDoesNotDeclareACommandGetsNone(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	result, err := p.hub.Command(p.soon(), session.Unlock{CommandID: "c", Device: r.device, For: time.Second, NotAfter: time.Now().Add(5 * time.Second)})
+	if err != nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED {
+		t.Fatalf("%v, %v", result, err)
+	}
+	p.must(r.w.Write(&lockwirev1.Ping{Nonce: 3}))
+	if m, err := r.r.Next(); wire.TypeOf(m) != lockwirev1.FrameType_FRAME_TYPE_PONG {
 		t.Fatalf("%v, %v", m, err)
 	}
 }
@@ -178,8 +243,14 @@ func TestCertificatesThatAreNotGood(t *testing.T) {
 			}
 		})
 	}
-	if _, err := tls.Dial("tcp", p.address, p.clientTLS(tls.Certificate{}, "http/1.1")); err == nil {
-		t.Fatal("another protocol was accepted")
+	for protocol, alert := range map[string]string{"http/1.1": "no application protocol", "cardea-lockwire/2": "no application protocol", "": "internal error"} {
+		conf := p.clientTLS(tls.Certificate{}, protocol)
+		if protocol == "" {
+			conf.NextProtos = nil
+		}
+		if _, err := tls.Dial("tcp", p.address, conf); err == nil || !strings.Contains(err.Error(), alert) {
+			t.Errorf("protocol %q: %v, wanted the alert %q", protocol, err, alert)
+		}
 	}
 }
 

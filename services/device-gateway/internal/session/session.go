@@ -51,6 +51,9 @@ type session struct {
 	// reason is set by shut, once.
 	reason atomic.Pointer[shutdown]
 
+	// capabilities are Hello's, from Welcome on.
+	capabilities []string
+
 	// The reading goroutine's.
 	device      access.Device
 	bootEpoch   uint64
@@ -96,8 +99,13 @@ func (s *session) run(ctx context.Context) error {
 	if err := s.greet(ctx); err != nil {
 		return err
 	}
+	s.reader.Accept(
+		lockwirev1.FrameType_FRAME_TYPE_ACCESS_REQUEST, lockwirev1.FrameType_FRAME_TYPE_EVENT_BATCH,
+		lockwirev1.FrameType_FRAME_TYPE_COMMAND_RESULT, lockwirev1.FrameType_FRAME_TYPE_BUNDLE_ACK, lockwirev1.FrameType_FRAME_TYPE_PING,
+		lockwirev1.FrameType_FRAME_TYPE_PONG, lockwirev1.FrameType_FRAME_TYPE_ERROR, lockwirev1.FrameType_FRAME_TYPE_PART)
+	s.reader.OnFrame(s.frameCame)
+	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
 	for {
-		s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
 		if s.reason.Load() != nil {
 			return io.EOF
 		}
@@ -105,15 +113,24 @@ func (s *session) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if !s.limit.take(time.Now()) {
-			return &wire.ProtocolError{
-				Code: lockwirev1.ErrorCode_ERROR_CODE_OVER_LIMIT, Text: "too many frames", RetryAfterMS: uint32(retryAfter.Milliseconds()),
-			}
-		}
 		if err := s.handle(ctx, m); err != nil {
 			return err
 		}
 	}
+}
+
+// frameCame notes a whole frame: the lock is there, and has so many a second.
+func (s *session) frameCame() error {
+	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
+	if s.reason.Load() != nil {
+		return io.EOF // the deadline that woke the reader may just have been replaced
+	}
+	if !s.limit.take(time.Now()) {
+		return &wire.ProtocolError{
+			Code: lockwirev1.ErrorCode_ERROR_CODE_OVER_LIMIT, Text: "too many frames", RetryAfterMS: uint32(retryAfter.Milliseconds()),
+		}
+	}
+	return nil
 }
 
 // handle answers one message of an open session.
@@ -153,6 +170,11 @@ func (s *session) request(id uint64) error {
 func (s *session) send(m proto.Message) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	return s.write(m)
+}
+
+// write is called with wmu held.
+func (s *session) write(m proto.Message) error {
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	return s.writer.Write(m)
 }

@@ -31,6 +31,9 @@ const (
 	MinUnlock = 500
 	MaxUnlock = 60_000
 
+	// maxCount bounds sequences and boot epochs, so that sums of them fit.
+	maxCount = 1 << 62
+
 	minCardBits = 8
 	maxCardBits = 1024
 )
@@ -61,8 +64,12 @@ func Check(m proto.Message) error {
 	case *lockwirev1.AccessRequest:
 		return forRequest(m.GetRequestId(), checkAccessRequest(m))
 	case *lockwirev1.AccessDecision:
+		least := 0
+		if m.GetOutcome() == lockwirev1.Outcome_OUTCOME_GRANTED {
+			least = MinUnlock
+		}
 		return within(
-			limit{"unlock_ms", int(m.GetUnlockMs()), 0, MaxUnlock},
+			limit{"unlock_ms", int(m.GetUnlockMs()), least, MaxUnlock},
 			limit{"valid_for_ms", int(m.GetValidForMs()), 0, MaxValidFor},
 			limit{"receipt", len(m.GetReceipt()), 0, maxReceipt})
 	case *lockwirev1.EventBatch:
@@ -104,8 +111,8 @@ func checkHello(m *lockwirev1.Hello) error {
 			return err
 		}
 	}
-	if m.GetBootEpoch() == 0 {
-		return malformed("boot_epoch: counts from 1")
+	if m.GetBootEpoch() == 0 || m.GetBootEpoch() > maxCount {
+		return malformed("boot_epoch: counts from 1, at most 2^62")
 	}
 	return within(
 		limit{"device_id", len(m.GetDeviceId()), 1, maxName},
@@ -137,8 +144,8 @@ func checkEndpoints(endpoints []*lockwirev1.Endpoint) error {
 }
 
 func checkAccessRequest(m *lockwirev1.AccessRequest) error {
-	if m.GetRequestId() == 0 || m.GetEventSequence() == 0 {
-		return malformed("request_id and event_sequence count from 1")
+	if m.GetRequestId() == 0 || m.GetEventSequence() == 0 || m.GetEventSequence() > maxCount {
+		return malformed("request_id and event_sequence count from 1; event_sequence at most 2^62")
 	}
 	if m.GetCard() == nil {
 		return malformed("card: missing")
@@ -171,7 +178,7 @@ func checkBatch(m *lockwirev1.EventBatch) error {
 	if m.GetRequestId() == 0 || m.GetBootEpoch() == 0 || m.GetFirstSequence() == 0 {
 		return malformed("request_id, boot_epoch and first_sequence count from 1")
 	}
-	if m.GetFirstSequence() > 1<<62 || m.GetBootEpoch() > 1<<62 {
+	if m.GetFirstSequence() > maxCount || m.GetBootEpoch() > maxCount {
 		return malformed("first_sequence or boot_epoch: above 2^62")
 	}
 	if err := within(limit{"number of events", len(m.GetEvents()), 1, MaxBatch}); err != nil {

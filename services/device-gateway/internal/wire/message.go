@@ -91,17 +91,21 @@ func TypeOf(m proto.Message) lockwirev1.FrameType {
 	}
 }
 
-// decode turns a frame into its message. Nil without an error: a type that may be skipped.
-func decode(f Frame) (proto.Message, error) {
+// decode turns a frame into its message: the type first, then whether it is accepted here (nil: all are), then the body.
+// Nil without an error: a type that may be skipped.
+func decode(f Frame, accept func(lockwirev1.FrameType) bool) (proto.Message, error) {
 	m := newMessage(f.Type)
 	if m == nil {
-		if f.Type&mustUnderstand == 0 {
+		if f.Type != lockwirev1.FrameType_FRAME_TYPE_UNSPECIFIED && f.Type&mustUnderstand == 0 {
 			return nil, nil
 		}
 		return nil, &ProtocolError{
 			Code: lockwirev1.ErrorCode_ERROR_CODE_UNKNOWN_TYPE,
 			Text: fmt.Sprintf("type %d must be understood and is not", f.Type),
 		}
+	}
+	if accept != nil && !accept(f.Type) {
+		return nil, Unexpected("%s is not allowed here", f.Type)
 	}
 	if err := proto.Unmarshal(f.Body, m); err != nil {
 		return nil, malformed("the body is no %s message", f.Type)

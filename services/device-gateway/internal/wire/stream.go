@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"google.golang.org/protobuf/proto"
@@ -21,6 +22,8 @@ type Reader struct {
 	r      io.Reader
 	length int
 	join   joiner
+	accept func(lockwirev1.FrameType) bool
+	each   func() error
 }
 
 // NewReader reads from r, in pieces of a frame; r should have a buffer of its own (a TLS connection has).
@@ -31,6 +34,15 @@ func NewReader(r io.Reader, limits Limits) *Reader {
 	return &Reader{r: r, length: limits.Length, join: joiner{max: limits.Joined}}
 }
 
+// Accept says which types the state and the direction allow; others are UNEXPECTED, before their body is looked at. At
+// first all are allowed.
+func (r *Reader) Accept(types ...lockwirev1.FrameType) {
+	r.accept = func(t lockwirev1.FrameType) bool { return slices.Contains(types, t) }
+}
+
+// OnFrame is called after each whole frame, also one that is skipped or a part; its error is Next's.
+func (r *Reader) OnFrame(each func() error) { r.each = each }
+
 // Next returns the next message that version 1 knows, after skipping frames that may be skipped and joining parts.
 // Errors: io.EOF at a clean end, *ProtocolError for what the peer did wrong, any other from the connection.
 // After an error the Reader is not to be used again.
@@ -40,7 +52,12 @@ func (r *Reader) Next() (proto.Message, error) {
 		if err != nil {
 			return nil, err
 		}
-		m, err := decode(f)
+		if r.each != nil {
+			if err := r.each(); err != nil {
+				return nil, err
+			}
+		}
+		m, err := decode(f, r.accept)
 		if err != nil {
 			return nil, err
 		}
@@ -61,7 +78,7 @@ func (r *Reader) joined(part *lockwirev1.Part) (proto.Message, error) {
 	if err != nil || !done {
 		return nil, err
 	}
-	return decode(whole)
+	return decode(whole, r.accept)
 }
 
 // Writer writes messages.
