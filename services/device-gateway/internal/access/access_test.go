@@ -56,6 +56,7 @@ func (b *bucket) load(incarnation string, records map[string]*typev1.StateRecord
 type applied struct {
 	mu    sync.Mutex
 	heads map[string]int64
+	from  map[string]string // incarnation
 	more  chan struct{}
 }
 
@@ -64,10 +65,29 @@ func (a *applied) report(heads []Head) {
 	defer a.mu.Unlock()
 	for _, h := range heads {
 		a.heads[h.Service+"."+h.Region] = h.Version
+		a.from[h.Service+"."+h.Region] = h.Incarnation
 	}
 	select {
 	case a.more <- struct{}{}:
 	default:
+	}
+}
+
+func (a *applied) awaitFrom(t *testing.T, incarnation string) {
+	t.Helper()
+	deadline := time.After(5 * time.Second)
+	for {
+		a.mu.Lock()
+		got := a.from["permissions.eu-central"]
+		a.mu.Unlock()
+		if got == incarnation {
+			return
+		}
+		select {
+		case <-a.more:
+		case <-deadline:
+			t.Fatalf("the version is reported of bucket %q, wanted %q", got, incarnation)
+		}
 	}
 }
 
@@ -100,7 +120,7 @@ func open(t *testing.T, dir string) (*Copy, *bucket, *applied, func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &applied{heads: map[string]int64{}, more: make(chan struct{}, 1)}
+	a := &applied{heads: map[string]int64{}, from: map[string]string{}, more: make(chan struct{}, 1)}
 	c, err := Open(Config{
 		Dir: dir, Ring: ring, Regions: regions, Now: time.Now, Logger: slog.New(slog.DiscardHandler), OnApplied: a.report,
 		OnDeviceGone: func(string) {},
@@ -205,6 +225,37 @@ func TestABucketMadeAnewAndStillEmptyTakesNothingAway(t *testing.T) {
 	a.await(t, 4)
 	if n := c.grantsOf("p", "d"); n != 0 {
 		t.Fatal("a filled new bucket left what it does not have")
+	}
+}
+
+func TestAVersionIsReportedOfTheBucketThatBroughtIt(t *testing.T) {
+	dir := t.TempDir()
+	_, b, a, stop := open(t, dir)
+	b.load("1", map[string]*typev1.StateRecord{headKey: head(1)})
+	a.awaitFrom(t, "1")
+	b.load("2", map[string]*typev1.StateRecord{headKey: head(1)}) // made anew, with the same in it
+	a.awaitFrom(t, "2")
+	stop()
+	_, b, a, _ = open(t, dir)
+	a.await(t, 1)
+	a.awaitFrom(t, "") // the file does not know
+	b.load("2", map[string]*typev1.StateRecord{headKey: head(1)})
+	a.awaitFrom(t, "2")
+}
+
+func TestADoorsDevices(t *testing.T) {
+	c, b, _, _ := open(t, t.TempDir())
+	key := func(n int) string { return fmt.Sprint(org, ".site.s.device.device_euc_", n) }
+	state := func(version int64, door string) *typev1.StateRecord {
+		return record(version, &gatewayv1.DeviceState{DoorId: door})
+	}
+	b.load("1", map[string]*typev1.StateRecord{key(1): state(1, "d"), key(2): state(1, "d"), key(3): state(1, "e")})
+	if n := len(c.DevicesOf(org, "d")); n != 2 {
+		t.Fatalf("%d devices", n)
+	}
+	b.load("1", map[string]*typev1.StateRecord{key(1): state(2, "e"), key(2): {Version: 2, Removed: true}, key(3): state(1, "e")})
+	if d, e := c.DevicesOf(org, "d"), c.DevicesOf(org, "e"); len(d) != 0 || len(e) != 2 {
+		t.Fatalf("one moved, one was revoked: %v, %v", d, e)
 	}
 }
 

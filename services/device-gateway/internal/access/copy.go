@@ -32,6 +32,8 @@ type Source interface {
 type Head struct {
 	Org, Service, Region string
 	Version              int64
+	// Incarnation is the life of the bucket that brought it; empty when it came from the file.
+	Incarnation string
 }
 
 // Config of a Copy; all fields but MaxAge and Told are required.
@@ -68,7 +70,7 @@ type Copy struct {
 	// records are all keys, so that the file can be written anew.
 	records       map[string]held
 	organizations map[string]*organization
-	devices       map[string]Device
+	devices       *devices
 	// revoked are the devices whose tombstone is held.
 	revoked map[string]bool
 	// asOf is when the copy was last known to be what the broker has; zero: never loaded whole.
@@ -92,7 +94,7 @@ func Open(cfg Config) (*Copy, error) {
 		cfg.MaxAge = DefaultMaxAge
 	}
 	c := &Copy{
-		cfg: cfg, records: map[string]held{}, organizations: map[string]*organization{}, devices: map[string]Device{},
+		cfg: cfg, records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
 		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
 	}
 	var err error
@@ -138,7 +140,7 @@ func (c *Copy) update(u bus.Update) {
 		return
 	}
 	c.put(u.Key, u.Record)
-	c.store.add(u.Key, u.Record)
+	c.store.add(u.Key, u.Record, u.Incarnation)
 }
 
 // loading starts over when the bucket is another one than before.
@@ -173,10 +175,15 @@ func (c *Copy) sweep() {
 			behind[k.org] = true
 		}
 	}
-	for key := range c.records {
-		if k, ok := parseKey(key); ok && !seen[key] && !behind[k.org] {
+	for key, h := range c.records {
+		k, ok := parseKey(key)
+		switch {
+		case !ok:
+		case !seen[key] && !behind[k.org]:
 			c.put(key, nil)
-			c.store.add(key, &typev1.StateRecord{Removed: true})
+			c.store.add(key, &typev1.StateRecord{Removed: true}, "")
+		case seen[key] && k.kind == kindHead:
+			c.store.add(key, h.record, c.load.incarnation) // so that it is told of this bucket too
 		}
 	}
 }
@@ -215,7 +222,7 @@ func (c *Copy) lookOnce(connected bool) {
 func (c *Copy) noteAsOf() {
 	c.asOf = c.cfg.Now()
 	c.store.noted = c.asOf
-	c.store.add(asOfKey, &typev1.StateRecord{Version: c.asOf.UnixNano()})
+	c.store.add(asOfKey, &typev1.StateRecord{Version: c.asOf.UnixNano()}, "")
 }
 
 // put replaces what is held of a key; a nil record takes it out for good. mu is held, or the Copy is not shared yet.
@@ -304,7 +311,7 @@ func (c *Copy) allHeads() []Head {
 	defer c.mu.RUnlock()
 	var heads []Head
 	for key, h := range c.records {
-		if head, ok := headOf(key, h.record); ok {
+		if head, ok := headOf(key, h.record, ""); ok {
 			heads = append(heads, head)
 		}
 	}

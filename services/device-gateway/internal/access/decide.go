@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,7 +35,7 @@ func (v Verdict) Granted() bool {
 func (c *Copy) Decide(deviceID string, card *lockwirev1.Card, at time.Time) Verdict {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	dev, ok := c.devices[deviceID]
+	dev, ok := c.devices.byID[deviceID]
 	o := c.organizations[dev.Org]
 	if !ok || o == nil {
 		return c.verdict(dev, o, holder{}, policy.Deny(policy.ReasonUnknownDoor))
@@ -139,7 +140,7 @@ func (c *Copy) AsOf() time.Time {
 func (c *Copy) Device(id string) (d Device, known, removed bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	d, known = c.devices[id]
+	d, known = c.devices.byID[id]
 	return d, known, !known && c.revoked[id]
 }
 
@@ -147,13 +148,7 @@ func (c *Copy) Device(id string) (d Device, known, removed bool) {
 func (c *Copy) DevicesOf(org, door string) []Device {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	var list []Device
-	for _, d := range c.devices {
-		if d.Org == org && d.Door == door {
-			list = append(list, d)
-		}
-	}
-	return list
+	return slices.Clone(c.devices.at(org, door))
 }
 
 // UnlockFor is how long an unlock of a door lasts; false when the door is not known.
@@ -191,7 +186,7 @@ func (c *Copy) WaitSite(ctx context.Context, org, doorID string) (site string, o
 func (c *Copy) WaitDevice(ctx context.Context, id string) (Device, bool) {
 	for {
 		c.mu.RLock()
-		d, ok := c.devices[id]
+		d, ok := c.devices.byID[id]
 		changed := c.changed
 		c.mu.RUnlock()
 		if ok {
@@ -216,11 +211,11 @@ func (c *Copy) Version(org, service, home string) int64 {
 }
 
 // headOf reads the head in a record; false for any other key.
-func headOf(key string, record *typev1.StateRecord) (Head, bool) {
+func headOf(key string, record *typev1.StateRecord, incarnation string) (Head, bool) {
 	k, ok := parseKey(key)
 	if !ok || k.kind != kindHead || record.GetRemoved() {
 		return Head{}, false
 	}
 	service, home, _ := strings.Cut(k.id, ".")
-	return Head{Org: k.org, Service: service, Region: home, Version: record.GetVersion()}, true
+	return Head{Org: k.org, Service: service, Region: home, Version: record.GetVersion(), Incarnation: incarnation}, true
 }

@@ -184,15 +184,15 @@ type Device struct {
 // device is a Device in the copy's index, which spans organizations.
 type device struct {
 	Device
-	index map[string]Device
+	index *devices
 }
 
 func (c *Copy) deviceOf(k factKey, m *gatewayv1.DeviceState) fact {
 	return device{Device{ID: k.id, Org: k.org, Site: k.site, Door: m.GetDoorId(), KeyHash: slices.Clone(m.GetPublicKeySha256())}, c.devices}
 }
 
-func (d device) add(*organization)    { d.index[d.ID] = d.Device }
-func (d device) remove(*organization) { delete(d.index, d.ID) }
+func (d device) add(*organization)    { d.index.add(d.Device) }
+func (d device) remove(*organization) { d.index.remove(d.Device) }
 
 // isDevice says whether a key is a device's.
 func (k factKey) isDevice() bool { return k.kind == "device" && strings.HasPrefix(k.id, "device_") }

@@ -37,6 +37,8 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 type item struct {
 	key    string
 	record *typev1.StateRecord
+	// incarnation is the bucket's that brought it; not written.
+	incarnation string
 }
 
 // store is the file copy: a log of records, the last one of a key counts. It is written anew when it has grown to twice
@@ -101,9 +103,9 @@ func (s *store) read(restore func(string, *typev1.StateRecord)) error {
 }
 
 // add queues a record; it never blocks.
-func (s *store) add(key string, record *typev1.StateRecord) {
+func (s *store) add(key string, record *typev1.StateRecord, incarnation string) {
 	s.mu.Lock()
-	s.queue = append(s.queue, item{key, record})
+	s.queue = append(s.queue, item{key, record, incarnation})
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -133,7 +135,7 @@ func (s *store) run(ctx context.Context, all func(func(string, *typev1.StateReco
 			if !pause(ctx, retryPause) {
 				return nil
 			}
-			s.add(asOfKey, &typev1.StateRecord{}) // so that there is a next write; the whole brings the true value
+			s.add(asOfKey, &typev1.StateRecord{}, "") // so that there is a next write; the whole brings the true value
 			continue
 		}
 		if len(untold) > 0 {
@@ -154,7 +156,7 @@ func (s *store) run(ctx context.Context, all func(func(string, *typev1.StateReco
 func headsIn(items []item) []Head {
 	var heads []Head
 	for _, it := range items {
-		if h, ok := headOf(it.key, it.record); ok {
+		if h, ok := headOf(it.key, it.record, it.incarnation); ok {
 			heads = append(heads, h)
 		}
 	}

@@ -46,19 +46,22 @@ func (s *Store) Fresh(ctx context.Context, id region.ID, asOf time.Time) error {
 	})
 }
 
-// Report notes which versions a gateway has applied. A version never goes back, in whatever order reports arrive.
+// Report notes which versions a gateway has applied, and from which life of its bucket. A version never goes back, in
+// whatever order reports arrive.
 func (s *Store) Report(ctx context.Context, id region.ID, heads []access.Head) error {
-	orgs, services, regions, versions := make([]string, len(heads)), make([]string, len(heads)), make([]string, len(heads)), make([]int64, len(heads))
+	n := len(heads)
+	orgs, services, regions, versions, incarnations := make([]string, n), make([]string, n), make([]string, n), make([]int64, n), make([]string, n)
 	for i, h := range heads {
-		orgs[i], services[i], regions[i], versions[i] = h.Org, h.Service, h.Region, h.Version
+		orgs[i], services[i], regions[i], versions[i], incarnations[i] = h.Org, h.Service, h.Region, h.Version, h.Incarnation
 	}
 	return s.cfg.DB.InTx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `INSERT INTO applied (region, gateway_id, org, service, source_region, version)
-			SELECT $1, $2, h.org, h.service, h.source_region, h.version
-			FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BIGINT[]) AS h (org, service, source_region, version)
+		_, err := tx.Exec(ctx, `INSERT INTO applied (region, gateway_id, org, service, source_region, version, incarnation)
+			SELECT $1, $2, h.org, h.service, h.source_region, h.version, h.incarnation
+			FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BIGINT[], $7::TEXT[]) AS h (org, service, source_region, version, incarnation)
 			ON CONFLICT (region, gateway_id, org, service, source_region)
-			DO UPDATE SET version = greatest(applied.version, excluded.version)`,
-			string(s.cfg.Own.Name), string(id), orgs, services, regions, versions)
+			DO UPDATE SET version = greatest(applied.version, excluded.version),
+				incarnation = CASE WHEN excluded.version >= applied.version AND excluded.incarnation <> '' THEN excluded.incarnation ELSE applied.incarnation END`,
+			string(s.cfg.Own.Name), string(id), orgs, services, regions, versions, incarnations)
 		return wrap("report applied versions", err)
 	})
 }

@@ -1,11 +1,13 @@
 package postgres_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +27,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/jackc/pgx/v5"
 )
 
 // suite is what the store must do on both engines.
@@ -166,13 +169,19 @@ func testAppliedVersionsNeverGoBack(t *testing.T, d *dbtest.Database) {
 	must(t, central.Register(t.Context(), a, time.Hour, time.Time{}))
 	must(t, west.Register(t.Context(), b, time.Hour, time.Time{}))
 	head := func(version int64) []access.Head {
-		return []access.Head{{Org: "org", Service: "permissions", Region: "eu-central", Version: version}}
+		return []access.Head{{Org: "org", Service: "permissions", Region: "eu-central", Version: version, Incarnation: fmt.Sprint("i", version)}}
 	}
 	token := &typev1.ConsistencyToken{Service: "permissions", Region: "eu-central", OrgId: "org", Version: 5}
 	for _, version := range []int64{3, 7, 4} {
 		must(t, central.Report(t.Context(), a, head(version)))
 	}
+	from := head(7)
+	from[0].Incarnation = "" // from the file: the bucket is not known
+	must(t, central.Report(t.Context(), a, from))
 	must(t, west.Report(t.Context(), b, head(4)))
+	if got := incarnation(t, d, a); got != "i7" {
+		t.Errorf("the version is of incarnation %q", got)
+	}
 	expect := func(want map[region.ID]bool) {
 		t.Helper()
 		all, err := west.Applied(t.Context(), token)
@@ -195,6 +204,14 @@ func testAppliedVersionsNeverGoBack(t *testing.T, d *dbtest.Database) {
 	expect(map[region.ID]bool{b: false})
 	must(t, central.Register(t.Context(), a, time.Hour, time.Time{}))
 	expect(map[region.ID]bool{a: false, b: false})
+}
+
+func incarnation(t *testing.T, d *dbtest.Database, gateway region.ID) (found string) {
+	t.Helper()
+	must(t, d.DB.Read(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT incarnation FROM applied WHERE region = 'eu-central' AND gateway_id = $1`, string(gateway)).Scan(&found)
+	}))
+	return found
 }
 
 func testANeighbourServesTheRegionsDevices(t *testing.T, d *dbtest.Database) {

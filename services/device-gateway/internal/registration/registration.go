@@ -70,7 +70,7 @@ type Registration struct {
 	told atomic.Int64
 
 	mu    sync.Mutex
-	dirty map[place]int64 // applied and not reported; guarded by mu
+	dirty map[place]access.Head // applied and not reported; guarded by mu
 	wake  chan struct{}
 }
 
@@ -102,7 +102,7 @@ func Identity(dir string, own region.Region, regions *region.Map) (region.ID, er
 
 // New makes the registration of a gateway id.
 func New(cfg Config, id region.ID) *Registration {
-	r := &Registration{cfg: cfg, id: id, dirty: map[place]int64{}, wake: make(chan struct{}, 1)}
+	r := &Registration{cfg: cfg, id: id, dirty: map[place]access.Head{}, wake: make(chan struct{}, 1)}
 	r.recall()
 	return r
 }
@@ -143,7 +143,9 @@ func (r *Registration) Applied(heads []access.Head) {
 	r.mu.Lock()
 	for _, h := range heads {
 		p := place{h.Org, h.Service, h.Region}
-		r.dirty[p] = max(r.dirty[p], h.Version)
+		if waiting, ok := r.dirty[p]; !ok || h.Version > waiting.Version || h.Version == waiting.Version && h.Incarnation != "" {
+			r.dirty[p] = h
+		}
 	}
 	r.mu.Unlock()
 	select {
@@ -208,8 +210,8 @@ func (r *Registration) take() []access.Head {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var heads []access.Head
-	for p, version := range r.dirty {
-		heads = append(heads, access.Head{Org: p.org, Service: p.service, Region: p.region, Version: version})
+	for p, h := range r.dirty {
+		heads = append(heads, h)
 		delete(r.dirty, p)
 		if len(heads) == maxReport {
 			break
