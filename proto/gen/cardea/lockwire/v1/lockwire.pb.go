@@ -149,7 +149,7 @@ const (
 	ErrorCode_ERROR_CODE_MALFORMED ErrorCode = 1
 	// The version byte is none that the receiver speaks. Closes.
 	ErrorCode_ERROR_CODE_UNSUPPORTED_VERSION ErrorCode = 2
-	// A type with bit 7 set that the receiver does not know. Closes.
+	// Type 0, or a type with bit 7 set that the receiver does not know. Closes.
 	ErrorCode_ERROR_CODE_UNKNOWN_TYPE ErrorCode = 3
 	// A message that the state does not allow, e.g. anything before Hello, or a second Hello. Closes.
 	ErrorCode_ERROR_CODE_UNEXPECTED ErrorCode = 4
@@ -161,7 +161,7 @@ const (
 	ErrorCode_ERROR_CODE_CLAIM_REFUSED ErrorCode = 7
 	// The certificate request is not a valid P-256 request. Closes.
 	ErrorCode_ERROR_CODE_BAD_CERTIFICATE_REQUEST ErrorCode = 8
-	// The sender sends more than it has credit for. Closes; retry_after_ms counts.
+	// The sender sends more than it has credit for, or too many frames. Closes; retry_after_ms counts.
 	ErrorCode_ERROR_CODE_OVER_LIMIT ErrorCode = 9
 	// The gateway cannot do it now; the connection stays. The lock decides from its bundle; retry_after_ms counts.
 	ErrorCode_ERROR_CODE_UNAVAILABLE ErrorCode = 10
@@ -654,7 +654,7 @@ type Error struct {
 	Code ErrorCode `protobuf:"varint,1,opt,name=code,proto3,enum=cardea.lockwire.v1.ErrorCode" json:"code,omitempty"`
 	// The request that it answers; 0: none, it is about the connection.
 	RequestId uint64 `protobuf:"varint,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// For people, ASCII, at most 200. Never has secrets.
+	// For people, at most 200, should be ASCII. Never has secrets.
 	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	// Do not come back earlier; 0: as the back-off says.
 	RetryAfterMs  uint32 `protobuf:"varint,4,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
@@ -723,15 +723,15 @@ func (x *Error) GetRetryAfterMs() uint32 {
 // Hello opens a session.
 type Hello struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The device's id, as in its certificate. At most 64.
+	// The device's id, as in its certificate. 1 to 64.
 	DeviceId string `protobuf:"bytes,1,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
 	// Firmware version. At most 64.
 	Firmware string `protobuf:"bytes,2,opt,name=firmware,proto3" json:"firmware,omitempty"`
 	// Model. At most 64.
 	Model string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
-	// What it can do, e.g. `command.unlock`; at most 64 names of at most 64.
+	// What it can do, e.g. `command.unlock`; at most 64 names of 1 to 64.
 	Capabilities []string `protobuf:"bytes,4,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
-	// How often it has booted; kept in flash, one more at each boot, never reused. From 1.
+	// How often it has booted; kept in flash, one more at each boot, never reused. 1 to 2^62.
 	BootEpoch uint64 `protobuf:"varint,5,opt,name=boot_epoch,json=bootEpoch,proto3" json:"boot_epoch,omitempty"`
 	// Its clock, milliseconds since 1970 UTC; 0 when UNSET.
 	LockTimeMs uint64 `protobuf:"varint,6,opt,name=lock_time_ms,json=lockTimeMs,proto3" json:"lock_time_ms,omitempty"`
@@ -739,11 +739,11 @@ type Hello struct {
 	ClockQuality ClockQuality `protobuf:"varint,7,opt,name=clock_quality,json=clockQuality,proto3,enum=cardea.lockwire.v1.ClockQuality" json:"clock_quality,omitempty"`
 	// The bundle that it holds; 0: none.
 	BundleVersion uint64 `protobuf:"varint,8,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
-	// The newest event in its ring, in this boot epoch; 0: none.
+	// The newest event in its ring, in this boot epoch; 0: none. For operators; not used today.
 	JournalHead uint64 `protobuf:"varint,9,opt,name=journal_head,json=journalHead,proto3" json:"journal_head,omitempty"`
-	// The protocol versions that it speaks, lowest first; at most 16.
+	// The protocol versions that it speaks, in any order; 1 to 16 of them.
 	Versions []uint32 `protobuf:"varint,10,rep,packed,name=versions,proto3" json:"versions,omitempty"`
-	// The session that it had before, if the gateway shall resume; at most 32. A gateway that does not know it starts a new one.
+	// The session that it had before; at most 32. Not used today: every session is a new one.
 	ResumeSession []byte `protobuf:"bytes,11,opt,name=resume_session,json=resumeSession,proto3" json:"resume_session,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -859,9 +859,9 @@ func (x *Hello) GetResumeSession() []byte {
 // Endpoint is where a gateway listens.
 type Endpoint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Host name or address. At most 255.
+	// Host name or address. 1 to 255.
 	Host string `protobuf:"bytes,1,opt,name=host,proto3" json:"host,omitempty"`
-	// TCP port.
+	// TCP port, 1 to 65,535.
 	Port          uint32 `protobuf:"varint,2,opt,name=port,proto3" json:"port,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -914,7 +914,7 @@ func (x *Endpoint) GetPort() uint32 {
 // Welcome answers Hello.
 type Welcome struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// This session. At most 32.
+	// This session. 1 to 32.
 	Session []byte `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
 	// The gateway's clock, milliseconds since 1970 UTC.
 	ServerTimeMs uint64 `protobuf:"varint,2,opt,name=server_time_ms,json=serverTimeMs,proto3" json:"server_time_ms,omitempty"`
@@ -1088,9 +1088,9 @@ func (x *Card) GetBits() []byte {
 // AccessRequest asks whether the door opens.
 type AccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// From 1, one more each time in a session.
+	// From 1, one more each time in a session; shared with EventBatch. The gateway checks that it rises.
 	RequestId uint64 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The sequence of the event with which the lock will report it, in this boot epoch. Reserved before it asks.
+	// The sequence of the event with which the lock will report it, in this boot epoch. Reserved before it asks. 1 to 2^62.
 	EventSequence uint64 `protobuf:"varint,2,opt,name=event_sequence,json=eventSequence,proto3" json:"event_sequence,omitempty"`
 	// What was presented.
 	Card *Card `protobuf:"bytes,3,opt,name=card,proto3" json:"card,omitempty"`
@@ -1212,7 +1212,7 @@ type AccessDecision struct {
 	Outcome Outcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cardea.lockwire.v1.Outcome" json:"outcome,omitempty"`
 	// Why: a number of cardea.permissions.v1.DecisionReason; the lock stores it, it need not know it.
 	Reason uint32 `protobuf:"varint,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	// Unlock for this long, 500 to 60,000; 0 when denied.
+	// Unlock for this long, 500 to 60,000 when granted; a lock takes no other. 0 when denied.
 	UnlockMs uint32 `protobuf:"varint,4,opt,name=unlock_ms,json=unlockMs,proto3" json:"unlock_ms,omitempty"`
 	// What the reader shows.
 	Feedback Feedback `protobuf:"varint,5,opt,name=feedback,proto3,enum=cardea.lockwire.v1.Feedback" json:"feedback,omitempty"`
@@ -1453,9 +1453,9 @@ type EventBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// From 1, one more each time in a session; shared with AccessRequest.
 	RequestId uint64 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	// The boot epoch in which the events happened; it may be an earlier one.
+	// The boot epoch in which the events happened; it may be an earlier one. 1 to 2^62.
 	BootEpoch uint64 `protobuf:"varint,2,opt,name=boot_epoch,json=bootEpoch,proto3" json:"boot_epoch,omitempty"`
-	// The first event's sequence; the others follow without gaps. From 1.
+	// The first event's sequence; the others follow without gaps. 1 to 2^62.
 	FirstSequence uint64 `protobuf:"varint,3,opt,name=first_sequence,json=firstSequence,proto3" json:"first_sequence,omitempty"`
 	// 1 to 256 events.
 	Events        []*Event `protobuf:"bytes,4,rep,name=events,proto3" json:"events,omitempty"`
@@ -1607,7 +1607,7 @@ func (x *EventAck) GetFromSequence() uint64 {
 // Command tells the lock to do something.
 type Command struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which. At most 64. A lock that has answered it before repeats its answer and does nothing.
+	// Which. 1 to 64. A lock that has answered it before repeats its answer and does nothing.
 	CommandId string `protobuf:"bytes,1,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
 	// Milliseconds since 1970 UTC. After this the lock answers EXPIRED and does nothing; one whose clock is UNSET counts
 	// from receipt, with not_after_ms - server_time_ms as what is left.
@@ -1758,11 +1758,11 @@ func (x *Unlock) GetUnlockMs() uint32 {
 // CommandResult answers Command.
 type CommandResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which.
+	// Which. 1 to 64. One that nobody waits for is ignored.
 	CommandId string `protobuf:"bytes,1,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
 	// What became of it.
 	Outcome CommandOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cardea.lockwire.v1.CommandOutcome" json:"outcome,omitempty"`
-	// For people, ASCII, at most 200.
+	// For people, at most 200, should be ASCII.
 	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1979,7 +1979,7 @@ func (x *GoAway) GetEndpoints() []*Endpoint {
 // treats the whole as a frame of the inner type.
 type Part struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Which message, from 1, one more each time in a direction of a session.
+	// Which message, from 1, one more each time in a direction of a session. The receiver checks that it rises.
 	MessageId uint64 `protobuf:"varint,1,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
 	// The inner frame's type byte.
 	Type uint32 `protobuf:"varint,2,opt,name=type,proto3" json:"type,omitempty"`
@@ -1987,7 +1987,7 @@ type Part struct {
 	Part uint32 `protobuf:"varint,3,opt,name=part,proto3" json:"part,omitempty"`
 	// How many there are, 1 to 256.
 	Parts uint32 `protobuf:"varint,4,opt,name=parts,proto3" json:"parts,omitempty"`
-	// The piece. At most 65,000.
+	// The piece. 1 to 65,000.
 	Body []byte `protobuf:"bytes,5,opt,name=body,proto3" json:"body,omitempty"`
 	// SHA-256 of the whole body; in every part.
 	Sha256        []byte `protobuf:"bytes,6,opt,name=sha256,proto3" json:"sha256,omitempty"`
@@ -2070,9 +2070,9 @@ func (x *Part) GetSha256() []byte {
 // EnrollRequest exchanges a claim code for a certificate.
 type EnrollRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The secret part of the claim code, before the dot. At most 128.
+	// The secret part of the claim code, before the dot. 1 to 128.
 	ClaimSecret string `protobuf:"bytes,1,opt,name=claim_secret,json=claimSecret,proto3" json:"claim_secret,omitempty"`
-	// PKCS #10, DER, P-256 key made in the lock; its subject is ignored. At most 4,096.
+	// PKCS #10, DER, P-256 key made in the lock; signed with ECDSA and SHA-256; its subject is ignored. 1 to 4,096.
 	CertificateRequest []byte `protobuf:"bytes,2,opt,name=certificate_request,json=certificateRequest,proto3" json:"certificate_request,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
