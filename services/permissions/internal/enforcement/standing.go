@@ -36,21 +36,23 @@ const (
 func (w *Waiter) crossings(ctx context.Context, commit grants.Token, end time.Time) ([]region.Name, error) {
 	asking, cancel := context.WithDeadline(ctx, askUntil(ctx, end))
 	defer cancel()
-	book := w.Others
 	if commit.Service == ownService {
-		book = w.Own
-	}
-	standing, err := book.Standing(asking, commit)
-	for ; err != nil; standing, err = book.Standing(asking, commit) {
-		if commit.Service == ownService {
+		standing, err := w.Own.Standing(ctx, commit)
+		if err != nil {
 			return nil, err
+		}
+		return w.waitAll(asking, w.Own, commit, standing.Crossings, end), nil
+	}
+	for {
+		standing, err := w.Others.Standing(asking, commit)
+		if err == nil {
+			return w.waitAll(asking, w.Others, commit, standing.Crossings, end), nil
 		}
 		if !pause(asking, end, poll) {
 			w.Logger.WarnContext(ctx, "nobody could say whom a commit has called", "service", commit.Service, "region", commit.Region, "error", err.Error())
 			return []region.Name{commit.Region}, nil
 		}
 	}
-	return w.waitAll(asking, book, commit, standing.Crossings, end), nil
 }
 
 // waitAll waits for all crossings at once and returns the targets of those that are pending.
