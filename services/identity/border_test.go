@@ -5,10 +5,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
 	"github.com/cardea-mesh/cardea/services/identity/identitytest"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
 	"github.com/cardea-mesh/cardea/services/policy/credential"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
@@ -218,4 +220,67 @@ func TestAnEventWithoutEffectHoldsBackNothing(t *testing.T) {
 			t.Errorf("another organization's grant brought %s", key)
 		}
 	}
+}
+
+func TestACrossingIsKnownUntilItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	mesh, eu, us := jurisdictions(t)
+	gateway := watch(t, us)
+	acme := eu.Organization(t, "acme")
+	ada := eu.Person(t, acme, identitytest.Ada)
+	card := eu.Card(t, acme, ada, identitytest.Card(1))
+	standing := func(caller, in region.Name, version int64) *identityv1.GetStandingResponse {
+		t.Helper()
+		out, err := peer(t, mesh, caller, in).GetStanding(t.Context(), &identityv1.GetStandingRequest{OrgId: string(acme.ID), Region: string(in), Version: version})
+		if err != nil {
+			t.Fatal(describe(err))
+		}
+		return out
+	}
+	if got := standing("eu-central", "eu-central", card.Token.GetVersion()); got.GetToken().GetVersion() != card.Token.GetVersion() || len(got.GetCrossings()) != 0 {
+		t.Fatalf("before anybody follows: %v", got)
+	}
+	permissionsSays(t, eu, acme.ID, ada, 1, "person_followed", &permissionsv1.PersonFollowed{PersonId: string(ada), FollowerRegion: "us-east"})
+	gateway.record(t, outbox.OrgKey(acme.ID, "credential", card.ID), present)
+
+	us.Stop() // cut off
+	revoked := eu.Revoke(t, acme, card.ID)
+	crossing := func() *typev1.Crossing {
+		t.Helper()
+		got := standing("eu-central", "eu-central", revoked.GetVersion()).GetCrossings()
+		if len(got) != 1 || got[0].GetRegion() != "us-east" || got[0].GetVersion() != revoked.GetVersion() {
+			t.Fatalf("crossings %v", got)
+		}
+		return got[0]
+	}
+	if got := crossing(); got.GetSent() || got.GetConfirmed() {
+		t.Fatalf("while the US is cut off: %v", got)
+	}
+	us = identitytest.Start(t, mesh, "us-east", identitytest.Database(us.Database), identitytest.Broker(us.Broker))
+	eventually(t, "the call is taken", func() bool { return crossing().GetSent() })
+	// Asked from the EU, the US's head is at least the receipt, which removes the card.
+	if head := standing("eu-central", "us-east", 0); head.GetToken().GetVersion() < 2 || len(head.GetCrossings()) != 0 {
+		t.Fatalf("the US is at %v", head)
+	}
+	gateway.record(t, outbox.OrgKey(acme.ID, "credential", card.ID), removed)
+
+	confirm := func(caller region.Name) error {
+		_, err := peer(t, mesh, caller, "eu-central").ConfirmCrossing(t.Context(), &identityv1.ConfirmCrossingRequest{
+			OrgId: string(acme.ID), Region: "eu-central", FollowerRegion: "us-east", Version: revoked.GetVersion(),
+		})
+		return err
+	}
+	wantReason(t, "the US confirms for itself", confirm("us-east"), faultv1.Reason_REASON_MISSING_PERMISSION)
+	if crossing().GetConfirmed() {
+		t.Fatal("confirmed by the US")
+	}
+	if err := confirm("eu-west"); err != nil || !crossing().GetConfirmed() {
+		t.Fatalf("confirmed by a neighbour: %v, %v", crossing(), describe(err))
+	}
+}
+
+// peer calls identity of a region as permissions of another.
+func peer(t *testing.T, mesh *rpctest.Mesh, caller, in region.Name) identityv1connect.IdentityServiceClient {
+	d := mesh.Dialer(t, "permissions", caller)
+	return identityv1connect.NewIdentityServiceClient(d.HTTPClient("identity"), d.URL("identity", in), d.Options()...)
 }

@@ -60,6 +60,7 @@ func callers() map[string][]string {
 		"mesh.authenticate": {Service, "permissions", "device-gateway", "audit"},
 		"mesh.follow":       {Service},
 		"mesh.receive":      {Service},
+		"mesh.standing":     {"permissions"},
 	}
 }
 

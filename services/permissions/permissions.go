@@ -145,10 +145,12 @@ func New(p Parts) (*Instance, error) {
 	store := postgres.New(postgres.Config{
 		DB: p.DB, Outbox: ob, Keeper: keeper, Regions: p.Regions, Record: events.Record,
 	})
+	mesh := enforcement.Client{Dialer: p.Dialer}
 	handler := &permissionsrpc.Handler{
 		Store:    store,
 		Commands: grants.Commands{Regions: p.Regions},
-		Waiter:   &enforcement.Waiter{Gateways: enforcement.Client{Dialer: p.Dialer}, Calls: store, Logger: p.Telemetry.Logger},
+		Waiter:   &enforcement.Waiter{Gateways: mesh, Own: store, Others: mesh, Logger: p.Telemetry.Logger},
+		Standing: store,
 		Now:      p.Now,
 	}
 	return &Instance{Relay: relay, parts: p, keeper: keeper, handler: handler}, nil
@@ -164,7 +166,7 @@ func (i *Instance) Server(cfg rpc.ServerConfig) rpc.ServerConfig {
 	cfg.Service, cfg.Region, cfg.Regions = Service, i.parts.Region, i.parts.Regions
 	cfg.Telemetry, cfg.Dialer, cfg.Ready = i.parts.Telemetry, i.parts.Dialer, i.parts.DB.Ping
 	cfg.Errors = permissionsrpc.Errors()
-	cfg.MeshCallers = map[string][]string{"mesh.follow": {Service}, "mesh.receive": {Service}}
+	cfg.MeshCallers = map[string][]string{"mesh.follow": {Service}, "mesh.receive": {Service}, "mesh.standing": {Service}}
 	return cfg
 }
 

@@ -50,6 +50,7 @@ func (c *Commit) Flush(ctx context.Context) (*typev1.ConsistencyToken, error) {
 		batch.Queue(insertOutbox, c.Region, row.Target, c.Org, c.Version, i+1, row.What, row.Name, row.Body, row.FactVersion, row.Removed,
 			c.context.traceparent)
 	}
+	c.writeTargets(&batch)
 	if err := c.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, fmt.Errorf("outbox: write the commit: %w", err)
 	}

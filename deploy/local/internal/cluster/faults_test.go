@@ -282,35 +282,48 @@ func gatewayKilled(n *tenant) {
 }
 
 func usKilled(n *tenant) {
+	guest := n.newPerson("A guest of both sides", "")
+	n.addMember(guest)
+	n.swipeUntil(n.usLock, guest, true)
 	for _, program := range []string{"identity", "permissions", "audit"} {
 		n.kill(program, usEast)
 	}
 	n.mustOpen(n.usLock, n.person)
-	n.gapOfIdentity()
-	token := n.removeMember(n.person)
-	wait := n.enforced(euCentral, token, 2*time.Second)
-	if wait.Enforced || len(wait.PendingRegions) != 1 || wait.PendingRegions[0] != string(usEast) || len(wait.PendingGateways) > 0 {
-		n.t.Fatalf("want us-east pending and no gateway, got %v", wait)
-	}
+	removed, revoked := n.removeMember(n.person), n.revokeCard(guest)
+	n.mustBePendingIn(usEast, removed, 300*time.Millisecond)
+	n.mustBePendingIn(usEast, revoked, 300*time.Millisecond)
 	n.mustOpen(n.usLock, n.person) // so it said
+	n.mustOpen(n.usLock, guest)
 	for _, program := range []string{"identity", "permissions", "audit"} {
 		n.restart(program, usEast)
 	}
-	n.mustBeEnforced(token)
-	n.swipeUntil(n.usLock, n.leaver, false)
-	n.swipeUntil(n.usLock, n.person, false)
+	n.mustBeEnforced(removed)
+	n.mustStayShut(n.usLock, n.person)
+	n.mustBeEnforced(revoked)
+	n.mustStayShut(n.usLock, guest)
 	n.addMember(n.person)
 	n.swipeUntil(n.usLock, n.person, true)
 }
 
-// usBrokerKilled takes the way from us-east's services to its gateway.
+// mustBePendingIn gives a commit some time: it is not enforced, only because of a region across the border.
+func (n *tenant) mustBePendingIn(at region.Name, token *typev1.ConsistencyToken, within time.Duration) {
+	n.t.Helper()
+	wait := n.enforced(euCentral, token, within)
+	if wait.Enforced || len(wait.PendingRegions) != 1 || wait.PendingRegions[0] != string(at) || len(wait.PendingGateways) > 0 {
+		n.t.Fatalf("want %s pending and no gateway, got %v", at, wait)
+	}
+}
+
+// usBrokerKilled takes the way from us-east's services to its gateway: what the person may not open any more is not enforced
+// before that gateway knows.
 func usBrokerKilled(n *tenant) {
 	n.kill(cluster.Broker, usEast)
 	token := n.removeMember(n.person)
-	n.gapAbroad(token, n.person)
+	n.mustBePendingIn(usEast, token, 2*time.Second)
+	n.mustOpen(n.usLock, n.person) // so it said
 	n.restart(cluster.Broker, usEast)
 	n.mustBeEnforced(token)
-	n.swipeUntil(n.usLock, n.person, false)
+	n.mustStayShut(n.usLock, n.person)
 	n.addMember(n.person)
 	n.swipeUntil(n.usLock, n.person, true)
 }

@@ -186,6 +186,7 @@ func (n *tenant) newPerson(name, email string) person {
 		Card: &identityv1.CardNumber{Format: "uid", BitLength: uint32(8 * len(p.card)), Bits: p.card},
 	})
 	must(n.t, err)
+	p.credential = issued.Credential.Id
 	n.mustBeEnforced(issued.Token)
 	p.credential = issued.Credential.Id
 	n.people = append(n.people, p)
@@ -204,6 +205,14 @@ func (n *tenant) removeMember(p person) *typev1.ConsistencyToken {
 	removed, err := n.permissions(euCentral).RemoveMember(n.t.Context(), &permissionsv1.RemoveMemberRequest{OrgId: n.org, GroupId: n.staff, MemberId: p.id})
 	must(n.t, err)
 	return removed.Token
+}
+
+// revokeCard ends a person's card.
+func (n *tenant) revokeCard(p person) *typev1.ConsistencyToken {
+	n.t.Helper()
+	revoked, err := n.identity(euCentral).RevokeCredential(n.t.Context(), &identityv1.RevokeCredentialRequest{OrgId: n.org, CredentialId: p.credential})
+	must(n.t, err)
+	return revoked.Token
 }
 
 // grant asks the service of a region for a grant.
@@ -261,6 +270,14 @@ func (n *tenant) mustOpen(l *lock, p person) {
 	n.t.Helper()
 	if got := n.swipe(l, p); !got.Granted {
 		n.t.Fatalf("the door stays shut: %+v (the lock's last error: %v)", got, l.LastError())
+	}
+}
+
+// mustStayShut swipes after an answer that said enforced.
+func (n *tenant) mustStayShut(l *lock, p person) {
+	n.t.Helper()
+	if got := n.swipe(l, p); got.Granted {
+		n.t.Fatalf("the door opens after the revocation was answered as enforced: %+v", got)
 	}
 }
 

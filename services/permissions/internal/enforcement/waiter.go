@@ -3,6 +3,7 @@ package enforcement
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
@@ -23,30 +24,28 @@ type Gateway struct {
 	Applied bool  // the commit, or it may not decide from its copy any more
 }
 
-// Calls knows what has not reached other jurisdictions yet.
-type Calls interface {
-	// PendingRegions returns the regions to which calls of this commit, or of the organization's commits before it in
-	// the same region, are still to be made.
-	PendingRegions(ctx context.Context, commit grants.Token) ([]region.Name, error)
-}
+// ownService is whose commits are in our own database.
+const ownService = "permissions"
 
 // Report is the answer.
 type Report struct {
 	// Enforced is true only when nothing is pending and everybody could be asked.
 	Enforced         bool
-	Applied, Pending []Gateway
-	PendingRegions   []region.Name
+	Applied, Pending []Gateway // of the commit's jurisdiction
+	// PendingRegions were called and are not known to have it in force; the commit's own when it is not known who was called.
+	PendingRegions []region.Name
 }
 
-// Waiter waits for enforcement.
+// Waiter waits for enforcement. All fields are required.
 type Waiter struct {
 	Gateways Gateways
-	Calls    Calls
+	Own      Standings // permissions' own, in the regions of this jurisdiction
+	Others   Standings // of other services, and of permissions across borders
 	Logger   *slog.Logger
 }
 
 const (
-	// poll is how often the outbox is asked, and how soon a gateway service that did not answer is asked again.
+	// poll is how often the outbox is asked, and how soon a service that did not answer is asked again.
 	poll = 50 * time.Millisecond
 	// spare is left of the caller's own deadline, so that there is an answer rather than none.
 	spare = 200 * time.Millisecond
@@ -59,18 +58,23 @@ func (w *Waiter) Wait(ctx context.Context, commit grants.Token, timeout time.Dur
 		timeout = max(0, min(timeout, time.Until(deadline)-spare))
 	}
 	end := time.Now().Add(timeout)
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var pending []region.Name
+	var err error
+	var elsewhere sync.WaitGroup
+	elsewhere.Go(func() {
+		if pending, err = w.crossings(ctx, commit, end); err != nil {
+			cancel()
+		}
+	})
 	report, asked := w.gateways(ctx, commit, end)
-	for {
-		regions, err := w.Calls.PendingRegions(ctx, commit)
-		if err != nil {
-			return Report{}, err
-		}
-		report.PendingRegions = regions
-		if len(regions) == 0 || !pause(ctx, end) {
-			break
-		}
+	elsewhere.Wait()
+	if err != nil {
+		return Report{}, err
 	}
-	report.Enforced = asked && len(report.Pending) == 0 && len(report.PendingRegions) == 0
+	report.PendingRegions = pending
+	report.Enforced = asked && len(report.Pending) == 0 && len(pending) == 0
 	return report, nil
 }
 
@@ -88,20 +92,20 @@ func (w *Waiter) gateways(ctx context.Context, commit grants.Token, end time.Tim
 			}
 			return report, true
 		}
-		if !pause(ctx, end) {
+		if !pause(ctx, end, poll) {
 			w.Logger.WarnContext(ctx, "no gateway service could be asked what is enforced", "error", err.Error())
 			return report, false
 		}
 	}
 }
 
-// pause waits a little; false when the time is up.
-func pause(ctx context.Context, end time.Time) bool {
+// pause waits for a moment; false when the time is up.
+func pause(ctx context.Context, end time.Time, moment time.Duration) bool {
 	left := time.Until(end)
 	if left <= 0 || ctx.Err() != nil {
 		return false
 	}
-	t := time.NewTimer(min(poll, left))
+	t := time.NewTimer(min(moment, left))
 	defer t.Stop()
 	select {
 	case <-t.C:

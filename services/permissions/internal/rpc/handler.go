@@ -27,6 +27,7 @@ type Handler struct {
 	Store    Store
 	Commands grants.Commands
 	Waiter   *enforcement.Waiter
+	Standing enforcement.Standings // of permissions, in the regions of this jurisdiction
 	Now      func() time.Time
 }
 

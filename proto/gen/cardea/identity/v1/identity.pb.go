@@ -2169,11 +2169,240 @@ func (x *ReceiveResponse) GetToken() *v1.ConsistencyToken {
 	return nil
 }
 
+// GetStandingRequest names an organization and a region.
+type GetStandingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The region whose rows count.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// Tell whom commits up to this version have called; 0: nobody.
+	Version       int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStandingRequest) Reset() {
+	*x = GetStandingRequest{}
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStandingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStandingRequest) ProtoMessage() {}
+
+func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
+func (*GetStandingRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_identity_v1_identity_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *GetStandingRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *GetStandingRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *GetStandingRequest) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// GetStandingResponse is how far the service is.
+type GetStandingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization's last commit in this service and region; version 0: none.
+	Token *v1.ConsistencyToken `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// The regions that commits up to the version may have called.
+	Crossings     []*v1.Crossing `protobuf:"bytes,2,rep,name=crossings,proto3" json:"crossings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStandingResponse) Reset() {
+	*x = GetStandingResponse{}
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStandingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStandingResponse) ProtoMessage() {}
+
+func (x *GetStandingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStandingResponse.ProtoReflect.Descriptor instead.
+func (*GetStandingResponse) Descriptor() ([]byte, []int) {
+	return file_cardea_identity_v1_identity_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *GetStandingResponse) GetToken() *v1.ConsistencyToken {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *GetStandingResponse) GetCrossings() []*v1.Crossing {
+	if x != nil {
+		return x.Crossings
+	}
+	return nil
+}
+
+// ConfirmCrossingRequest says how far another region is.
+type ConfirmCrossingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The region whose commits called.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// The region that was called.
+	FollowerRegion string `protobuf:"bytes,3,opt,name=follower_region,json=followerRegion,proto3" json:"follower_region,omitempty"`
+	// The crossing's version, as GetStanding told it before the other side was asked.
+	Version       int64 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmCrossingRequest) Reset() {
+	*x = ConfirmCrossingRequest{}
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmCrossingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmCrossingRequest) ProtoMessage() {}
+
+func (x *ConfirmCrossingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmCrossingRequest.ProtoReflect.Descriptor instead.
+func (*ConfirmCrossingRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_identity_v1_identity_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ConfirmCrossingRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *ConfirmCrossingRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *ConfirmCrossingRequest) GetFollowerRegion() string {
+	if x != nil {
+		return x.FollowerRegion
+	}
+	return ""
+}
+
+func (x *ConfirmCrossingRequest) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// ConfirmCrossingResponse says it is recorded.
+type ConfirmCrossingResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ConfirmCrossingResponse) Reset() {
+	*x = ConfirmCrossingResponse{}
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ConfirmCrossingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ConfirmCrossingResponse) ProtoMessage() {}
+
+func (x *ConfirmCrossingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_identity_v1_identity_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ConfirmCrossingResponse.ProtoReflect.Descriptor instead.
+func (*ConfirmCrossingResponse) Descriptor() ([]byte, []int) {
+	return file_cardea_identity_v1_identity_proto_rawDescGZIP(), []int{34}
+}
+
 var File_cardea_identity_v1_identity_proto protoreflect.FileDescriptor
 
 const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\n" +
-	"!cardea/identity/v1/identity.proto\x12\x12cardea.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n" +
+	"!cardea/identity/v1/identity.proto\x12\x12cardea.identity.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcardea/type/v1/crossing.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"m\n" +
 	"\fOrganization\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04slug\x18\x02 \x01(\tR\x04slug\x129\n" +
@@ -2310,7 +2539,20 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\twithdrawn\x18\b \x01(\bR\twithdrawn\x12@\n" +
 	"\x06source\x18\t \x01(\v2 .cardea.type.v1.ConsistencyTokenB\x06\xbaH\x03\xc8\x01\x01R\x06source\"I\n" +
 	"\x0fReceiveResponse\x126\n" +
-	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token*a\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x84\x01\n" +
+	"\x12GetStandingRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
+	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12!\n" +
+	"\aversion\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\aversion\"\x85\x01\n" +
+	"\x13GetStandingResponse\x126\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\x126\n" +
+	"\tcrossings\x18\x02 \x03(\v2\x18.cardea.type.v1.CrossingR\tcrossings\"\xbc\x01\n" +
+	"\x16ConfirmCrossingRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
+	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x122\n" +
+	"\x0ffollower_region\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 R\x0efollowerRegion\x12!\n" +
+	"\aversion\x18\x04 \x01(\x03B\a\xbaH\x04\"\x02(\x01R\aversion\"\x19\n" +
+	"\x17ConfirmCrossingResponse*a\n" +
 	"\fPersonStatus\x12\x1d\n" +
 	"\x19PERSON_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PERSON_STATUS_ACTIVE\x10\x01\x12\x18\n" +
@@ -2329,7 +2571,7 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\x11ROLE_SITE_MANAGER\x10\x02\x12\x12\n" +
 	"\x0eROLE_INSTALLER\x10\x03\x12\x10\n" +
 	"\fROLE_AUDITOR\x10\x04\x12\x0f\n" +
-	"\vROLE_VIEWER\x10\x052\x98\x0e\n" +
+	"\vROLE_VIEWER\x10\x052\x99\x10\n" +
 	"\x0fIdentityService\x12\x91\x01\n" +
 	"\x12CreateOrganization\x12-.cardea.identity.v1.CreateOrganizationRequest\x1a..cardea.identity.v1.CreateOrganizationResponse\"\x1c\xaa\xd4\x18\x14organizations.create\xb0\xd4\x18\x02\x12~\n" +
 	"\x0fGetOrganization\x12*.cardea.identity.v1.GetOrganizationRequest\x1a .cardea.identity.v1.Organization\"\x1d\xaa\xd4\x18\x12organizations.read\xb0\xd4\x18\x01\x90\x02\x02\x12w\n" +
@@ -2344,7 +2586,9 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\x0fAuthenticateKey\x12*.cardea.identity.v1.AuthenticateKeyRequest\x1a+.cardea.identity.v1.AuthenticateKeyResponse\"\x1c\xaa\xd4\x18\x11mesh.authenticate\xb0\xd4\x18\x01\x90\x02\x02\x12\x7f\n" +
 	"\x12FollowOrganization\x12-.cardea.identity.v1.FollowOrganizationRequest\x1a\".cardea.identity.v1.FollowResponse\"\x16\xaa\xd4\x18\vmesh.follow\xb0\xd4\x18\x01\x90\x02\x02\x12\x83\x01\n" +
 	"\x13ReceiveOrganization\x12..cardea.identity.v1.ReceiveOrganizationRequest\x1a#.cardea.identity.v1.ReceiveResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02\x12\x7f\n" +
-	"\x11ReceiveCredential\x12,.cardea.identity.v1.ReceiveCredentialRequest\x1a#.cardea.identity.v1.ReceiveResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02B\xd8\x01\n" +
+	"\x11ReceiveCredential\x12,.cardea.identity.v1.ReceiveCredentialRequest\x1a#.cardea.identity.v1.ReceiveResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02\x12x\n" +
+	"\vGetStanding\x12&.cardea.identity.v1.GetStandingRequest\x1a'.cardea.identity.v1.GetStandingResponse\"\x18\xaa\xd4\x18\rmesh.standing\xb0\xd4\x18\x01\x90\x02\x02\x12\x84\x01\n" +
+	"\x0fConfirmCrossing\x12*.cardea.identity.v1.ConfirmCrossingRequest\x1a+.cardea.identity.v1.ConfirmCrossingResponse\"\x18\xaa\xd4\x18\rmesh.standing\xb0\xd4\x18\x01\x90\x02\x02B\xd8\x01\n" +
 	"\x16com.cardea.identity.v1B\rIdentityProtoP\x01ZEgithub.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1;identityv1\xa2\x02\x03CIX\xaa\x02\x12Cardea.Identity.V1\xca\x02\x12Cardea\\Identity\\V1\xe2\x02\x1eCardea\\Identity\\V1\\GPBMetadata\xea\x02\x14Cardea::Identity::V1b\x06proto3"
 
 var (
@@ -2360,7 +2604,7 @@ func file_cardea_identity_v1_identity_proto_rawDescGZIP() []byte {
 }
 
 var file_cardea_identity_v1_identity_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_cardea_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_cardea_identity_v1_identity_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_cardea_identity_v1_identity_proto_goTypes = []any{
 	(PersonStatus)(0),                  // 0: cardea.identity.v1.PersonStatus
 	(CredentialKind)(0),                // 1: cardea.identity.v1.CredentialKind
@@ -2397,73 +2641,84 @@ var file_cardea_identity_v1_identity_proto_goTypes = []any{
 	(*CredentialDigest)(nil),           // 32: cardea.identity.v1.CredentialDigest
 	(*ReceiveCredentialRequest)(nil),   // 33: cardea.identity.v1.ReceiveCredentialRequest
 	(*ReceiveResponse)(nil),            // 34: cardea.identity.v1.ReceiveResponse
-	(*timestamppb.Timestamp)(nil),      // 35: google.protobuf.Timestamp
-	(*v1.ConsistencyToken)(nil),        // 36: cardea.type.v1.ConsistencyToken
+	(*GetStandingRequest)(nil),         // 35: cardea.identity.v1.GetStandingRequest
+	(*GetStandingResponse)(nil),        // 36: cardea.identity.v1.GetStandingResponse
+	(*ConfirmCrossingRequest)(nil),     // 37: cardea.identity.v1.ConfirmCrossingRequest
+	(*ConfirmCrossingResponse)(nil),    // 38: cardea.identity.v1.ConfirmCrossingResponse
+	(*timestamppb.Timestamp)(nil),      // 39: google.protobuf.Timestamp
+	(*v1.ConsistencyToken)(nil),        // 40: cardea.type.v1.ConsistencyToken
+	(*v1.Crossing)(nil),                // 41: cardea.type.v1.Crossing
 }
 var file_cardea_identity_v1_identity_proto_depIdxs = []int32{
-	35, // 0: cardea.identity.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
+	39, // 0: cardea.identity.v1.Organization.created_at:type_name -> google.protobuf.Timestamp
 	4,  // 1: cardea.identity.v1.CreateOrganizationResponse.organization:type_name -> cardea.identity.v1.Organization
-	36, // 2: cardea.identity.v1.CreateOrganizationResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 2: cardea.identity.v1.CreateOrganizationResponse.token:type_name -> cardea.type.v1.ConsistencyToken
 	8,  // 3: cardea.identity.v1.Person.fields:type_name -> cardea.identity.v1.PersonalFields
 	0,  // 4: cardea.identity.v1.Person.status:type_name -> cardea.identity.v1.PersonStatus
-	35, // 5: cardea.identity.v1.Person.created_at:type_name -> google.protobuf.Timestamp
+	39, // 5: cardea.identity.v1.Person.created_at:type_name -> google.protobuf.Timestamp
 	8,  // 6: cardea.identity.v1.CreatePersonRequest.fields:type_name -> cardea.identity.v1.PersonalFields
-	36, // 7: cardea.identity.v1.CreatePersonResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	36, // 8: cardea.identity.v1.ErasePersonResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 7: cardea.identity.v1.CreatePersonResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 8: cardea.identity.v1.ErasePersonResponse.token:type_name -> cardea.type.v1.ConsistencyToken
 	1,  // 9: cardea.identity.v1.Credential.kind:type_name -> cardea.identity.v1.CredentialKind
 	2,  // 10: cardea.identity.v1.Credential.status:type_name -> cardea.identity.v1.CredentialStatus
-	35, // 11: cardea.identity.v1.Credential.issued_at:type_name -> google.protobuf.Timestamp
-	35, // 12: cardea.identity.v1.Credential.revoked_at:type_name -> google.protobuf.Timestamp
+	39, // 11: cardea.identity.v1.Credential.issued_at:type_name -> google.protobuf.Timestamp
+	39, // 12: cardea.identity.v1.Credential.revoked_at:type_name -> google.protobuf.Timestamp
 	15, // 13: cardea.identity.v1.IssueCredentialRequest.card:type_name -> cardea.identity.v1.CardNumber
 	16, // 14: cardea.identity.v1.IssueCredentialResponse.credential:type_name -> cardea.identity.v1.Credential
-	36, // 15: cardea.identity.v1.IssueCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	36, // 16: cardea.identity.v1.RevokeCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 15: cardea.identity.v1.IssueCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 16: cardea.identity.v1.RevokeCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
 	3,  // 17: cardea.identity.v1.CreateAPIKeyRequest.role:type_name -> cardea.identity.v1.Role
-	35, // 18: cardea.identity.v1.CreateAPIKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
-	36, // 19: cardea.identity.v1.CreateAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	36, // 20: cardea.identity.v1.RevokeAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	35, // 21: cardea.identity.v1.AuthenticateKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
-	36, // 22: cardea.identity.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39, // 18: cardea.identity.v1.CreateAPIKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 19: cardea.identity.v1.CreateAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 20: cardea.identity.v1.RevokeAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39, // 21: cardea.identity.v1.AuthenticateKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 22: cardea.identity.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
 	30, // 23: cardea.identity.v1.ReceiveOrganizationRequest.keys:type_name -> cardea.identity.v1.DigestKey
-	36, // 24: cardea.identity.v1.ReceiveOrganizationRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 24: cardea.identity.v1.ReceiveOrganizationRequest.source:type_name -> cardea.type.v1.ConsistencyToken
 	1,  // 25: cardea.identity.v1.ReceiveCredentialRequest.kind:type_name -> cardea.identity.v1.CredentialKind
 	2,  // 26: cardea.identity.v1.ReceiveCredentialRequest.status:type_name -> cardea.identity.v1.CredentialStatus
 	32, // 27: cardea.identity.v1.ReceiveCredentialRequest.digests:type_name -> cardea.identity.v1.CredentialDigest
-	36, // 28: cardea.identity.v1.ReceiveCredentialRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	36, // 29: cardea.identity.v1.ReceiveResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	5,  // 30: cardea.identity.v1.IdentityService.CreateOrganization:input_type -> cardea.identity.v1.CreateOrganizationRequest
-	7,  // 31: cardea.identity.v1.IdentityService.GetOrganization:input_type -> cardea.identity.v1.GetOrganizationRequest
-	10, // 32: cardea.identity.v1.IdentityService.CreatePerson:input_type -> cardea.identity.v1.CreatePersonRequest
-	12, // 33: cardea.identity.v1.IdentityService.GetPerson:input_type -> cardea.identity.v1.GetPersonRequest
-	13, // 34: cardea.identity.v1.IdentityService.ErasePerson:input_type -> cardea.identity.v1.ErasePersonRequest
-	17, // 35: cardea.identity.v1.IdentityService.IssueCredential:input_type -> cardea.identity.v1.IssueCredentialRequest
-	19, // 36: cardea.identity.v1.IdentityService.RevokeCredential:input_type -> cardea.identity.v1.RevokeCredentialRequest
-	21, // 37: cardea.identity.v1.IdentityService.GetCredential:input_type -> cardea.identity.v1.GetCredentialRequest
-	22, // 38: cardea.identity.v1.IdentityService.CreateAPIKey:input_type -> cardea.identity.v1.CreateAPIKeyRequest
-	24, // 39: cardea.identity.v1.IdentityService.RevokeAPIKey:input_type -> cardea.identity.v1.RevokeAPIKeyRequest
-	26, // 40: cardea.identity.v1.IdentityService.AuthenticateKey:input_type -> cardea.identity.v1.AuthenticateKeyRequest
-	28, // 41: cardea.identity.v1.IdentityService.FollowOrganization:input_type -> cardea.identity.v1.FollowOrganizationRequest
-	31, // 42: cardea.identity.v1.IdentityService.ReceiveOrganization:input_type -> cardea.identity.v1.ReceiveOrganizationRequest
-	33, // 43: cardea.identity.v1.IdentityService.ReceiveCredential:input_type -> cardea.identity.v1.ReceiveCredentialRequest
-	6,  // 44: cardea.identity.v1.IdentityService.CreateOrganization:output_type -> cardea.identity.v1.CreateOrganizationResponse
-	4,  // 45: cardea.identity.v1.IdentityService.GetOrganization:output_type -> cardea.identity.v1.Organization
-	11, // 46: cardea.identity.v1.IdentityService.CreatePerson:output_type -> cardea.identity.v1.CreatePersonResponse
-	9,  // 47: cardea.identity.v1.IdentityService.GetPerson:output_type -> cardea.identity.v1.Person
-	14, // 48: cardea.identity.v1.IdentityService.ErasePerson:output_type -> cardea.identity.v1.ErasePersonResponse
-	18, // 49: cardea.identity.v1.IdentityService.IssueCredential:output_type -> cardea.identity.v1.IssueCredentialResponse
-	20, // 50: cardea.identity.v1.IdentityService.RevokeCredential:output_type -> cardea.identity.v1.RevokeCredentialResponse
-	16, // 51: cardea.identity.v1.IdentityService.GetCredential:output_type -> cardea.identity.v1.Credential
-	23, // 52: cardea.identity.v1.IdentityService.CreateAPIKey:output_type -> cardea.identity.v1.CreateAPIKeyResponse
-	25, // 53: cardea.identity.v1.IdentityService.RevokeAPIKey:output_type -> cardea.identity.v1.RevokeAPIKeyResponse
-	27, // 54: cardea.identity.v1.IdentityService.AuthenticateKey:output_type -> cardea.identity.v1.AuthenticateKeyResponse
-	29, // 55: cardea.identity.v1.IdentityService.FollowOrganization:output_type -> cardea.identity.v1.FollowResponse
-	34, // 56: cardea.identity.v1.IdentityService.ReceiveOrganization:output_type -> cardea.identity.v1.ReceiveResponse
-	34, // 57: cardea.identity.v1.IdentityService.ReceiveCredential:output_type -> cardea.identity.v1.ReceiveResponse
-	44, // [44:58] is the sub-list for method output_type
-	30, // [30:44] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	40, // 28: cardea.identity.v1.ReceiveCredentialRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 29: cardea.identity.v1.ReceiveResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 30: cardea.identity.v1.GetStandingResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 31: cardea.identity.v1.GetStandingResponse.crossings:type_name -> cardea.type.v1.Crossing
+	5,  // 32: cardea.identity.v1.IdentityService.CreateOrganization:input_type -> cardea.identity.v1.CreateOrganizationRequest
+	7,  // 33: cardea.identity.v1.IdentityService.GetOrganization:input_type -> cardea.identity.v1.GetOrganizationRequest
+	10, // 34: cardea.identity.v1.IdentityService.CreatePerson:input_type -> cardea.identity.v1.CreatePersonRequest
+	12, // 35: cardea.identity.v1.IdentityService.GetPerson:input_type -> cardea.identity.v1.GetPersonRequest
+	13, // 36: cardea.identity.v1.IdentityService.ErasePerson:input_type -> cardea.identity.v1.ErasePersonRequest
+	17, // 37: cardea.identity.v1.IdentityService.IssueCredential:input_type -> cardea.identity.v1.IssueCredentialRequest
+	19, // 38: cardea.identity.v1.IdentityService.RevokeCredential:input_type -> cardea.identity.v1.RevokeCredentialRequest
+	21, // 39: cardea.identity.v1.IdentityService.GetCredential:input_type -> cardea.identity.v1.GetCredentialRequest
+	22, // 40: cardea.identity.v1.IdentityService.CreateAPIKey:input_type -> cardea.identity.v1.CreateAPIKeyRequest
+	24, // 41: cardea.identity.v1.IdentityService.RevokeAPIKey:input_type -> cardea.identity.v1.RevokeAPIKeyRequest
+	26, // 42: cardea.identity.v1.IdentityService.AuthenticateKey:input_type -> cardea.identity.v1.AuthenticateKeyRequest
+	28, // 43: cardea.identity.v1.IdentityService.FollowOrganization:input_type -> cardea.identity.v1.FollowOrganizationRequest
+	31, // 44: cardea.identity.v1.IdentityService.ReceiveOrganization:input_type -> cardea.identity.v1.ReceiveOrganizationRequest
+	33, // 45: cardea.identity.v1.IdentityService.ReceiveCredential:input_type -> cardea.identity.v1.ReceiveCredentialRequest
+	35, // 46: cardea.identity.v1.IdentityService.GetStanding:input_type -> cardea.identity.v1.GetStandingRequest
+	37, // 47: cardea.identity.v1.IdentityService.ConfirmCrossing:input_type -> cardea.identity.v1.ConfirmCrossingRequest
+	6,  // 48: cardea.identity.v1.IdentityService.CreateOrganization:output_type -> cardea.identity.v1.CreateOrganizationResponse
+	4,  // 49: cardea.identity.v1.IdentityService.GetOrganization:output_type -> cardea.identity.v1.Organization
+	11, // 50: cardea.identity.v1.IdentityService.CreatePerson:output_type -> cardea.identity.v1.CreatePersonResponse
+	9,  // 51: cardea.identity.v1.IdentityService.GetPerson:output_type -> cardea.identity.v1.Person
+	14, // 52: cardea.identity.v1.IdentityService.ErasePerson:output_type -> cardea.identity.v1.ErasePersonResponse
+	18, // 53: cardea.identity.v1.IdentityService.IssueCredential:output_type -> cardea.identity.v1.IssueCredentialResponse
+	20, // 54: cardea.identity.v1.IdentityService.RevokeCredential:output_type -> cardea.identity.v1.RevokeCredentialResponse
+	16, // 55: cardea.identity.v1.IdentityService.GetCredential:output_type -> cardea.identity.v1.Credential
+	23, // 56: cardea.identity.v1.IdentityService.CreateAPIKey:output_type -> cardea.identity.v1.CreateAPIKeyResponse
+	25, // 57: cardea.identity.v1.IdentityService.RevokeAPIKey:output_type -> cardea.identity.v1.RevokeAPIKeyResponse
+	27, // 58: cardea.identity.v1.IdentityService.AuthenticateKey:output_type -> cardea.identity.v1.AuthenticateKeyResponse
+	29, // 59: cardea.identity.v1.IdentityService.FollowOrganization:output_type -> cardea.identity.v1.FollowResponse
+	34, // 60: cardea.identity.v1.IdentityService.ReceiveOrganization:output_type -> cardea.identity.v1.ReceiveResponse
+	34, // 61: cardea.identity.v1.IdentityService.ReceiveCredential:output_type -> cardea.identity.v1.ReceiveResponse
+	36, // 62: cardea.identity.v1.IdentityService.GetStanding:output_type -> cardea.identity.v1.GetStandingResponse
+	38, // 63: cardea.identity.v1.IdentityService.ConfirmCrossing:output_type -> cardea.identity.v1.ConfirmCrossingResponse
+	48, // [48:64] is the sub-list for method output_type
+	32, // [32:48] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_cardea_identity_v1_identity_proto_init() }
@@ -2477,7 +2732,7 @@ func file_cardea_identity_v1_identity_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_identity_v1_identity_proto_rawDesc), len(file_cardea_identity_v1_identity_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   31,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

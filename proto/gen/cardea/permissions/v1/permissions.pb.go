@@ -2054,7 +2054,7 @@ func (x *Exposure) GetUntil() *timestamppb.Timestamp {
 // WaitEnforcedResponse is true only when nothing is pending.
 type WaitEnforcedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Every gateway that counts applied the commit.
+	// Every gateway that counts applied the commit, in every jurisdiction that it concerns.
 	Enforced bool `protobuf:"varint,1,opt,name=enforced,proto3" json:"enforced,omitempty"`
 	// Those that applied it.
 	Applied []*GatewayApplied `protobuf:"bytes,2,rep,name=applied,proto3" json:"applied,omitempty"`
@@ -2062,7 +2062,9 @@ type WaitEnforcedResponse struct {
 	PendingGateways []*GatewayApplied `protobuf:"bytes,3,rep,name=pending_gateways,json=pendingGateways,proto3" json:"pending_gateways,omitempty"`
 	// Doors whose locks may decide from what they knew before (offline bundles).
 	Exposures []*Exposure `protobuf:"bytes,4,rep,name=exposures,proto3" json:"exposures,omitempty"`
-	// Regions of other jurisdictions that follow what the commit changed and did not report it enforced yet.
+	// Regions of other jurisdictions that this commit, or one of the organization before it, has called, and that have not
+	// said yet that all their gateways applied it; one that cannot be asked is among them. The token's own region, when its
+	// service could not be asked whom it called.
 	PendingRegions []string `protobuf:"bytes,5,rep,name=pending_regions,json=pendingRegions,proto3" json:"pending_regions,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -2626,11 +2628,130 @@ func (x *ReceiveMembershipsResponse) GetToken() *v1.ConsistencyToken {
 	return nil
 }
 
+// GetStandingRequest names an organization and a region.
+type GetStandingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The region whose rows count.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// Tell whom commits up to this version have called; 0: nobody.
+	Version       int64 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStandingRequest) Reset() {
+	*x = GetStandingRequest{}
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStandingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStandingRequest) ProtoMessage() {}
+
+func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
+func (*GetStandingRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetStandingRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *GetStandingRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *GetStandingRequest) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+// GetStandingResponse is how far the service is.
+type GetStandingResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization's last commit in this service and region; version 0: none.
+	Token *v1.ConsistencyToken `protobuf:"bytes,1,opt,name=token,proto3" json:"token,omitempty"`
+	// The regions that commits up to the version may have called.
+	Crossings     []*v1.Crossing `protobuf:"bytes,2,rep,name=crossings,proto3" json:"crossings,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetStandingResponse) Reset() {
+	*x = GetStandingResponse{}
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetStandingResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetStandingResponse) ProtoMessage() {}
+
+func (x *GetStandingResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetStandingResponse.ProtoReflect.Descriptor instead.
+func (*GetStandingResponse) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *GetStandingResponse) GetToken() *v1.ConsistencyToken {
+	if x != nil {
+		return x.Token
+	}
+	return nil
+}
+
+func (x *GetStandingResponse) GetCrossings() []*v1.Crossing {
+	if x != nil {
+		return x.Crossings
+	}
+	return nil
+}
+
 var File_cardea_permissions_v1_permissions_proto protoreflect.FileDescriptor
 
 const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\n" +
-	"'cardea/permissions/v1/permissions.proto\x12\x15cardea.permissions.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n" +
+	"'cardea/permissions/v1/permissions.proto\x12\x15cardea.permissions.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcardea/type/v1/crossing.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n" +
 	"\x11CreateSiteRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12\x1d\n" +
@@ -2814,7 +2935,14 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\xbaH\a\x92\x01\x04\x10\xa0\x8d\x06R\tmemberIds\x12@\n" +
 	"\x06source\x18\x05 \x01(\v2 .cardea.type.v1.ConsistencyTokenB\x06\xbaH\x03\xc8\x01\x01R\x06source\"T\n" +
 	"\x1aReceiveMembershipsResponse\x126\n" +
-	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token*K\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x84\x01\n" +
+	"\x12GetStandingRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
+	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12!\n" +
+	"\aversion\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\aversion\"\x85\x01\n" +
+	"\x13GetStandingResponse\x126\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\x126\n" +
+	"\tcrossings\x18\x02 \x03(\v2\x18.cardea.type.v1.CrossingR\tcrossings*K\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_GRANTED\x10\x01\x12\x12\n" +
@@ -2832,7 +2960,7 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\x18DECISION_REASON_LOCKDOWN\x10\t\x12 \n" +
 	"\x1cDECISION_REASON_COPY_TOO_OLD\x10\n" +
 	"\x12 \n" +
-	"\x1cDECISION_REASON_BROKEN_FACTS\x10\v2\xa9\x0e\n" +
+	"\x1cDECISION_REASON_BROKEN_FACTS\x10\v2\xa9\x0f\n" +
 	"\x12PermissionsService\x12v\n" +
 	"\n" +
 	"CreateSite\x12(.cardea.permissions.v1.CreateSiteRequest\x1a).cardea.permissions.v1.CreateSiteResponse\"\x13\xaa\xd4\x18\vsites.write\xb0\xd4\x18\x01\x12v\n" +
@@ -2852,7 +2980,8 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\fWaitEnforced\x12*.cardea.permissions.v1.WaitEnforcedRequest\x1a+.cardea.permissions.v1.WaitEnforcedResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
 	"\bAccessAt\x12&.cardea.permissions.v1.AccessAtRequest\x1a'.cardea.permissions.v1.AccessAtResponse\"\x19\xaa\xd4\x18\x0eaccess.history\xb0\xd4\x18\x01\x90\x02\x02\x12m\n" +
 	"\x06Follow\x12$.cardea.permissions.v1.FollowRequest\x1a%.cardea.permissions.v1.FollowResponse\"\x16\xaa\xd4\x18\vmesh.follow\xb0\xd4\x18\x01\x90\x02\x02\x12\x92\x01\n" +
-	"\x12ReceiveMemberships\x120.cardea.permissions.v1.ReceiveMembershipsRequest\x1a1.cardea.permissions.v1.ReceiveMembershipsResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02B\xf0\x01\n" +
+	"\x12ReceiveMemberships\x120.cardea.permissions.v1.ReceiveMembershipsRequest\x1a1.cardea.permissions.v1.ReceiveMembershipsResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02\x12~\n" +
+	"\vGetStanding\x12).cardea.permissions.v1.GetStandingRequest\x1a*.cardea.permissions.v1.GetStandingResponse\"\x18\xaa\xd4\x18\rmesh.standing\xb0\xd4\x18\x01\x90\x02\x02B\xf0\x01\n" +
 	"\x19com.cardea.permissions.v1B\x10PermissionsProtoP\x01ZKgithub.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1;permissionsv1\xa2\x02\x03CPX\xaa\x02\x15Cardea.Permissions.V1\xca\x02\x15Cardea\\Permissions\\V1\xe2\x02!Cardea\\Permissions\\V1\\GPBMetadata\xea\x02\x17Cardea::Permissions::V1b\x06proto3"
 
 var (
@@ -2868,7 +2997,7 @@ func file_cardea_permissions_v1_permissions_proto_rawDescGZIP() []byte {
 }
 
 var file_cardea_permissions_v1_permissions_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cardea_permissions_v1_permissions_proto_msgTypes = make([]protoimpl.MessageInfo, 37)
+var file_cardea_permissions_v1_permissions_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_cardea_permissions_v1_permissions_proto_goTypes = []any{
 	(Outcome)(0),                       // 0: cardea.permissions.v1.Outcome
 	(DecisionReason)(0),                // 1: cardea.permissions.v1.DecisionReason
@@ -2909,85 +3038,92 @@ var file_cardea_permissions_v1_permissions_proto_goTypes = []any{
 	(*FollowResponse)(nil),             // 36: cardea.permissions.v1.FollowResponse
 	(*ReceiveMembershipsRequest)(nil),  // 37: cardea.permissions.v1.ReceiveMembershipsRequest
 	(*ReceiveMembershipsResponse)(nil), // 38: cardea.permissions.v1.ReceiveMembershipsResponse
-	(*v1.ConsistencyToken)(nil),        // 39: cardea.type.v1.ConsistencyToken
-	(*durationpb.Duration)(nil),        // 40: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),      // 41: google.protobuf.Timestamp
+	(*GetStandingRequest)(nil),         // 39: cardea.permissions.v1.GetStandingRequest
+	(*GetStandingResponse)(nil),        // 40: cardea.permissions.v1.GetStandingResponse
+	(*v1.ConsistencyToken)(nil),        // 41: cardea.type.v1.ConsistencyToken
+	(*durationpb.Duration)(nil),        // 42: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
+	(*v1.Crossing)(nil),                // 44: cardea.type.v1.Crossing
 }
 var file_cardea_permissions_v1_permissions_proto_depIdxs = []int32{
-	39, // 0: cardea.permissions.v1.CreateSiteResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	40, // 1: cardea.permissions.v1.Door.unlock_for:type_name -> google.protobuf.Duration
-	40, // 2: cardea.permissions.v1.CreateDoorRequest.unlock_for:type_name -> google.protobuf.Duration
-	39, // 3: cardea.permissions.v1.CreateDoorResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 4: cardea.permissions.v1.GetDoorRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 5: cardea.permissions.v1.CreateZoneResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 0: cardea.permissions.v1.CreateSiteResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	42, // 1: cardea.permissions.v1.Door.unlock_for:type_name -> google.protobuf.Duration
+	42, // 2: cardea.permissions.v1.CreateDoorRequest.unlock_for:type_name -> google.protobuf.Duration
+	41, // 3: cardea.permissions.v1.CreateDoorResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 4: cardea.permissions.v1.GetDoorRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 5: cardea.permissions.v1.CreateZoneResponse.token:type_name -> cardea.type.v1.ConsistencyToken
 	10, // 6: cardea.permissions.v1.DatedException.intervals:type_name -> cardea.permissions.v1.WeeklyInterval
 	10, // 7: cardea.permissions.v1.ScheduleSpec.weekly:type_name -> cardea.permissions.v1.WeeklyInterval
 	11, // 8: cardea.permissions.v1.ScheduleSpec.exceptions:type_name -> cardea.permissions.v1.DatedException
 	12, // 9: cardea.permissions.v1.CreateScheduleRequest.spec:type_name -> cardea.permissions.v1.ScheduleSpec
-	39, // 10: cardea.permissions.v1.CreateScheduleResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 11: cardea.permissions.v1.CreateGroupResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 12: cardea.permissions.v1.AddMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 13: cardea.permissions.v1.RemoveMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 14: cardea.permissions.v1.GrantRequest.valid_from:type_name -> google.protobuf.Timestamp
-	41, // 15: cardea.permissions.v1.GrantRequest.valid_to:type_name -> google.protobuf.Timestamp
-	39, // 16: cardea.permissions.v1.GrantResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 17: cardea.permissions.v1.RevokeResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 10: cardea.permissions.v1.CreateScheduleResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 11: cardea.permissions.v1.CreateGroupResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 12: cardea.permissions.v1.AddMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 13: cardea.permissions.v1.RemoveMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	43, // 14: cardea.permissions.v1.GrantRequest.valid_from:type_name -> google.protobuf.Timestamp
+	43, // 15: cardea.permissions.v1.GrantRequest.valid_to:type_name -> google.protobuf.Timestamp
+	41, // 16: cardea.permissions.v1.GrantResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 17: cardea.permissions.v1.RevokeResponse.token:type_name -> cardea.type.v1.ConsistencyToken
 	0,  // 18: cardea.permissions.v1.Decision.outcome:type_name -> cardea.permissions.v1.Outcome
 	1,  // 19: cardea.permissions.v1.Decision.reason:type_name -> cardea.permissions.v1.DecisionReason
-	39, // 20: cardea.permissions.v1.Decision.revision:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 21: cardea.permissions.v1.CheckRequest.at:type_name -> google.protobuf.Timestamp
-	39, // 22: cardea.permissions.v1.CheckRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 20: cardea.permissions.v1.Decision.revision:type_name -> cardea.type.v1.ConsistencyToken
+	43, // 21: cardea.permissions.v1.CheckRequest.at:type_name -> google.protobuf.Timestamp
+	41, // 22: cardea.permissions.v1.CheckRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
 	25, // 23: cardea.permissions.v1.CheckResponse.decision:type_name -> cardea.permissions.v1.Decision
-	39, // 24: cardea.permissions.v1.WaitEnforcedRequest.token:type_name -> cardea.type.v1.ConsistencyToken
-	40, // 25: cardea.permissions.v1.WaitEnforcedRequest.timeout:type_name -> google.protobuf.Duration
-	41, // 26: cardea.permissions.v1.Exposure.until:type_name -> google.protobuf.Timestamp
+	41, // 24: cardea.permissions.v1.WaitEnforcedRequest.token:type_name -> cardea.type.v1.ConsistencyToken
+	42, // 25: cardea.permissions.v1.WaitEnforcedRequest.timeout:type_name -> google.protobuf.Duration
+	43, // 26: cardea.permissions.v1.Exposure.until:type_name -> google.protobuf.Timestamp
 	29, // 27: cardea.permissions.v1.WaitEnforcedResponse.applied:type_name -> cardea.permissions.v1.GatewayApplied
 	29, // 28: cardea.permissions.v1.WaitEnforcedResponse.pending_gateways:type_name -> cardea.permissions.v1.GatewayApplied
 	30, // 29: cardea.permissions.v1.WaitEnforcedResponse.exposures:type_name -> cardea.permissions.v1.Exposure
-	41, // 30: cardea.permissions.v1.AccessAtRequest.at:type_name -> google.protobuf.Timestamp
-	41, // 31: cardea.permissions.v1.AccessAtRequest.known_at:type_name -> google.protobuf.Timestamp
+	43, // 30: cardea.permissions.v1.AccessAtRequest.at:type_name -> google.protobuf.Timestamp
+	43, // 31: cardea.permissions.v1.AccessAtRequest.known_at:type_name -> google.protobuf.Timestamp
 	25, // 32: cardea.permissions.v1.Access.decision:type_name -> cardea.permissions.v1.Decision
 	33, // 33: cardea.permissions.v1.AccessAtResponse.access:type_name -> cardea.permissions.v1.Access
-	39, // 34: cardea.permissions.v1.AccessAtResponse.head:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 35: cardea.permissions.v1.FollowRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 36: cardea.permissions.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 37: cardea.permissions.v1.ReceiveMembershipsRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 38: cardea.permissions.v1.ReceiveMembershipsResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	2,  // 39: cardea.permissions.v1.PermissionsService.CreateSite:input_type -> cardea.permissions.v1.CreateSiteRequest
-	5,  // 40: cardea.permissions.v1.PermissionsService.CreateDoor:input_type -> cardea.permissions.v1.CreateDoorRequest
-	7,  // 41: cardea.permissions.v1.PermissionsService.GetDoor:input_type -> cardea.permissions.v1.GetDoorRequest
-	8,  // 42: cardea.permissions.v1.PermissionsService.CreateZone:input_type -> cardea.permissions.v1.CreateZoneRequest
-	13, // 43: cardea.permissions.v1.PermissionsService.CreateSchedule:input_type -> cardea.permissions.v1.CreateScheduleRequest
-	15, // 44: cardea.permissions.v1.PermissionsService.CreateGroup:input_type -> cardea.permissions.v1.CreateGroupRequest
-	17, // 45: cardea.permissions.v1.PermissionsService.AddMember:input_type -> cardea.permissions.v1.AddMemberRequest
-	19, // 46: cardea.permissions.v1.PermissionsService.RemoveMember:input_type -> cardea.permissions.v1.RemoveMemberRequest
-	21, // 47: cardea.permissions.v1.PermissionsService.Grant:input_type -> cardea.permissions.v1.GrantRequest
-	23, // 48: cardea.permissions.v1.PermissionsService.Revoke:input_type -> cardea.permissions.v1.RevokeRequest
-	26, // 49: cardea.permissions.v1.PermissionsService.Check:input_type -> cardea.permissions.v1.CheckRequest
-	28, // 50: cardea.permissions.v1.PermissionsService.WaitEnforced:input_type -> cardea.permissions.v1.WaitEnforcedRequest
-	32, // 51: cardea.permissions.v1.PermissionsService.AccessAt:input_type -> cardea.permissions.v1.AccessAtRequest
-	35, // 52: cardea.permissions.v1.PermissionsService.Follow:input_type -> cardea.permissions.v1.FollowRequest
-	37, // 53: cardea.permissions.v1.PermissionsService.ReceiveMemberships:input_type -> cardea.permissions.v1.ReceiveMembershipsRequest
-	3,  // 54: cardea.permissions.v1.PermissionsService.CreateSite:output_type -> cardea.permissions.v1.CreateSiteResponse
-	6,  // 55: cardea.permissions.v1.PermissionsService.CreateDoor:output_type -> cardea.permissions.v1.CreateDoorResponse
-	4,  // 56: cardea.permissions.v1.PermissionsService.GetDoor:output_type -> cardea.permissions.v1.Door
-	9,  // 57: cardea.permissions.v1.PermissionsService.CreateZone:output_type -> cardea.permissions.v1.CreateZoneResponse
-	14, // 58: cardea.permissions.v1.PermissionsService.CreateSchedule:output_type -> cardea.permissions.v1.CreateScheduleResponse
-	16, // 59: cardea.permissions.v1.PermissionsService.CreateGroup:output_type -> cardea.permissions.v1.CreateGroupResponse
-	18, // 60: cardea.permissions.v1.PermissionsService.AddMember:output_type -> cardea.permissions.v1.AddMemberResponse
-	20, // 61: cardea.permissions.v1.PermissionsService.RemoveMember:output_type -> cardea.permissions.v1.RemoveMemberResponse
-	22, // 62: cardea.permissions.v1.PermissionsService.Grant:output_type -> cardea.permissions.v1.GrantResponse
-	24, // 63: cardea.permissions.v1.PermissionsService.Revoke:output_type -> cardea.permissions.v1.RevokeResponse
-	27, // 64: cardea.permissions.v1.PermissionsService.Check:output_type -> cardea.permissions.v1.CheckResponse
-	31, // 65: cardea.permissions.v1.PermissionsService.WaitEnforced:output_type -> cardea.permissions.v1.WaitEnforcedResponse
-	34, // 66: cardea.permissions.v1.PermissionsService.AccessAt:output_type -> cardea.permissions.v1.AccessAtResponse
-	36, // 67: cardea.permissions.v1.PermissionsService.Follow:output_type -> cardea.permissions.v1.FollowResponse
-	38, // 68: cardea.permissions.v1.PermissionsService.ReceiveMemberships:output_type -> cardea.permissions.v1.ReceiveMembershipsResponse
-	54, // [54:69] is the sub-list for method output_type
-	39, // [39:54] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	41, // 34: cardea.permissions.v1.AccessAtResponse.head:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 35: cardea.permissions.v1.FollowRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 36: cardea.permissions.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 37: cardea.permissions.v1.ReceiveMembershipsRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 38: cardea.permissions.v1.ReceiveMembershipsResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 39: cardea.permissions.v1.GetStandingResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	44, // 40: cardea.permissions.v1.GetStandingResponse.crossings:type_name -> cardea.type.v1.Crossing
+	2,  // 41: cardea.permissions.v1.PermissionsService.CreateSite:input_type -> cardea.permissions.v1.CreateSiteRequest
+	5,  // 42: cardea.permissions.v1.PermissionsService.CreateDoor:input_type -> cardea.permissions.v1.CreateDoorRequest
+	7,  // 43: cardea.permissions.v1.PermissionsService.GetDoor:input_type -> cardea.permissions.v1.GetDoorRequest
+	8,  // 44: cardea.permissions.v1.PermissionsService.CreateZone:input_type -> cardea.permissions.v1.CreateZoneRequest
+	13, // 45: cardea.permissions.v1.PermissionsService.CreateSchedule:input_type -> cardea.permissions.v1.CreateScheduleRequest
+	15, // 46: cardea.permissions.v1.PermissionsService.CreateGroup:input_type -> cardea.permissions.v1.CreateGroupRequest
+	17, // 47: cardea.permissions.v1.PermissionsService.AddMember:input_type -> cardea.permissions.v1.AddMemberRequest
+	19, // 48: cardea.permissions.v1.PermissionsService.RemoveMember:input_type -> cardea.permissions.v1.RemoveMemberRequest
+	21, // 49: cardea.permissions.v1.PermissionsService.Grant:input_type -> cardea.permissions.v1.GrantRequest
+	23, // 50: cardea.permissions.v1.PermissionsService.Revoke:input_type -> cardea.permissions.v1.RevokeRequest
+	26, // 51: cardea.permissions.v1.PermissionsService.Check:input_type -> cardea.permissions.v1.CheckRequest
+	28, // 52: cardea.permissions.v1.PermissionsService.WaitEnforced:input_type -> cardea.permissions.v1.WaitEnforcedRequest
+	32, // 53: cardea.permissions.v1.PermissionsService.AccessAt:input_type -> cardea.permissions.v1.AccessAtRequest
+	35, // 54: cardea.permissions.v1.PermissionsService.Follow:input_type -> cardea.permissions.v1.FollowRequest
+	37, // 55: cardea.permissions.v1.PermissionsService.ReceiveMemberships:input_type -> cardea.permissions.v1.ReceiveMembershipsRequest
+	39, // 56: cardea.permissions.v1.PermissionsService.GetStanding:input_type -> cardea.permissions.v1.GetStandingRequest
+	3,  // 57: cardea.permissions.v1.PermissionsService.CreateSite:output_type -> cardea.permissions.v1.CreateSiteResponse
+	6,  // 58: cardea.permissions.v1.PermissionsService.CreateDoor:output_type -> cardea.permissions.v1.CreateDoorResponse
+	4,  // 59: cardea.permissions.v1.PermissionsService.GetDoor:output_type -> cardea.permissions.v1.Door
+	9,  // 60: cardea.permissions.v1.PermissionsService.CreateZone:output_type -> cardea.permissions.v1.CreateZoneResponse
+	14, // 61: cardea.permissions.v1.PermissionsService.CreateSchedule:output_type -> cardea.permissions.v1.CreateScheduleResponse
+	16, // 62: cardea.permissions.v1.PermissionsService.CreateGroup:output_type -> cardea.permissions.v1.CreateGroupResponse
+	18, // 63: cardea.permissions.v1.PermissionsService.AddMember:output_type -> cardea.permissions.v1.AddMemberResponse
+	20, // 64: cardea.permissions.v1.PermissionsService.RemoveMember:output_type -> cardea.permissions.v1.RemoveMemberResponse
+	22, // 65: cardea.permissions.v1.PermissionsService.Grant:output_type -> cardea.permissions.v1.GrantResponse
+	24, // 66: cardea.permissions.v1.PermissionsService.Revoke:output_type -> cardea.permissions.v1.RevokeResponse
+	27, // 67: cardea.permissions.v1.PermissionsService.Check:output_type -> cardea.permissions.v1.CheckResponse
+	31, // 68: cardea.permissions.v1.PermissionsService.WaitEnforced:output_type -> cardea.permissions.v1.WaitEnforcedResponse
+	34, // 69: cardea.permissions.v1.PermissionsService.AccessAt:output_type -> cardea.permissions.v1.AccessAtResponse
+	36, // 70: cardea.permissions.v1.PermissionsService.Follow:output_type -> cardea.permissions.v1.FollowResponse
+	38, // 71: cardea.permissions.v1.PermissionsService.ReceiveMemberships:output_type -> cardea.permissions.v1.ReceiveMembershipsResponse
+	40, // 72: cardea.permissions.v1.PermissionsService.GetStanding:output_type -> cardea.permissions.v1.GetStandingResponse
+	57, // [57:73] is the sub-list for method output_type
+	41, // [41:57] is the sub-list for method input_type
+	41, // [41:41] is the sub-list for extension type_name
+	41, // [41:41] is the sub-list for extension extendee
+	0,  // [0:41] is the sub-list for field type_name
 }
 
 func init() { file_cardea_permissions_v1_permissions_proto_init() }
@@ -3001,7 +3137,7 @@ func file_cardea_permissions_v1_permissions_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_permissions_v1_permissions_proto_rawDesc), len(file_cardea_permissions_v1_permissions_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   37,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

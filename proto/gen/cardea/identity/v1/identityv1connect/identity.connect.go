@@ -75,6 +75,12 @@ const (
 	// IdentityServiceReceiveCredentialProcedure is the fully-qualified name of the IdentityService's
 	// ReceiveCredential RPC.
 	IdentityServiceReceiveCredentialProcedure = "/cardea.identity.v1.IdentityService/ReceiveCredential"
+	// IdentityServiceGetStandingProcedure is the fully-qualified name of the IdentityService's
+	// GetStanding RPC.
+	IdentityServiceGetStandingProcedure = "/cardea.identity.v1.IdentityService/GetStanding"
+	// IdentityServiceConfirmCrossingProcedure is the fully-qualified name of the IdentityService's
+	// ConfirmCrossing RPC.
+	IdentityServiceConfirmCrossingProcedure = "/cardea.identity.v1.IdentityService/ConfirmCrossing"
 )
 
 // IdentityServiceClient is a client for the cardea.identity.v1.IdentityService service.
@@ -110,6 +116,11 @@ type IdentityServiceClient interface {
 	ReceiveOrganization(context.Context, *v1.ReceiveOrganizationRequest) (*v1.ReceiveResponse, error)
 	// ReceiveCredential hands a credential's digest and status to a region where its person holds a grant.
 	ReceiveCredential(context.Context, *v1.ReceiveCredentialRequest) (*v1.ReceiveResponse, error)
+	// GetStanding tells how far this service is with an organization in a region, and whom its commits there have called.
+	GetStanding(context.Context, *v1.GetStandingRequest) (*v1.GetStandingResponse, error)
+	// ConfirmCrossing records that another region has in force what commits up to a version have sent there. Only services
+	// of this jurisdiction may say so.
+	ConfirmCrossing(context.Context, *v1.ConfirmCrossingRequest) (*v1.ConfirmCrossingResponse, error)
 }
 
 // NewIdentityServiceClient constructs a client for the cardea.identity.v1.IdentityService service.
@@ -217,6 +228,20 @@ func NewIdentityServiceClient(httpClient connect.HTTPClient, baseURL string, opt
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		getStanding: connect.NewClient[v1.GetStandingRequest, v1.GetStandingResponse](
+			httpClient,
+			baseURL+IdentityServiceGetStandingProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("GetStanding")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		confirmCrossing: connect.NewClient[v1.ConfirmCrossingRequest, v1.ConfirmCrossingResponse](
+			httpClient,
+			baseURL+IdentityServiceConfirmCrossingProcedure,
+			connect.WithSchema(identityServiceMethods.ByName("ConfirmCrossing")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -236,6 +261,8 @@ type identityServiceClient struct {
 	followOrganization  *connect.Client[v1.FollowOrganizationRequest, v1.FollowResponse]
 	receiveOrganization *connect.Client[v1.ReceiveOrganizationRequest, v1.ReceiveResponse]
 	receiveCredential   *connect.Client[v1.ReceiveCredentialRequest, v1.ReceiveResponse]
+	getStanding         *connect.Client[v1.GetStandingRequest, v1.GetStandingResponse]
+	confirmCrossing     *connect.Client[v1.ConfirmCrossingRequest, v1.ConfirmCrossingResponse]
 }
 
 // CreateOrganization calls cardea.identity.v1.IdentityService.CreateOrganization.
@@ -364,6 +391,24 @@ func (c *identityServiceClient) ReceiveCredential(ctx context.Context, req *v1.R
 	return nil, err
 }
 
+// GetStanding calls cardea.identity.v1.IdentityService.GetStanding.
+func (c *identityServiceClient) GetStanding(ctx context.Context, req *v1.GetStandingRequest) (*v1.GetStandingResponse, error) {
+	response, err := c.getStanding.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ConfirmCrossing calls cardea.identity.v1.IdentityService.ConfirmCrossing.
+func (c *identityServiceClient) ConfirmCrossing(ctx context.Context, req *v1.ConfirmCrossingRequest) (*v1.ConfirmCrossingResponse, error) {
+	response, err := c.confirmCrossing.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // IdentityServiceHandler is an implementation of the cardea.identity.v1.IdentityService service.
 type IdentityServiceHandler interface {
 	// CreateOrganization makes an organization and its first administrator's API key, whose secret is in this answer only.
@@ -397,6 +442,11 @@ type IdentityServiceHandler interface {
 	ReceiveOrganization(context.Context, *v1.ReceiveOrganizationRequest) (*v1.ReceiveResponse, error)
 	// ReceiveCredential hands a credential's digest and status to a region where its person holds a grant.
 	ReceiveCredential(context.Context, *v1.ReceiveCredentialRequest) (*v1.ReceiveResponse, error)
+	// GetStanding tells how far this service is with an organization in a region, and whom its commits there have called.
+	GetStanding(context.Context, *v1.GetStandingRequest) (*v1.GetStandingResponse, error)
+	// ConfirmCrossing records that another region has in force what commits up to a version have sent there. Only services
+	// of this jurisdiction may say so.
+	ConfirmCrossing(context.Context, *v1.ConfirmCrossingRequest) (*v1.ConfirmCrossingResponse, error)
 }
 
 // NewIdentityServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -500,6 +550,20 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	identityServiceGetStandingHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceGetStandingProcedure,
+		svc.GetStanding,
+		connect.WithSchema(identityServiceMethods.ByName("GetStanding")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	identityServiceConfirmCrossingHandler := connect.NewUnaryHandlerSimple(
+		IdentityServiceConfirmCrossingProcedure,
+		svc.ConfirmCrossing,
+		connect.WithSchema(identityServiceMethods.ByName("ConfirmCrossing")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/cardea.identity.v1.IdentityService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case IdentityServiceCreateOrganizationProcedure:
@@ -530,6 +594,10 @@ func NewIdentityServiceHandler(svc IdentityServiceHandler, opts ...connect.Handl
 			identityServiceReceiveOrganizationHandler.ServeHTTP(w, r)
 		case IdentityServiceReceiveCredentialProcedure:
 			identityServiceReceiveCredentialHandler.ServeHTTP(w, r)
+		case IdentityServiceGetStandingProcedure:
+			identityServiceGetStandingHandler.ServeHTTP(w, r)
+		case IdentityServiceConfirmCrossingProcedure:
+			identityServiceConfirmCrossingHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -593,4 +661,12 @@ func (UnimplementedIdentityServiceHandler) ReceiveOrganization(context.Context, 
 
 func (UnimplementedIdentityServiceHandler) ReceiveCredential(context.Context, *v1.ReceiveCredentialRequest) (*v1.ReceiveResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.identity.v1.IdentityService.ReceiveCredential is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) GetStanding(context.Context, *v1.GetStandingRequest) (*v1.GetStandingResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.identity.v1.IdentityService.GetStanding is not implemented"))
+}
+
+func (UnimplementedIdentityServiceHandler) ConfirmCrossing(context.Context, *v1.ConfirmCrossingRequest) (*v1.ConfirmCrossingResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.identity.v1.IdentityService.ConfirmCrossing is not implemented"))
 }

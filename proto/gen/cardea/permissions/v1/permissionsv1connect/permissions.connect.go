@@ -78,6 +78,9 @@ const (
 	// PermissionsServiceReceiveMembershipsProcedure is the fully-qualified name of the
 	// PermissionsService's ReceiveMemberships RPC.
 	PermissionsServiceReceiveMembershipsProcedure = "/cardea.permissions.v1.PermissionsService/ReceiveMemberships"
+	// PermissionsServiceGetStandingProcedure is the fully-qualified name of the PermissionsService's
+	// GetStanding RPC.
+	PermissionsServiceGetStandingProcedure = "/cardea.permissions.v1.PermissionsService/GetStanding"
 )
 
 // PermissionsServiceClient is a client for the cardea.permissions.v1.PermissionsService service.
@@ -105,7 +108,8 @@ type PermissionsServiceClient interface {
 	// Check decides whether a person may open a door at a time, and says why.
 	Check(context.Context, *v1.CheckRequest) (*v1.CheckResponse, error)
 	// WaitEnforced waits until every gateway that may serve the organization's doors in the token's jurisdiction applied the
-	// token's commit, or the timeout ran out. A pending gateway is never reported as enforced.
+	// token's commit, and those of every other jurisdiction what the commit sent there, or the timeout ran out. A pending
+	// gateway or region is never reported as enforced.
 	WaitEnforced(context.Context, *v1.WaitEnforcedRequest) (*v1.WaitEnforcedResponse, error)
 	// AccessAt answers who could open a door, or which doors a person could open, at a time, as it was known at a time.
 	// CLOCK_NONSENSE for a `known_at` in the future.
@@ -114,6 +118,8 @@ type PermissionsServiceClient interface {
 	Follow(context.Context, *v1.FollowRequest) (*v1.FollowResponse, error)
 	// ReceiveMemberships hands a group's members (opaque ids) to a region that follows it.
 	ReceiveMemberships(context.Context, *v1.ReceiveMembershipsRequest) (*v1.ReceiveMembershipsResponse, error)
+	// GetStanding tells how far this service is with an organization in a region, and whom its commits there have called.
+	GetStanding(context.Context, *v1.GetStandingRequest) (*v1.GetStandingResponse, error)
 }
 
 // NewPermissionsServiceClient constructs a client for the cardea.permissions.v1.PermissionsService
@@ -226,6 +232,13 @@ func NewPermissionsServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		getStanding: connect.NewClient[v1.GetStandingRequest, v1.GetStandingResponse](
+			httpClient,
+			baseURL+PermissionsServiceGetStandingProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetStanding")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -246,6 +259,7 @@ type permissionsServiceClient struct {
 	accessAt           *connect.Client[v1.AccessAtRequest, v1.AccessAtResponse]
 	follow             *connect.Client[v1.FollowRequest, v1.FollowResponse]
 	receiveMemberships *connect.Client[v1.ReceiveMembershipsRequest, v1.ReceiveMembershipsResponse]
+	getStanding        *connect.Client[v1.GetStandingRequest, v1.GetStandingResponse]
 }
 
 // CreateSite calls cardea.permissions.v1.PermissionsService.CreateSite.
@@ -383,6 +397,15 @@ func (c *permissionsServiceClient) ReceiveMemberships(ctx context.Context, req *
 	return nil, err
 }
 
+// GetStanding calls cardea.permissions.v1.PermissionsService.GetStanding.
+func (c *permissionsServiceClient) GetStanding(ctx context.Context, req *v1.GetStandingRequest) (*v1.GetStandingResponse, error) {
+	response, err := c.getStanding.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // PermissionsServiceHandler is an implementation of the cardea.permissions.v1.PermissionsService
 // service.
 type PermissionsServiceHandler interface {
@@ -409,7 +432,8 @@ type PermissionsServiceHandler interface {
 	// Check decides whether a person may open a door at a time, and says why.
 	Check(context.Context, *v1.CheckRequest) (*v1.CheckResponse, error)
 	// WaitEnforced waits until every gateway that may serve the organization's doors in the token's jurisdiction applied the
-	// token's commit, or the timeout ran out. A pending gateway is never reported as enforced.
+	// token's commit, and those of every other jurisdiction what the commit sent there, or the timeout ran out. A pending
+	// gateway or region is never reported as enforced.
 	WaitEnforced(context.Context, *v1.WaitEnforcedRequest) (*v1.WaitEnforcedResponse, error)
 	// AccessAt answers who could open a door, or which doors a person could open, at a time, as it was known at a time.
 	// CLOCK_NONSENSE for a `known_at` in the future.
@@ -418,6 +442,8 @@ type PermissionsServiceHandler interface {
 	Follow(context.Context, *v1.FollowRequest) (*v1.FollowResponse, error)
 	// ReceiveMemberships hands a group's members (opaque ids) to a region that follows it.
 	ReceiveMemberships(context.Context, *v1.ReceiveMembershipsRequest) (*v1.ReceiveMembershipsResponse, error)
+	// GetStanding tells how far this service is with an organization in a region, and whom its commits there have called.
+	GetStanding(context.Context, *v1.GetStandingRequest) (*v1.GetStandingResponse, error)
 }
 
 // NewPermissionsServiceHandler builds an HTTP handler from the service implementation. It returns
@@ -526,6 +552,13 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	permissionsServiceGetStandingHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetStandingProcedure,
+		svc.GetStanding,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetStanding")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/cardea.permissions.v1.PermissionsService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case PermissionsServiceCreateSiteProcedure:
@@ -558,6 +591,8 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 			permissionsServiceFollowHandler.ServeHTTP(w, r)
 		case PermissionsServiceReceiveMembershipsProcedure:
 			permissionsServiceReceiveMembershipsHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetStandingProcedure:
+			permissionsServiceGetStandingHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -625,4 +660,8 @@ func (UnimplementedPermissionsServiceHandler) Follow(context.Context, *v1.Follow
 
 func (UnimplementedPermissionsServiceHandler) ReceiveMemberships(context.Context, *v1.ReceiveMembershipsRequest) (*v1.ReceiveMembershipsResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ReceiveMemberships is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetStanding(context.Context, *v1.GetStandingRequest) (*v1.GetStandingResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetStanding is not implemented"))
 }
