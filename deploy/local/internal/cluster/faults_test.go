@@ -290,8 +290,8 @@ func usKilled(n *tenant) {
 	}
 	n.mustOpen(n.usLock, n.person)
 	removed, revoked := n.removeMember(n.person), n.revokeCard(guest)
-	n.mustBePendingIn(usEast, removed, 300*time.Millisecond)
-	n.mustBePendingIn(usEast, revoked, 300*time.Millisecond)
+	n.mustBePendingIn(usEast, removed)
+	n.mustBePendingIn(usEast, revoked)
 	n.mustOpen(n.usLock, n.person) // so it said
 	n.mustOpen(n.usLock, guest)
 	for _, program := range []string{"identity", "permissions", "audit"} {
@@ -305,10 +305,10 @@ func usKilled(n *tenant) {
 	n.swipeUntil(n.usLock, n.person, true)
 }
 
-// mustBePendingIn gives a commit some time: it is not enforced, only because of a region across the border.
-func (n *tenant) mustBePendingIn(at region.Name, token *typev1.ConsistencyToken, within time.Duration) {
+// mustBePendingIn gives a commit the time that its own side needs: it is not enforced, only because of a region across the border.
+func (n *tenant) mustBePendingIn(at region.Name, token *typev1.ConsistencyToken) {
 	n.t.Helper()
-	wait := n.enforced(euCentral, token, within)
+	wait := n.enforced(euCentral, token, 2*time.Second)
 	if wait.Enforced || len(wait.PendingRegions) != 1 || wait.PendingRegions[0] != string(at) || len(wait.PendingGateways) > 0 {
 		n.t.Fatalf("want %s pending and no gateway, got %v", at, wait)
 	}
@@ -319,7 +319,7 @@ func (n *tenant) mustBePendingIn(at region.Name, token *typev1.ConsistencyToken,
 func usBrokerKilled(n *tenant) {
 	n.kill(cluster.Broker, usEast)
 	token := n.removeMember(n.person)
-	n.mustBePendingIn(usEast, token, 2*time.Second)
+	n.mustBePendingIn(usEast, token)
 	n.mustOpen(n.usLock, n.person) // so it said
 	n.restart(cluster.Broker, usEast)
 	n.mustBeEnforced(token)

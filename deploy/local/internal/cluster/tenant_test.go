@@ -186,7 +186,6 @@ func (n *tenant) newPerson(name, email string) person {
 		Card: &identityv1.CardNumber{Format: "uid", BitLength: uint32(8 * len(p.card)), Bits: p.card},
 	})
 	must(n.t, err)
-	p.credential = issued.Credential.Id
 	n.mustBeEnforced(issued.Token)
 	p.credential = issued.Credential.Id
 	n.people = append(n.people, p)
