@@ -85,15 +85,10 @@ const bareTables = `CREATE TABLE IF NOT EXISTS bench_rows (id BIGSERIAL PRIMARY 
 
 // owner connects as the owner of a service's schema, who may make the floors' tables, and makes them.
 func (r *run) owner(ctx context.Context, service string) (*pgx.ConnConfig, error) {
-	settings, err := r.system.Config(service)
+	parsed, err := r.system.Owner(service)
 	if err != nil {
 		return nil, err
 	}
-	parsed, err := pgx.ParseConfig(settings.Database.MigrateURL)
-	if err != nil {
-		return nil, err
-	}
-	parsed.RuntimeParams["search_path"] = service
 	conn, err := pgx.ConnectConfig(ctx, parsed)
 	if err != nil {
 		return nil, err

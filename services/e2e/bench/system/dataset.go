@@ -50,7 +50,7 @@ func (s *System) NewDataSet(ctx context.Context, scale int) (*DataSet, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx)
-	return d, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, t := range tables {
 			if _, err := tx.Conn().PgConn().CopyFrom(ctx, t.reader(), "COPY "+t.into+" FROM STDIN"); err != nil {
 				return fmt.Errorf("copy into %s: %w", t.into, err)
@@ -58,6 +58,39 @@ func (s *System) NewDataSet(ctx context.Context, scale int) (*DataSet, error) {
 		}
 		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
+	return d, s.analyze(ctx)
+}
+
+// analyze does what the database does by itself a minute after such a load: it counts, so that statements are planned well.
+func (s *System) analyze(ctx context.Context) error {
+	owner, err := s.Owner("permissions")
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, owner)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "ANALYZE groups, memberships, zones, doors, zone_doors, grants")
+	return err
+}
+
+// Owner connects as the owner of a service's schema, which has the service's name.
+func (s *System) Owner(service string) (*pgx.ConnConfig, error) {
+	config, err := s.Config(service)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := pgx.ParseConfig(config.Database.MigrateURL)
+	if err != nil {
+		return nil, err
+	}
+	parsed.RuntimeParams["search_path"] = service + ",public"
+	return parsed, nil
 }
 
 // SQL connects to a service's database, with the role of the service and its schema.
