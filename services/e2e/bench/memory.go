@@ -13,9 +13,9 @@ import (
 // settle is how long a process may tidy up before its memory is read.
 const settle = 2 * time.Second
 
-// lockMemory opens many locks' sessions and divides by how much the gateway's resident memory grew. Floor: as many
-// connections to an echo. Devices are made before the first reading. Resident memory is what the machine pays; it holds the
-// handshakes' garbage too, on both sides.
+// lockMemory opens many locks' sessions at a gateway that has just started and divides by how much its resident memory grew.
+// Floor: as many connections to an echo that has just started. Resident memory is what the machine pays; it holds the
+// handshakes' garbage too, on both sides. A lock shows a certificate and the echo's client none, as a bare client would.
 func (r *run) lockMemory(ctx context.Context) ([]report.Result, error) {
 	fleet, err := r.fleet(ctx)
 	if err != nil {
@@ -31,12 +31,13 @@ func (r *run) lockMemory(ctx context.Context) ([]report.Result, error) {
 		return nil, err
 	}
 	defer echo.Stop()
-	gateway, err := r.system.PID("device-gateway")
+	gateway, err := fleet.SecondGateway(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ours, err := grown(gateway, r.locks, func() (func(), error) {
-		locks, err := fleet.Connect(ctx, r.locks)
+	defer gateway.Stop()
+	ours, err := grown(gateway.PID(), r.locks, func() (func(), error) {
+		locks, err := fleet.ConnectTo(ctx, gateway.Locks, 0, r.locks)
 		return func() { closeAll(locks) }, err
 	})
 	if err != nil {

@@ -185,14 +185,7 @@ func identity(store *locksim.Memory) (*tls.Config, error) {
 
 // Connect opens the sessions of the first n locks.
 func (f *Fleet) Connect(ctx context.Context, n int) ([]*lockwire.Lock, error) {
-	locks := make([]*lockwire.Lock, n)
-	err := parallel(ctx, n, func(ctx context.Context, i int) (err error) {
-		if locks[i], err = lockwire.Dial(ctx, f.system.Locks(), f.Devices[i].TLS); err != nil {
-			return err
-		}
-		return locks[i].Greet(f.Devices[i].ID)
-	})
-	return locks, err
+	return f.ConnectTo(ctx, f.system.Locks(), 0, n)
 }
 
 // parallel does n things, atOnce at a time.
