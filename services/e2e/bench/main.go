@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,6 +62,7 @@ var benches = []bench{
 }
 
 func main() {
+	runtime.LockOSThread() // see system.Start
 	var o options
 	flag.StringVar(&o.state, "state", ".local", "`folder` of .local: programs are in its bin; bench.jsonl goes there")
 	flag.StringVar(&o.only, "only", "", "comma-separated `names` of benches, or their beginnings; empty: all")

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"connectrpc.com/connect"
@@ -51,6 +52,9 @@ func Start(ctx context.Context, programs, state string) (*System, error) {
 	s.command = exec.CommandContext(ctx, filepath.Join(bin, "cardea-local"), "-state", state, "up")
 	s.command.Cancel = func() error { return s.command.Process.Signal(os.Interrupt) }
 	s.command.WaitDelay = 30 * time.Second
+	// Killed, the bench takes the system with it. The signal comes when the thread ends that started the process, so main
+	// keeps its thread.
+	s.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	s.command.Stderr = os.Stderr
 	out, err := s.command.StdoutPipe()
 	if err != nil {
