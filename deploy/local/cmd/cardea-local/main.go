@@ -1,6 +1,7 @@
 // Command cardea-local runs a whole Cardea on this machine: three regions in two jurisdictions, as real processes.
 //
 //	cardea-local run      start, play the story, stay up until Ctrl-C
+//	cardea-local up       start, stay up until Ctrl-C
 //	cardea-local demo     start, play the story, stop; exit 0 when every step went as expected
 //	cardea-local install  install what is missing (PostgreSQL's server programs)
 //	cardea-local clean    remove the state
@@ -30,7 +31,7 @@ func main() {
 	flags.StringVar(&options.State, "state", ".local", "`folder` for all state; programs are in its bin")
 	flags.StringVar(&options.OTLPEndpoint, "otlp", "", "`host:port` that takes traces (OTLP over gRPC, no TLS)")
 	flags.Usage = func() {
-		fmt.Fprintln(flags.Output(), "usage: cardea-local [-state folder] [-otlp host:port] run | demo | install | clean")
+		fmt.Fprintln(flags.Output(), "usage: cardea-local [-state folder] [-otlp host:port] run | up | demo | install | clean")
 		flags.PrintDefaults()
 	}
 	if err := flags.Parse(os.Args[1:]); err != nil {
@@ -64,9 +65,24 @@ func command(ctx context.Context, flags *flag.FlagSet, options cluster.Options) 
 		return play(ctx, options, false)
 	case "run":
 		return play(ctx, options, true)
+	case "up":
+		return stay(ctx, options)
 	default:
 		return errUsage
 	}
+}
+
+// stay starts a cluster of which nothing is used yet, and keeps it up until the context ends.
+func stay(ctx context.Context, options cluster.Options) (err error) {
+	c, err := cluster.Start(ctx, options, os.Stdout)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Stop()) }()
+	c.Describe(os.Stdout)
+	fmt.Println("\nCtrl-C stops everything.")
+	<-ctx.Done()
+	return nil
 }
 
 // play starts a cluster, plays the story on it and, with stay, keeps it up until the context ends.

@@ -1,0 +1,77 @@
+// Package floor has the bare servers that the bench holds Cardea's against: the same transport, the same message shapes,
+// and nothing behind them. They run as a process of their own, as Cardea's do, and hold no state.
+package floor
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+)
+
+// Echo answers every frame with the same frame, on each connection, until the listener is closed.
+func Echo(l net.Listener, config *tls.Config, answer []byte) error {
+	for {
+		raw, err := l.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			conn := tls.Server(raw, config)
+			defer conn.Close()
+			echo(conn, answer)
+		}()
+	}
+}
+
+func echo(conn net.Conn, answer []byte) {
+	in := bufio.NewReaderSize(conn, 512)
+	for {
+		var length [4]byte
+		if _, err := io.ReadFull(in, length[:]); err != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, in, int64(binary.BigEndian.Uint32(length[:]))); err != nil {
+			return
+		}
+		if _, err := conn.Write(answer); err != nil {
+			return
+		}
+	}
+}
+
+// Connect serves permissions' Check with one and the same answer, of the size of a true one: no authentication, no
+// validation, no data.
+func Connect(l net.Listener, config *tls.Config) error {
+	mux := http.NewServeMux()
+	mux.Handle(permissionsv1connect.NewPermissionsServiceHandler(check{}))
+	server := &http.Server{Handler: mux, TLSConfig: config}
+	err := server.ServeTLS(l, "", "")
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+type check struct {
+	permissionsv1connect.UnimplementedPermissionsServiceHandler
+}
+
+const id = "00000000000000000000000000"
+
+// Check implements the handler.
+func (check) Check(_ context.Context, req *permissionsv1.CheckRequest) (*permissionsv1.CheckResponse, error) {
+	return &permissionsv1.CheckResponse{Decision: &permissionsv1.Decision{
+		Outcome: permissionsv1.Outcome_OUTCOME_GRANTED, Reason: permissionsv1.DecisionReason_DECISION_REASON_GRANT,
+		GrantId: "grant_euc_" + id, ScheduleId: "schedule_euc_" + id,
+		Revision: &typev1.ConsistencyToken{Service: "permissions", Region: "eu-central", OrgId: req.GetOrgId(), Version: 1000},
+	}}, nil
+}
