@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"time"
 
+	"connectrpc.com/connect"
+	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/device"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
+	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -60,7 +63,8 @@ func (h *Handler) notAfter(t *timestamppb.Timestamp) (time.Time, error) {
 	return t.AsTime(), nil
 }
 
-// deliver sends the command to the gateway that holds the device; device.ErrOffline when none does.
+// deliver sends the command to the gateway that holds the device; device.ErrOffline when none does, and when one could not be
+// asked its error: the lock may be there, and may have acted.
 func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock) (*gatewayv1.UnlockResponse, error) {
 	if h.Sessions.Connected(d.ID) || !h.Now().Before(u.NotAfter) {
 		out, err := h.command(ctx, u)
@@ -70,6 +74,7 @@ func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock
 	}
 	ctx, cancel := context.WithDeadline(ctx, u.NotAfter.Add(2*time.Second))
 	defer cancel()
+	var none error = device.ErrOffline
 	for _, r := range h.Regions.In(h.Own.Jurisdiction) {
 		if r.Name == h.Own.Name {
 			continue
@@ -78,11 +83,16 @@ func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock
 			OrgId: d.Org, Region: string(r.Name), DeviceId: d.ID, CommandId: u.CommandID,
 			UnlockFor: durationpb.New(u.For), NotAfter: timestamppb.New(u.NotAfter),
 		})
-		if err == nil {
+		switch {
+		case err == nil:
 			return out, nil
+		case fault.Is(err, faultv1.Reason_REASON_DEVICE_OFFLINE), fault.Is(err, faultv1.Reason_REASON_NOT_FOUND):
+		default:
+			none = fault.New(connect.CodeUnavailable, faultv1.Reason_REASON_DEPENDENCY_DOWN,
+				"the gateway of %s could not be asked: whether the lock is there, and did it, is not known", r.Name)
 		}
 	}
-	return nil, device.ErrOffline
+	return nil, none
 }
 
 // DeliverCommand implements GatewayService: only for locks that are connected here.
