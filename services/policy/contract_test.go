@@ -29,7 +29,7 @@ func numbers(t *testing.T, file, prefix string) map[string]int {
 
 func TestReasonsAreTheContracts(t *testing.T) {
 	t.Parallel()
-	reasons := numbers(t, "permissions/v1/permissions.proto", "DECISION_REASON_")
+	reasons := numbers(t, "permissions/v1/rules.proto", "DECISION_REASON_")
 	for name, number := range reasons {
 		if got := policy.Reason(number).String(); got != name {
 			t.Errorf("reason %d is %s in the contract, %s here", number, name, got)
@@ -42,7 +42,7 @@ func TestReasonsAreTheContracts(t *testing.T) {
 
 func TestOutcomesAreTheContracts(t *testing.T) {
 	t.Parallel()
-	outcomes := numbers(t, "permissions/v1/permissions.proto", "OUTCOME_")
+	outcomes := numbers(t, "permissions/v1/rules.proto", "OUTCOME_")
 	for name, number := range outcomes {
 		if got := policy.Outcome(number).String(); got != name {
 			t.Errorf("outcome %d is %s in the contract, %s here", number, name, got)

@@ -10,7 +10,40 @@ type Request struct {
 	Person PersonID
 	// Credential is what was presented; nil when the question is only about a person.
 	Credential *CredentialFact
+	// Direction is which way the person wants to go.
+	Direction Direction
+	// SecondFactor is whether a second factor was presented, and proved right.
+	SecondFactor Factor
+	// Entitled asks what the facts alone allow: what depends on the State and on a second
+	// factor is taken as met and listed in Decision.Conditions; there are no Effects.
+	Entitled bool
 }
+
+// Direction is the side of the door at which the credential was presented. The numbers
+// are those of Direction in cardea/permissions/v1.
+type Direction int32
+
+const (
+	// DirectionUnspecified: the reader does not tell; anti-passback is not asked.
+	DirectionUnspecified Direction = 0
+	// DirectionEntry: into the zones whose border the door is.
+	DirectionEntry Direction = 1
+	// DirectionExit: out of them.
+	DirectionExit Direction = 2
+)
+
+// Factor is what became of a second factor. The numbers are those of SecondFactor in
+// cardea/permissions/v1.
+type Factor int32
+
+const (
+	// FactorNone: none was presented.
+	FactorNone Factor = 0
+	// FactorRight: it was presented and is right.
+	FactorRight Factor = 1
+	// FactorWrong: it was presented and is wrong.
+	FactorWrong Factor = 2
+)
 
 // Decide answers the request from the facts at the moment `at` (any location; only
 // the instant counts).

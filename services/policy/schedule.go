@@ -7,8 +7,21 @@ import "time"
 type ScheduleSpec struct {
 	// Weekly is the week, at most 168 pieces; they may overlap. Empty: never.
 	Weekly []WeeklyInterval
-	// Exceptions are holidays and other dates, at most 500.
+	// Exceptions are dates that differ, at most 500.
 	Exceptions []DatedException
+	// Holidays are the dates of the holiday calendars that the schedule observes, at most 2,000.
+	Holidays []Holiday
+	// OnHolidays hold instead of the weekly intervals on a holiday, at most 24; empty: closed.
+	// Weekday is ignored. An exception for the date goes before.
+	OnHolidays []WeeklyInterval
+}
+
+// Holiday is a date of a holiday calendar.
+type Holiday struct {
+	// Date is an ISO 8601 date, e.g. `2026-12-25`.
+	Date string
+	// EveryYear: the same month and day of every year (29 February: leap years only).
+	EveryYear bool
 }
 
 // WeeklyInterval is a piece of every week, in the site's local time.

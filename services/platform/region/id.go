@@ -37,6 +37,9 @@ const (
 	Gateway      Kind = "gateway"
 	Event        Kind = "event"
 	Command      Kind = "command"
+	Calendar     Kind = "calendar"
+	Lockdown     Kind = "lockdown"
+	Role         Kind = "role"
 )
 
 // ID is a well-formed id. Make one with NewID, or with Map.Parse from outside.

@@ -24,6 +24,7 @@ type Store interface {
 
 // Handler serves PermissionsService. All fields are required.
 type Handler struct {
+	permissionsv1connect.UnimplementedPermissionsServiceHandler // of calls that are being built
 	Store    Store
 	Commands grants.Commands
 	Waiter   *enforcement.Waiter
