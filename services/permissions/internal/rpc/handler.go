@@ -25,11 +25,11 @@ type Store interface {
 // Handler serves PermissionsService. All fields are required.
 type Handler struct {
 	permissionsv1connect.UnimplementedPermissionsServiceHandler // of calls that are being built
-	Store    Store
-	Commands grants.Commands
-	Waiter   *enforcement.Waiter
-	Standing enforcement.Standings // of permissions, in the regions of this jurisdiction
-	Now      func() time.Time
+	Store                                                       Store
+	Commands                                                    grants.Commands
+	Waiter                                                      *enforcement.Waiter
+	Standing                                                    enforcement.Standings // of permissions, in the regions of this jurisdiction
+	Now                                                         func() time.Time
 }
 
 var _ permissionsv1connect.PermissionsServiceHandler = (*Handler)(nil)

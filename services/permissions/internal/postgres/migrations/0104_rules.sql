@@ -23,6 +23,10 @@ ALTER TABLE grants ADD COLUMN IF NOT EXISTS share_depth BIGINT NOT NULL DEFAULT 
 ALTER TABLE grants ADD COLUMN IF NOT EXISTS shared_from TEXT NOT NULL DEFAULT '';
 ALTER TABLE grants ADD COLUMN IF NOT EXISTS sharer TEXT NOT NULL DEFAULT '';
 
+-- A change leaves two rows that are known now, one before it and one from it on.
+DROP INDEX IF EXISTS grants_current CASCADE;
+CREATE UNIQUE INDEX IF NOT EXISTS grants_known ON grants (region, id, valid_from) WHERE superseded_at IS NULL;
+
 CREATE INDEX IF NOT EXISTS grants_by_parent ON grants (region, shared_from);
 
 -- Which zones are directly in which.
