@@ -30,7 +30,8 @@ var roles = map[string]role{
 		"*.org.credential.>", "*.org.digest_key.>", "*.head.identity.>",
 	}},
 	"permissions": {publishes: true, facts: []string{
-		"*.org.membership.>", "*.site.*.door.>", "*.site.*.schedule.>", "*.site.*.grant.>", "*.site.*.lockdown.>", "*.head.permissions.>",
+		"*.org.membership.>", "*.site.*.door.>", "*.site.*.zone.>", "*.site.*.schedule.>", "*.site.*.grant.>", "*.site.*.lockdown.>",
+		"*.head.permissions.>",
 	}},
 	"device-gateway": {publishes: true, watches: true, doors: true, facts: []string{
 		"*.site.*.device.>", "*.head.device-gateway.>",
