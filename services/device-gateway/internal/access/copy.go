@@ -55,7 +55,7 @@ type Config struct {
 	OnDeviceGone func(deviceID string)
 }
 
-// held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, or what could not be read.
+// held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, and most of what could not be read.
 type held struct {
 	record *typev1.StateRecord
 	fact   fact
@@ -79,13 +79,6 @@ type Copy struct {
 	load load
 	// changed is closed and replaced when a device or door comes or goes, or the copy becomes ready.
 	changed chan struct{}
-}
-
-// load is one delivery of a whole bucket.
-type load struct {
-	incarnation string
-	seen        map[string]bool // nil once it is complete
-	caughtUp    bool
 }
 
 // Open reads the file copy, if there is one. Run keeps it up to date.
@@ -128,66 +121,6 @@ func (c *Copy) restore(key string, record *typev1.StateRecord) {
 	}
 }
 
-// update takes one record of the broker.
-func (c *Copy) update(u bus.Update) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loading(u.Incarnation)
-	if c.load.seen != nil {
-		c.load.seen[u.Key] = true
-	}
-	if old, ok := c.records[u.Key]; ok && old.record.GetVersion() >= u.Record.GetVersion() {
-		return
-	}
-	c.put(u.Key, u.Record)
-	c.store.add(u.Key, u.Record, u.Incarnation)
-}
-
-// loading starts over when the bucket is another one than before.
-func (c *Copy) loading(incarnation string) {
-	if c.load.incarnation != incarnation {
-		c.load = load{incarnation: incarnation, seen: map[string]bool{}}
-	}
-}
-
-// caughtUp is called when the broker has no more to deliver for now.
-func (c *Copy) caughtUp(incarnation string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loading(incarnation)
-	c.sweep()
-	c.load.caughtUp = true
-	c.noteAsOf()
-	c.broadcast()
-}
-
-// sweep drops what a complete load did not bring: its tombstone was purged. An organization for which the bucket is
-// behind what is held keeps its facts: the bucket was made anew and is still being filled.
-func (c *Copy) sweep() {
-	if c.load.seen == nil {
-		return
-	}
-	seen := c.load.seen
-	c.load.seen = nil
-	behind := map[string]bool{}
-	for key := range c.records {
-		if k, ok := parseKey(key); ok && k.kind == kindHead && !seen[key] {
-			behind[k.org] = true
-		}
-	}
-	for key, h := range c.records {
-		k, ok := parseKey(key)
-		switch {
-		case !ok:
-		case !seen[key] && !behind[k.org]:
-			c.put(key, nil)
-			c.store.add(key, &typev1.StateRecord{Removed: true}, "")
-		case seen[key] && k.kind == kindHead:
-			c.store.add(key, h.record, c.load.incarnation) // so that it is told of this bucket too
-		}
-	}
-}
-
 // look notes now and then that the copy is what the broker has.
 func (c *Copy) look(ctx context.Context, source Source) error {
 	ticker := time.NewTicker(lookEvery)
@@ -223,75 +156,6 @@ func (c *Copy) noteAsOf() {
 	c.asOf = c.cfg.Now()
 	c.store.noted = c.asOf
 	c.store.add(asOfKey, &typev1.StateRecord{Version: c.asOf.UnixNano()}, "")
-}
-
-// put replaces what is held of a key; a nil record takes it out for good. mu is held, or the Copy is not shared yet.
-func (c *Copy) put(text string, record *typev1.StateRecord) {
-	k, known := parseKey(text)
-	old, had := c.records[text]
-	if record == nil {
-		delete(c.records, text)
-	}
-	var next fact
-	if known && record != nil && !record.GetRemoved() && k.kind != kindHead {
-		var err error
-		if next, err = c.decode(k, record.GetBody()); err != nil {
-			c.cfg.Logger.Error("access: a fact cannot be read; nothing that depends on it opens a door", "key", text, "error", err)
-			next = nil
-		}
-	}
-	if known {
-		c.swap(k, record, old.fact, next)
-	}
-	if record != nil {
-		c.records[text] = held{record: record, fact: next}
-	}
-	if k.kind == "door" {
-		c.broadcast()
-	}
-	if k.isDevice() {
-		delete(c.revoked, k.id)
-		if record.GetRemoved() {
-			c.revoked[k.id] = true
-		}
-		if had || next != nil {
-			c.deviceChanged(k.id, old.fact, next)
-		}
-	}
-}
-
-func (c *Copy) swap(k factKey, record *typev1.StateRecord, old, next fact) {
-	o := c.organizations[k.org]
-	if o == nil {
-		o = newOrganization()
-		c.organizations[k.org] = o
-	}
-	if old != nil {
-		old.remove(o)
-	}
-	if next != nil {
-		next.add(o)
-	}
-	switch {
-	case k.kind == kindHead && record == nil:
-		delete(o.heads, k.id)
-	case k.kind == kindHead:
-		o.heads[k.id] = record.GetVersion()
-	}
-}
-
-func (c *Copy) deviceChanged(id string, old, next fact) {
-	before, _ := old.(device)
-	after, ok := next.(device)
-	if old != nil && (!ok || string(before.KeyHash) != string(after.KeyHash) || before.Door != after.Door) {
-		c.cfg.OnDeviceGone(id)
-	}
-	c.broadcast()
-}
-
-func (c *Copy) broadcast() {
-	close(c.changed)
-	c.changed = make(chan struct{})
 }
 
 // all gives the whole copy to write, as of one moment.

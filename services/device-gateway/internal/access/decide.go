@@ -44,6 +44,9 @@ func (c *Copy) Decide(deviceID string, card *lockwirev1.Card, at time.Time) Verd
 	if c.tooOld(at) {
 		return c.verdict(dev, o, who, policy.Deny(policy.ReasonCopyTooOld))
 	}
+	if o.inBrokenZone(policy.DoorID(dev.Door)) {
+		return c.verdict(dev, o, who, policy.Deny(policy.ReasonBrokenFacts))
+	}
 	fact := &policy.CredentialFact{}
 	if who.credential != "" {
 		fact.ID, fact.Status = policy.CredentialID(who.credential), policy.CredentialActive
@@ -70,6 +73,7 @@ func (c *Copy) verdict(dev Device, o *organization, who holder, d policy.Decisio
 	v := Verdict{Person: who.person, Credential: who.credential, Decision: &permissionsv1.Decision{
 		Outcome: permissionsv1.Outcome(d.Outcome), Reason: permissionsv1.DecisionReason(d.Reason),
 		GrantId: string(d.Grant), ScheduleId: string(d.Schedule), Revision: c.revision(dev, o),
+		LockdownId: string(d.Lockdown), ZoneId: string(d.Zone), Warning: permissionsv1.DecisionReason(d.Warning),
 	}}
 	if v.Granted() {
 		v.UnlockFor = o.doors[policy.DoorID(dev.Door)].unlockFor
