@@ -95,8 +95,7 @@ func (b *Bus) bucket(ctx context.Context, target region.Name, name string) (jets
 	return kv, nil
 }
 
-// Bucket returns a bucket of the own region for other uses than access state, e.g. shared door state in
-// StateBucket, once it is there. Errors: ErrUnavailable.
+// Bucket returns a bucket of the own region as it is, once it is there. Errors: ErrUnavailable.
 func (b *Bus) Bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
 	kv, err := b.bucket(ctx, b.cfg.Region, name)
 	if err != nil {
