@@ -20,6 +20,9 @@ func credentialOf(k factKey, m *identityv1.CredentialState) (fact, error) {
 		}
 		c.digests = append(c.digests, presented{keyID: d.GetKeyId(), digest: [32]byte(d.GetDigest())})
 	}
+	if m.GetKind() == identityv1.CredentialKind_CREDENTIAL_KIND_PIN {
+		return pin{person: c.person, digests: c.digests}, nil
+	}
 	return c, nil
 }
 

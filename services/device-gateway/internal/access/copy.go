@@ -36,13 +36,17 @@ type Head struct {
 	Incarnation string
 }
 
-// Config of a Copy; all fields but MaxAge and Told are required.
+// Config of a Copy; all fields but States, StateBound, MaxAge and Told are required.
 type Config struct {
 	// Dir holds the file copy; it is made when it is missing.
 	Dir string
 	// Ring has the jurisdiction's state keys.
 	Ring    *keyring.Ring
 	Regions *region.Map
+	// States is the shared door state; nil: there is none, and what depends on it is decided without.
+	States States
+	// StateBound is how long a decision waits for States; 0: DefaultStateBound.
+	StateBound time.Duration
 	// MaxAge is how old the copy may get before every decision is COPY_TOO_OLD; 0: DefaultMaxAge.
 	MaxAge time.Duration
 	// Told is how fresh the register of gateways knows the copy to be; nil: it is not asked. The copy's age counts from it, too.
@@ -63,8 +67,9 @@ type held struct {
 
 // Copy is the access state of the jurisdiction, in memory and in a file.
 type Copy struct {
-	cfg   Config
-	store *store
+	cfg      Config
+	store    *store
+	attempts *attempts
 
 	mu sync.RWMutex // guards all below
 	// records are all keys, so that the file can be written anew.
@@ -86,8 +91,11 @@ func Open(cfg Config) (*Copy, error) {
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = DefaultMaxAge
 	}
+	if cfg.StateBound == 0 {
+		cfg.StateBound = DefaultStateBound
+	}
 	c := &Copy{
-		cfg: cfg, records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
+		cfg: cfg, attempts: newAttempts(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
 		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
 	}
 	var err error

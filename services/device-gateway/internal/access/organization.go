@@ -35,7 +35,9 @@ type organization struct {
 	grantAt   map[policy.GrantID]pair
 	schedules map[policy.ScheduleID]*policy.Schedule
 	holders   map[presented]holder
-	keys      map[string][32]byte
+	// pins are the digests of each person's PINs.
+	pins map[string][]presented
+	keys map[string][32]byte
 	// heads are the versions that were applied, by `<service>.<region>`.
 	heads map[string]int64
 }
@@ -47,7 +49,7 @@ func newOrganization() *organization {
 		doors: map[policy.DoorID]door{}, zones: map[policy.ZoneID]policy.Zone{}, broken: map[policy.ZoneID]bool{},
 		lockdowns: map[policy.TargetID][]policy.Lockdown{}, groups: map[policy.SubjectID][]policy.GroupID{},
 		grants: map[pair][]policy.Grant{}, grantAt: map[policy.GrantID]pair{}, schedules: map[policy.ScheduleID]*policy.Schedule{},
-		holders: map[presented]holder{}, keys: map[string][32]byte{}, heads: map[string]int64{},
+		holders: map[presented]holder{}, pins: map[string][]presented{}, keys: map[string][32]byte{}, heads: map[string]int64{},
 	}
 }
 

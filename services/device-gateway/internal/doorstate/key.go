@@ -16,16 +16,24 @@ type slot interface {
 	body(state policy.State) proto.Message
 }
 
-// presence is the key of one person in one zone.
-type presence struct{ zone policy.ZoneID }
+// presence is the key of the passage's person in a zone, or of the partner who waited for them.
+type presence struct {
+	zone policy.ZoneID
+	// partner is empty for the passage's person. A partner's presence is no part of the state.
+	partner policy.PersonID
+}
 
 func (p presence) key(of Passage) string {
-	return of.Org + ".zone." + string(p.zone) + "." + string(of.Person)
+	person := of.Person
+	if p.partner != "" {
+		person = p.partner
+	}
+	return of.Org + ".zone." + string(p.zone) + "." + string(person)
 }
 
 func (p presence) take(body []byte, state *policy.State) error {
 	m := new(gatewayv1.PresenceState)
-	if err := proto.Unmarshal(body, m); err != nil || m.GetSince() == nil {
+	if err := proto.Unmarshal(body, m); err != nil || m.GetSince() == nil || p.partner != "" {
 		return err
 	}
 	state.Presence[p.zone] = policy.Presence{Inside: m.GetInside(), Since: m.GetSince().AsTime()}
@@ -37,6 +45,10 @@ func (p presence) body(state policy.State) proto.Message {
 	if !ok {
 		return new(gatewayv1.PresenceState)
 	}
+	return presenceOf(at)
+}
+
+func presenceOf(at policy.Presence) *gatewayv1.PresenceState {
 	return &gatewayv1.PresenceState{Inside: at.Inside, Since: timestamppb.New(at.Since)}
 }
 

@@ -2,7 +2,6 @@ package doorstate
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -12,9 +11,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/policy"
 	"google.golang.org/protobuf/proto"
 )
-
-// undoTimeout bounds how long a write of a decision that ended otherwise is tried to be taken back.
-const undoTimeout = 10 * time.Second
 
 // Passage is who wants to pass which door. Home is the door's region.
 type Passage struct {
@@ -37,11 +33,11 @@ type Needs struct {
 // None says whether the decision depends on no state at all.
 func (n Needs) None() bool { return len(n.Zones) == 0 && !n.Door && len(n.Grants) == 0 }
 
-// slots are in the order in which they are written: what costs most to take back comes last.
+// slots are in the order in which they are written: a use, which is the hardest to give back, comes last.
 func (n Needs) slots() []slot {
 	var all []slot
 	for _, zone := range n.Zones {
-		all = append(all, presence{zone})
+		all = append(all, presence{zone: zone})
 	}
 	if n.Door {
 		all = append(all, atDoor{})
@@ -56,15 +52,12 @@ func (n Needs) slots() []slot {
 type cell struct {
 	slot
 	name string
-	// rank orders writing.
-	rank int
 	// before is what was there before this View wrote.
 	before []byte
 	// over is the revision to write over: that of before, or of what this View wrote.
 	over uint64
-	// wrote is what this View wrote, perhaps without knowing whether it got there; nil: nothing.
-	wrote []byte
-	// unsure: whether wrote got there is not known.
+	// wrote is what this View wrote; nil: nothing. unsure: it is not known whether that got there.
+	wrote  []byte
 	unsure bool
 }
 
@@ -80,21 +73,36 @@ func (s *Store) View(of Passage) *View { return &View{store: s, of: of} }
 
 // Load reads what is needed and was not read yet, and says whether there was such. Errors: the broker's.
 func (v *View) Load(ctx context.Context, needs Needs) (more bool, err error) {
-	for rank, s := range needs.slots() {
-		name := s.key(v.of)
-		if slices.ContainsFunc(v.cells, func(c *cell) bool { return c.name == name }) {
-			continue
+	for _, s := range needs.slots() {
+		c, err := v.load(ctx, s)
+		if err != nil {
+			return more, err
 		}
-		h, known := v.store.known(v.of.Home, name)
-		if !known {
-			if h, err = v.store.fetch(ctx, v.of.Home, name); err != nil {
-				return more, err
-			}
-		}
-		v.cells = append(v.cells, &cell{slot: s, name: name, rank: rank, before: h.body, over: h.revision})
-		more = true
+		more = more || c
 	}
 	return more, nil
+}
+
+func (v *View) load(ctx context.Context, s slot) (more bool, err error) {
+	name := s.key(v.of)
+	if v.find(name) != nil {
+		return false, nil
+	}
+	h, known := v.store.known(v.of.Home, name)
+	if !known {
+		if h, err = v.store.fetch(ctx, v.of.Home, name); err != nil {
+			return false, err
+		}
+	}
+	v.cells = append(v.cells, &cell{slot: s, name: name, before: h.body, over: h.revision})
+	return true, nil
+}
+
+func (v *View) find(name string) *cell {
+	if i := slices.IndexFunc(v.cells, func(c *cell) bool { return c.name == name }); i >= 0 {
+		return v.cells[i]
+	}
+	return nil
 }
 
 // State is what was read, as it was before this View wrote. What cannot be understood is an error.
@@ -108,24 +116,33 @@ func (v *View) State() (policy.State, error) {
 	return state, nil
 }
 
-// Commit makes the bucket say next, of all that was read. ErrConflict: it was changed by others and read again. After any other
-// error, and when no Commit follows a conflict, call Undo.
-func (v *View) Commit(ctx context.Context, next policy.State) error {
+// Commit writes the effects of a decision from State at the moment, and takes back what an earlier Commit wrote that is none of
+// them. ErrConflict: something was changed by others, and was read again. After any other error, and when no Commit follows a
+// conflict, call Undo.
+func (v *View) Commit(ctx context.Context, effects []policy.Effect, at time.Time) error {
 	now, err := v.State()
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(v.cells, func(a, b *cell) int { return cmp.Compare(a.rank, b.rank) })
+	next := now.Apply(effects, v.of.Person, at)
+	partners, err := v.partners(ctx, effects, at)
+	if err != nil {
+		return err
+	}
 	for _, c := range v.cells {
-		want, is := encode(c.body(next)), c.wrote
-		if is == nil {
-			is = encode(c.body(now))
+		want, was := encode(c.body(next)), encode(c.body(now))
+		if p, ok := c.slot.(presence); ok && p.partner != "" {
+			want, was = partners[c.name], nil
+		}
+		if bytes.Equal(want, was) {
+			want = c.before
+		}
+		is := c.before
+		if c.wrote != nil {
+			is = c.wrote
 		}
 		if bytes.Equal(want, is) {
 			continue
-		}
-		if bytes.Equal(want, encode(c.body(now))) {
-			want = c.before
 		}
 		if err := v.write(ctx, c, want); err != nil {
 			return err
@@ -134,58 +151,47 @@ func (v *View) Commit(ctx context.Context, next policy.State) error {
 	return nil
 }
 
+// partners are what is to be written about the presence of others than the passage's person, by key. Their keys are loaded.
+func (v *View) partners(ctx context.Context, effects []policy.Effect, at time.Time) (map[string][]byte, error) {
+	all := map[string][]byte{}
+	for _, e := range effects {
+		if e.Person == "" || e.Person == v.of.Person {
+			continue
+		}
+		s := presence{zone: e.Zone, partner: e.Person}
+		if _, err := v.load(ctx, s); err != nil {
+			return nil, err
+		}
+		all[s.key(v.of)] = encode(presenceOf(policy.Presence{Inside: e.Kind == policy.EffectEnter, Since: at}))
+	}
+	return all, nil
+}
+
 // write sets one cell. A conflict reads it again: it is then as if this View had not written it.
 func (v *View) write(ctx context.Context, c *cell, body []byte) error {
+	if body == nil {
+		body = []byte{} // nothing was there, and keys are not deleted
+	}
+	held := *c
 	c.wrote, c.unsure = body, true
 	revision, err := v.store.set(ctx, v.of.Home, c.name, body, c.over)
-	if err == nil {
+	switch {
+	case err == nil:
 		c.over, c.unsure = revision, false
 		return nil
-	}
-	if !errors.Is(err, ErrConflict) {
+	case !errors.Is(err, ErrConflict):
 		return err
 	}
+	*c = held
 	h, fetched := v.store.fetch(ctx, v.of.Home, c.name)
 	if fetched != nil {
 		return fetched
 	}
-	c.before, c.over, c.wrote, c.unsure = h.body, h.revision, nil, false
+	c.before, c.over, c.wrote = h.body, h.revision, nil
 	return err
 }
 
-// Undo takes back what this View wrote, as far as nobody has written over it. It does not wait.
-func (v *View) Undo(ctx context.Context) {
-	for _, c := range v.cells {
-		if c.wrote == nil || bytes.Equal(c.wrote, c.before) && !c.unsure {
-			continue
-		}
-		v.store.undoing.Go(func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-			defer cancel()
-			if err := v.takeBack(ctx, c); err != nil && !errors.Is(err, ErrConflict) {
-				v.store.logger.WarnContext(ctx, "door state of a passage that did not take place stays", "key", c.name, "error", err)
-			}
-		})
-	}
-}
-
-func (v *View) takeBack(ctx context.Context, c *cell) error {
-	over := c.over
-	if c.unsure {
-		h, err := v.store.fetch(ctx, v.of.Home, c.name)
-		if err != nil {
-			return err
-		}
-		if h.revision == 0 || h.revision == c.over || !bytes.Equal(h.body, c.wrote) {
-			return nil // it did not get there, or others wrote since
-		}
-		over = h.revision
-	}
-	_, err := v.store.set(ctx, v.of.Home, c.name, c.before, over)
-	return err
-}
-
-// encode never fails: the messages have no required fields and no text but ids.
+// encode never fails: the messages have no required fields, and no text but ids.
 func encode(m proto.Message) []byte {
 	body, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 	if err != nil {
