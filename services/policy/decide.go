@@ -79,27 +79,25 @@ func Decide(req Request, facts Facts, state State, at time.Time) Decision {
 	if req.Entitled {
 		state = State{}
 	}
-	q := question{req: req, facts: facts, state: state, at: at, door: door}
 	var roomS [subjectsOnStack]SubjectID // most people are in fewer groups: no allocation
 	var roomT [targetsOnStack]TargetID
-	q.subjects, q.groupsTooDeep = subjectsOf(facts, req.Person, roomS[:0])
-	var tooDeep bool
-	if q.targets, tooDeep = targetsOf(facts, &door, req.Door, roomT[:0]); tooDeep {
+	targets, tooDeep := targetsOf(facts, &door, req.Door, roomT[:0])
+	if tooDeep {
 		return Deny(ReasonBrokenFacts)
 	}
-	q.lockdown, q.locked = hardest(facts, door.Site, q.targets, at)
-	return q.decide()
+	subjects, tooDeep := subjectsOf(facts, req.Person, roomS[:0])
+	q := question{req: req, facts: facts, state: state, at: at, door: door, groupsTooDeep: tooDeep}
+	q.lockdown, q.locked = hardest(facts, door.Site, targets, at)
+	return q.decide(reached{subjects, targets})
 }
 
 // question is a request with what is found out once for all its rules.
 type question struct {
-	req      Request
-	facts    Facts
-	state    State
-	at       time.Time
-	door     Door
-	subjects []SubjectID // the person and all their groups
-	targets  []TargetID  // the door and all zones around it
+	req   Request
+	facts Facts
+	state State
+	at    time.Time
+	door  Door
 	// groupsTooDeep: there are groups beyond MaxGroupDepth.
 	groupsTooDeep bool
 	// lockdown is the hardest that holds, if locked.
@@ -107,11 +105,18 @@ type question struct {
 	locked   bool
 }
 
-func (q *question) decide() Decision {
-	best := q.best()
+// reached is what grants may name. It is no part of question, so that the compiler can see
+// that it stays on the stack.
+type reached struct {
+	subjects []SubjectID // the person and all their groups
+	targets  []TargetID  // the door and all zones around it
+}
+
+func (q *question) decide(r reached) Decision {
+	best := q.best(r)
 	unlock, stands := standing(q.facts, &q.door.Rules, &q.state, q.at)
 	if best.reason == ReasonGrant {
-		return q.admit(&best, stands && !q.locked)
+		return q.admit(r, &best, stands && !q.locked)
 	}
 	if q.locked && (stands || best.reason == ReasonLockdown) {
 		d := Deny(ReasonLockdown)
@@ -132,7 +137,7 @@ func (q *question) decide() Decision {
 }
 
 // admit is the decision where a grant holds.
-func (q *question) admit(best *judged, standsOpen bool) Decision {
+func (q *question) admit(r reached, best *judged, standsOpen bool) Decision {
 	d := best.decision()
 	if q.locked {
 		d.Lockdown = q.lockdown.ID
@@ -140,12 +145,12 @@ func (q *question) admit(best *judged, standsOpen bool) Decision {
 	switch {
 	case q.req.Entitled:
 		if !standsOpen {
-			d.Conditions = q.conditions(best)
+			d.Conditions = q.conditions(r, best)
 		}
 	case standsOpen:
-		d.Effects = q.arrive(q.pass(nil, ""), "")
+		d.Effects = q.arrive(r, q.pass(nil, ""), "")
 	default:
-		q.obey(&d, best)
+		q.obey(r, &d, best)
 	}
 	return d
 }

@@ -7,12 +7,12 @@ import (
 
 // effects are what a passage by the grant changes, in the order of EffectKind, zones by
 // their ids: presence, arrival, uses, the end of a wait.
-func (q *question) effects(best *judged, partner PersonID) []Effect {
+func (q *question) effects(r reached, best *judged, partner PersonID) []Effect {
 	all := q.pass(nil, "")
 	if partner != "" {
 		all = q.pass(all, partner)
 	}
-	all = q.arrive(all, partner)
+	all = q.arrive(r, all, partner)
 	all = q.use(all, best)
 	if partner != "" {
 		all = append(all, Effect{Kind: EffectPair})
@@ -41,9 +41,9 @@ func (q *question) pass(all []Effect, person PersonID) []Effect {
 
 // arrive adds that a first person arrives, if the person or the partner may be the first
 // and it could count for a piece.
-func (q *question) arrive(all []Effect, partner PersonID) []Effect {
+func (q *question) arrive(r reached, all []Effect, partner PersonID) []Effect {
 	rules := &q.door.Rules
-	if rules.FirstPerson == nil || !q.mayBeFirst(partner) || !firstPiece(q.facts, rules, q.at).counts(&q.state, q.at) {
+	if rules.FirstPerson == nil || !q.mayBeFirst(r, partner) || !firstPiece(q.facts, rules, q.at).counts(&q.state, q.at) {
 		return all
 	}
 	return append(all, Effect{Kind: EffectArriveFirst})

@@ -14,19 +14,19 @@ type judged struct {
 
 // best judges every grant that names one of the subjects and one of the targets, and
 // returns the closest to opening.
-func (q *question) best() judged {
+func (q *question) best(r reached) judged {
 	best := judged{reason: ReasonNoGrant}
 	if q.groupsTooDeep {
 		best.reason = ReasonBrokenFacts
 	}
-	for _, subject := range q.subjects {
-		for _, target := range q.targets {
+	for _, subject := range r.subjects {
+		for _, target := range r.targets {
 			grants := q.facts.Grants(subject, target)
 			for i := range grants {
 				if best.settled(&grants[i]) {
 					continue
 				}
-				if j := q.judge(&grants[i]); j.closer(&best) {
+				if j := q.judge(r, &grants[i]); j.closer(&best) {
 					best = j
 				}
 			}
@@ -41,12 +41,12 @@ func (j *judged) settled(g *Grant) bool {
 }
 
 // judge says what one grant means at the moment.
-func (q *question) judge(g *Grant) judged {
+func (q *question) judge(r reached, g *Grant) judged {
 	j := judged{grant: g}
 	if j.reason = timely(q.facts, g, q.at); j.reason != ReasonGrant {
 		return j
 	}
-	held := q.held(g)
+	held := q.held(r, g)
 	j.limited = held.limited
 	switch {
 	case held.ended:

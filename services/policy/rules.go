@@ -2,14 +2,14 @@ package policy
 
 // obey asks the door's rules about somebody whom a grant admits: it adds the effects of
 // the passage to d, or turns it into a denial.
-func (q *question) obey(d *Decision, best *judged) {
+func (q *question) obey(r reached, d *Decision, best *judged) {
 	partner := q.partner()
 	zone, violation := q.passback()
 	switch {
 	case violation == AntiPassbackHard:
 		d.deny(ReasonAntiPassback)
 		d.Zone = zone
-	case q.firstPersonNeeded(partner):
+	case q.firstPersonNeeded(r, partner):
 		d.deny(ReasonFirstPersonNeeded)
 	case q.secondFactorAsked() && q.req.SecondFactor == FactorNone:
 		d.deny(ReasonSecondFactorNeeded)
@@ -22,7 +22,7 @@ func (q *question) obey(d *Decision, best *judged) {
 		if violation == AntiPassbackSoft {
 			d.Warning, d.Zone = ReasonAntiPassback, zone
 		}
-		d.Effects = q.effects(best, partner)
+		d.Effects = q.effects(r, best, partner)
 	}
 }
 
@@ -40,16 +40,16 @@ func (q *question) partner() PersonID {
 
 // firstPersonNeeded tells whether the door holds others until a first person arrives,
 // none has, and neither the person nor the partner may be the first.
-func (q *question) firstPersonNeeded(partner PersonID) bool {
+func (q *question) firstPersonNeeded(r reached, partner PersonID) bool {
 	rule := q.door.Rules.FirstPerson
-	return rule != nil && rule.HoldOthers && !q.mayBeFirst(partner) &&
+	return rule != nil && rule.HoldOthers && !q.mayBeFirst(r, partner) &&
 		firstPiece(q.facts, &q.door.Rules, q.at).waits(&q.state, q.at)
 }
 
 // mayBeFirst tells whether the person, whom a grant admits, or the partner may be the first.
-func (q *question) mayBeFirst(partner PersonID) bool {
+func (q *question) mayBeFirst(r reached, partner PersonID) bool {
 	subject := q.door.Rules.FirstPerson.Subject
-	return subject == "" || q.isIn(q.req.Person, subject) || q.isIn(partner, subject)
+	return subject == "" || q.isIn(r, q.req.Person, subject) || q.isIn(r, partner, subject)
 }
 
 // secondFactorAsked tells whether one credential is not enough. A schedule that is
@@ -64,7 +64,7 @@ func (q *question) secondFactorAsked() bool {
 }
 
 // conditions are why the door may still deny somebody whom a grant admits; ascending.
-func (q *question) conditions(best *judged) []Reason {
+func (q *question) conditions(r reached, best *judged) []Reason {
 	var all []Reason
 	if best.limited {
 		all = append(all, ReasonUsesExhausted)
@@ -72,7 +72,7 @@ func (q *question) conditions(best *judged) []Reason {
 	if q.hardBorder() {
 		all = append(all, ReasonAntiPassback)
 	}
-	if q.firstPersonNeeded("") {
+	if q.firstPersonNeeded(r, "") {
 		all = append(all, ReasonFirstPersonNeeded)
 	}
 	if q.secondFactorAsked() {

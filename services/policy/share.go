@@ -14,7 +14,7 @@ type held struct {
 
 // held follows a grant back through what it was shared from. For a grant that is not a
 // share only the grant itself counts.
-func (q *question) held(g *Grant) held {
+func (q *question) held(r reached, g *Grant) held {
 	h := held{limited: g.MaxUses != 0, spent: q.spent(g), rank: g.rank()}
 	if g.SharedFrom == "" {
 		return h
@@ -22,7 +22,7 @@ func (q *question) held(g *Grant) held {
 	child := *g
 	for shares := 0; child.SharedFrom != ""; shares++ {
 		parent, ok := q.facts.Grant(child.SharedFrom)
-		if !ok || shares == MaxShareDepth || !q.heldBy(&parent, child.Sharer) {
+		if !ok || shares == MaxShareDepth || !q.heldBy(r, &parent, child.Sharer) {
 			return held{ended: true}
 		}
 		h.limited = h.limited || parent.MaxUses != 0
@@ -35,21 +35,21 @@ func (q *question) held(g *Grant) held {
 
 // heldBy tells whether a grant admits the sharer at the door at the moment, whatever
 // the lockdown: it is timely, covers the door, and names them or a group of theirs.
-func (q *question) heldBy(g *Grant, sharer PersonID) bool {
+func (q *question) heldBy(r reached, g *Grant, sharer PersonID) bool {
 	return timely(q.facts, g, q.at) == ReasonGrant &&
-		slices.Contains(q.targets, g.Target) &&
-		q.isIn(sharer, g.Subject)
+		slices.Contains(r.targets, g.Target) &&
+		q.isIn(r, sharer, g.Subject)
 }
 
 // isIn tells whether the subject is the person, or a group of theirs.
-func (q *question) isIn(person PersonID, subject SubjectID) bool {
+func (q *question) isIn(r reached, person PersonID, subject SubjectID) bool {
 	switch {
 	case person == "":
 		return false
 	case subject == SubjectID(person):
 		return true
 	case person == q.req.Person:
-		return slices.Contains(q.subjects, subject)
+		return slices.Contains(r.subjects, subject)
 	}
 	var room [subjectsOnStack]SubjectID
 	subjects, _ := subjectsOf(q.facts, person, room[:0])
