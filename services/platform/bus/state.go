@@ -104,6 +104,25 @@ func (b *Bus) Bucket(ctx context.Context, name string) (jetstream.KeyValue, erro
 	return kv, nil
 }
 
+// BucketIncarnation names the life of a region's bucket, as WatchState tells it. Where the own region's bucket is missing, because
+// the broker lost its disk, it is made, and so is the event stream. Errors: ErrUnavailable.
+func (b *Bus) BucketIncarnation(ctx context.Context, target region.Name, bucket string) (string, error) {
+	js, err := b.domain(target)
+	if err != nil {
+		return "", err
+	}
+	stream, err := js.Stream(ctx, bucketStream(bucket))
+	if errors.Is(err, jetstream.ErrStreamNotFound) && target == b.cfg.Region {
+		if err = errors.Join(b.EnsureStreams(ctx), b.EnsureBuckets(ctx)); err == nil {
+			stream, err = js.Stream(ctx, bucketStream(bucket))
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at %s: %w", bucket, unavailable(err))
+	}
+	return incarnationOf(stream.CachedInfo()), nil
+}
+
 // incarnationOf names one life of a bucket: its stream's creation time, which survives restarts of the broker. A bucket
 // restored from a broker backup keeps its old incarnation.
 func incarnationOf(info *jetstream.StreamInfo) string {

@@ -25,5 +25,6 @@ func TestTheOutboxOnARealCockroachDB(t *testing.T) {
 		"takeover":      TestANeighbourTakesOverFromADeadRelay,
 		"takes back":    TestTheHomeRegionTakesItsLeaseBack,
 		"wakes up late": TestAPausedRelayThatWakesLateChangesNothing,
+		"lost bucket":   TestALostBucketIsFilledAgain,
 	})
 }
