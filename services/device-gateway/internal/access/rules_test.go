@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/policy"
@@ -184,5 +186,24 @@ func TestABrokenZoneClosesItsDoors(t *testing.T) {
 	a.await(t, 3)
 	if c.facts().inBrokenZone("d") { // z and y are in each other: it must end
 		t.Fatal("a zone that was mended stays broken")
+	}
+}
+
+// A bucket that is filled again gets the head last: a gateway that starts meanwhile may lack a lockdown.
+func TestNoDoorOpensBeforeTheHeadIsThere(t *testing.T) {
+	c, b, _, _ := open(t, t.TempDir())
+	const device, door = "device_euc_1", "door_euc_1"
+	b.load("1", map[string]*typev1.StateRecord{
+		site + "door." + door: record(1, &permissionsv1.DoorState{}), site + "device." + device: record(1, &gatewayv1.DeviceState{DoorId: door}),
+	})
+	ask := func() permissionsv1.DecisionReason {
+		return c.Decide(t.Context(), device, &lockwirev1.AccessRequest{}, time.Now()).Decision.GetReason()
+	}
+	if got := ask(); got != permissionsv1.DecisionReason_DECISION_REASON_COPY_TOO_OLD {
+		t.Fatalf("%s", got)
+	}
+	b.load("1", map[string]*typev1.StateRecord{headKey: head(1)})
+	if got := ask(); got != permissionsv1.DecisionReason_DECISION_REASON_UNKNOWN_CREDENTIAL {
+		t.Fatalf("%s", got)
 	}
 }

@@ -72,7 +72,7 @@ func (c *Copy) identify(q *question, deviceID string, m *lockwirev1.AccessReques
 		return false
 	}
 	q.who = q.org.find(m.GetCard())
-	if c.tooOld(q.at) {
+	if c.tooOld(q.at) || !c.complete(q) {
 		c.settle(q, policy.Deny(policy.ReasonCopyTooOld))
 		return false
 	}
@@ -85,6 +85,13 @@ func (c *Copy) identify(q *question, deviceID string, m *lockwirev1.AccessReques
 		Direction: direction(m.GetDirection()), SecondFactor: c.factor(q, m.GetPin()),
 	}
 	return true
+}
+
+// complete says whether everything is known that the door depends on: a head comes last, also into a bucket that is filled again.
+// Before that a lockdown may be missing.
+func (c *Copy) complete(q *question) bool {
+	home, err := c.cfg.Regions.Home(region.ID(q.device.Door))
+	return err == nil && q.org.heads[permissionsService+"."+string(home.Name)] > 0
 }
 
 // direction: a reader that does not say which way is one on the outside, as PROTOCOL.md has it.
