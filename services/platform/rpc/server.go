@@ -67,6 +67,7 @@ type Server struct {
 	cfg      ServerConfig
 	logger   *slog.Logger
 	methods  methods
+	room     admission
 	refused  metric.Int64Counter
 	options  []connect.HandlerOption
 	errors   *connect.ErrorWriter
@@ -97,13 +98,13 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rpc server: %w", err)
 	}
-	s := &Server{cfg: cfg, logger: cfg.Telemetry.Logger, refused: refused, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, logger: cfg.Telemetry.Logger, room: newAdmission(cfg.MaxInFlight), refused: refused, mux: http.NewServeMux()}
 	s.options = s.steps(traces)
 	s.errors = connect.NewErrorWriter(s.options...)
 	return s, nil
 }
 
-// steps are what every call goes through, in order.
+// steps are what every call goes through, in order; the last, inside errorsOut, is handle.
 func (s *Server) steps(traces connect.Interceptor) []connect.HandlerOption {
 	gate := func(ctx context.Context, spec connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
 		return ctx, s.gate(ctx, spec, peer, header)
@@ -115,11 +116,6 @@ func (s *Server) steps(traces connect.Interceptor) []connect.HandlerOption {
 		connect.WithInterceptors(
 			traces,
 			unaryOnly{s.errorsOut},
-			connect.UnaryInterceptorFunc(s.identify),
-			connect.UnaryInterceptorFunc(s.authorize),
-			connect.UnaryInterceptorFunc(s.route),
-			connect.UnaryInterceptorFunc(s.validate),
-			connect.UnaryInterceptorFunc(newAdmission(s.cfg.MaxInFlight).wrap),
 		),
 	}
 }
