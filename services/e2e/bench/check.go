@@ -18,8 +18,9 @@ import (
 // writesPerSecond go on while checks are measured, so that an answer from a memory that nobody keeps fresh gains nothing.
 const writesPerSecond = 10
 
-// check asks about random pairs of a person and a door, while ten memberships a second are written. Floor: a bare Connect
-// handler with the same messages, over the same HTTP client and TLS.
+// check asks about random pairs of a person and a door, while ten memberships a second are written, also while the floor is
+// sampled. Floor: a bare Connect handler in a process of its own, with the same messages and credentials, over the same kind
+// of HTTP/2 client and TLS 1.3.
 func (r *run) check(ctx context.Context) ([]report.Result, error) {
 	began := time.Now()
 	data, err := r.system.NewDataSet(ctx, r.scale)
