@@ -48,7 +48,7 @@ func echo(conn net.Conn, answer []byte) {
 	}
 }
 
-// Connect serves permissions' Check with one and the same answer, of the size of a true one: no authentication, no
+// Connect serves permissions' Check and ListDoors with one and the same answer, of the size of a true one: no authentication, no
 // validation, no data.
 func Connect(l net.Listener, config *tls.Config) error {
 	mux := http.NewServeMux()
@@ -74,4 +74,19 @@ func (check) Check(_ context.Context, req *permissionsv1.CheckRequest) (*permiss
 		GrantId: "grant_euc_" + id, ScheduleId: "schedule_euc_" + id,
 		Revision: &typev1.ConsistencyToken{Service: "permissions", Region: "eu-central", OrgId: req.GetOrgId(), Version: 1000},
 	}}, nil
+}
+
+// ListDoors implements the handler: a page as long as the request wants, of doors as long as true ones.
+func (c check) ListDoors(ctx context.Context, req *permissionsv1.ListDoorsRequest) (*permissionsv1.ListDoorsResponse, error) {
+	out := &permissionsv1.ListDoorsResponse{
+		Revision: &typev1.ConsistencyToken{Service: "permissions", Region: "eu-central", OrgId: req.GetOrgId(), Version: 1000},
+	}
+	for range req.GetPageSize() {
+		answer, err := c.Check(ctx, &permissionsv1.CheckRequest{OrgId: req.GetOrgId()})
+		if err != nil {
+			return nil, err
+		}
+		out.Doors = append(out.Doors, &permissionsv1.ListedDoor{DoorId: "door_euc_" + id, Decision: answer.GetDecision()})
+	}
+	return out, nil
 }
