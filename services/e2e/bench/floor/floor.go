@@ -17,6 +17,7 @@ import (
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
 // Echo answers every frame with the same frame, on each connection, until the listener is closed.
@@ -50,12 +51,12 @@ func echo(conn net.Conn, answer []byte) {
 	}
 }
 
-// Connect serves permissions' Check with one and the same answer, of the size of a true one: no authentication, no
+// Connect serves permissions' Check and ListDoors with one and the same answer, of the size of a true one: no authentication, no
 // validation, no data, no timeouts. Of Connect's options it has one, which makes it faster: small answers are not compressed.
 // Our servers do not compress them either, and a floor that did would cost 1.4 times as much and measure gzip.
 func Connect(l net.Listener, config *tls.Config) error {
 	mux := http.NewServeMux()
-	mux.Handle(permissionsv1connect.NewPermissionsServiceHandler(check{}, connect.WithCompressMinBytes(1<<10)))
+	mux.Handle(permissionsv1connect.NewPermissionsServiceHandler(check{doors: doors()}, connect.WithCompressMinBytes(1<<10)))
 	server := &http.Server{Handler: mux, TLSConfig: config}
 	err := server.ServeTLS(l, "", "")
 	if errors.Is(err, http.ErrServerClosed) {
@@ -66,6 +67,18 @@ func Connect(l net.Listener, config *tls.Config) error {
 
 type check struct {
 	permissionsv1connect.UnimplementedPermissionsServiceHandler
+	doors []string // of a page
+}
+
+// longestPage is that of ListDoors.
+const longestPage = 1000
+
+func doors() []string {
+	all := make([]string, longestPage)
+	for i := range all {
+		all[i] = string(region.NewID(region.Door, "euc"))
+	}
+	return all
 }
 
 // As random as true ones are, so that they compress no better.
@@ -81,4 +94,19 @@ func (check) Check(_ context.Context, req *permissionsv1.CheckRequest) (*permiss
 		GrantId: grantID, ScheduleId: scheduleID,
 		Revision: &typev1.ConsistencyToken{Service: "permissions", Region: "eu-central", OrgId: req.GetOrgId(), Version: 1000},
 	}}, nil
+}
+
+// ListDoors implements the handler: a page as long as the request wants, of doors as long as true ones.
+func (c check) ListDoors(ctx context.Context, req *permissionsv1.ListDoorsRequest) (*permissionsv1.ListDoorsResponse, error) {
+	out := &permissionsv1.ListDoorsResponse{
+		Revision: &typev1.ConsistencyToken{Service: "permissions", Region: "eu-central", OrgId: req.GetOrgId(), Version: 1000},
+	}
+	for _, door := range c.doors[:min(int(req.GetPageSize()), len(c.doors))] {
+		answer, err := c.Check(ctx, &permissionsv1.CheckRequest{OrgId: req.GetOrgId()})
+		if err != nil {
+			return nil, err
+		}
+		out.Doors = append(out.Doors, &permissionsv1.ListedDoor{DoorId: door, Decision: answer.GetDecision()})
+	}
+	return out, nil
 }
