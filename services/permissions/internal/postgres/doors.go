@@ -32,23 +32,7 @@ func (r *reader) Door(ctx context.Context, org, id region.ID) (grants.Door, erro
 func (r *reader) Doors(ctx context.Context, home region.Name, org region.ID, ids []region.ID) ([]grants.Door, error) {
 	found := make(map[region.ID]grants.Door, len(ids))
 	var batch pgx.Batch
-	batch.Queue(selectDoors, home, texts(ids), org).Query(func(rows pgx.Rows) error {
-		d := grants.Door{Org: org}
-		var unlock int64
-		_, err := pgx.ForEachRow(rows, []any{&d.ID, &d.Site, &d.Name, &unlock, &d.TimeZone}, func() error {
-			d.UnlockFor = time.Duration(unlock) * time.Millisecond
-			found[d.ID] = d
-			return nil
-		})
-		return err
-	})
-	batch.Queue(selectZonesOfDoors, home, texts(ids), org).Query(func(rows pgx.Rows) error {
-		return eachPair(rows, func(door, zone string) {
-			d := found[region.ID(door)]
-			d.Zones = append(d.Zones, region.ID(zone))
-			found[d.ID] = d
-		})
-	})
+	r.queueDoors(&batch, home, org, ids, func(d grants.Door) { found[d.ID] = d })
 	if err := r.tx.SendBatch(ctx, &batch).Close(); err != nil {
 		return nil, wrap(err, "read doors")
 	}
@@ -61,4 +45,24 @@ func (r *reader) Doors(ctx context.Context, home region.Name, org region.ID, ids
 		doors[i] = d
 	}
 	return doors, nil
+}
+
+// queueDoors adds the look-up of doors to batch; those that are found are given to take.
+func (r *reader) queueDoors(batch *pgx.Batch, home region.Name, org region.ID, ids []region.ID, take func(grants.Door)) {
+	zones := map[region.ID][]region.ID{}
+	batch.Queue(selectZonesOfDoors, home, texts(ids), org).Query(func(rows pgx.Rows) error {
+		return eachPair(rows, func(door, zone string) {
+			zones[region.ID(door)] = append(zones[region.ID(door)], region.ID(zone))
+		})
+	})
+	batch.Queue(selectDoors, home, texts(ids), org).Query(func(rows pgx.Rows) error {
+		d := grants.Door{Org: org}
+		var unlock int64
+		_, err := pgx.ForEachRow(rows, []any{&d.ID, &d.Site, &d.Name, &unlock, &d.TimeZone}, func() error {
+			d.UnlockFor, d.Zones = time.Duration(unlock)*time.Millisecond, zones[d.ID]
+			take(d)
+			return nil
+		})
+		return err
+	})
 }

@@ -1,0 +1,195 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/database"
+	"github.com/cardea-mesh/cardea/services/platform/idempotency"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// Group commit: writers of one organization would wait for each other on its head. So their commands are queued per
+// organization and home, and while one commit is on its way the next one gathers; nobody waits for a commit to fill.
+
+const (
+	// atOnce bounds the commands of one commit, and so how much is done again when it has to be.
+	atOnce = 128
+	// maxQueued bounds the commands that wait for one organization: some seconds of work.
+	maxQueued = 8192
+)
+
+// place is where commits of one line follow each other.
+type place struct {
+	org  region.ID
+	home region.Name
+}
+
+// command is one closure that waits to be part of a commit.
+type command struct {
+	plan  grants.Plan
+	key   idempotency.Key // Key.Key is empty: none
+	ctx   context.Context // of the caller
+	run   func(ctx context.Context, t *turn) error
+	alone bool // it disturbed others: it gets a commit of its own
+	done  chan error
+
+	mu   sync.Mutex // held while run runs
+	gone bool       // the caller does not wait any more: run must not run again
+}
+
+// queues are the commands that wait. A queue lives, with one goroutine, as long as there are any.
+type queues struct {
+	mu   sync.Mutex // guards live and every queue
+	live map[place]*queue
+	// turns bounds the transactions at once: half of the connections are left to those who read.
+	turns chan struct{}
+}
+
+type queue struct{ waiting []*command }
+
+// submit waits until a command was part of a commit, or has failed.
+func (s *Store) submit(ctx context.Context, c *command) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("before a commit: %w", err)
+	}
+	c.ctx, c.done = ctx, make(chan error, 1)
+	at := place{c.plan.Org, c.plan.Home}
+	if err := s.enqueue(at, c); err != nil {
+		return err
+	}
+	select {
+	case err := <-c.done:
+		return err
+	case <-ctx.Done():
+		return s.leave(at, c)
+	}
+}
+
+func (s *Store) enqueue(at place, c *command) error {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	q := s.queues.live[at]
+	if q == nil {
+		q = &queue{}
+		s.queues.live[at] = q
+		go s.work(at, q)
+	}
+	if len(q.waiting) >= maxQueued {
+		return fmt.Errorf("%w: %d commands of %s wait already", database.ErrConflict, maxQueued, at.org)
+	}
+	q.waiting = append(q.waiting, c)
+	return nil
+}
+
+// leave is for a caller whose context is over. A closure that runs just now is waited for: it writes what is the caller's.
+func (s *Store) leave(at place, c *command) error {
+	if s.withdraw(at, c) {
+		return fmt.Errorf("before a commit: %w", c.ctx.Err())
+	}
+	c.mu.Lock()
+	c.gone = true
+	c.mu.Unlock()
+	select {
+	case err := <-c.done:
+		return err
+	default:
+		return fmt.Errorf("%w: %w", database.ErrUnknownOutcome, c.ctx.Err())
+	}
+}
+
+func (s *Store) withdraw(at place, c *command) bool {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	q := s.queues.live[at]
+	if q == nil {
+		return false
+	}
+	i := slices.Index(q.waiting, c)
+	if i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+// work makes commits until nobody waits.
+func (s *Store) work(at place, q *queue) {
+	for {
+		s.queues.turns <- struct{}{}
+		commands := s.take(at, q)
+		if commands == nil {
+			<-s.queues.turns
+			return
+		}
+		again := s.together(at, commands)
+		<-s.queues.turns
+		s.putBack(q, again)
+	}
+}
+
+// take returns the commands of the next commit; none ends the queue.
+func (s *Store) take(at place, q *queue) []*command {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	var taken, left []*command
+	keys := map[idempotency.Key]bool{}
+	for _, c := range q.waiting {
+		full := len(taken) == atOnce || len(taken) > 0 && (taken[0].alone || c.alone)
+		if full || c.key.Key != "" && keys[c.key] {
+			left = append(left, c)
+			continue
+		}
+		keys[c.key] = true
+		taken = append(taken, c)
+	}
+	if q.waiting = left; len(taken) == 0 {
+		delete(s.queues.live, at)
+	}
+	return taken
+}
+
+// putBack lets commands be the first of the next commit.
+func (s *Store) putBack(q *queue, again []*command) {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	q.waiting = append(again, q.waiting...)
+}
+
+// together makes one commit of commands, or several where that does not work, and returns those to be run in the next.
+func (s *Store) together(at place, commands []*command) (again []*command) {
+	var also []region.Name
+	for len(commands) > 0 {
+		t := &turn{store: s, at: at, also: also, commands: commands}
+		err := t.commit()
+		switch {
+		case errors.Is(err, errWider):
+			also = t.wider
+		case t.culprit != nil:
+			t.culprit.alone = true
+			again = append(again, t.culprit)
+			commands = slices.DeleteFunc(slices.Clone(commands), func(c *command) bool { return c == t.culprit })
+		case err != nil && len(commands) > 1 && !ofTheDatabase(err):
+			for _, c := range commands { // one of them, and nobody knows which
+				c.alone = true
+			}
+			return append(again, commands...)
+		default:
+			return append(t.answer(err), again...)
+		}
+	}
+	return again
+}
+
+// ofTheDatabase says whether an error is nobody's fault: it would hit each of the commands by itself.
+func ofTheDatabase(err error) bool {
+	for _, one := range []error{database.ErrUnavailable, database.ErrConflict, database.ErrUnknownOutcome, context.DeadlineExceeded} {
+		if errors.Is(err, one) {
+			return true
+		}
+	}
+	return false
+}
