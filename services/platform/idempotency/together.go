@@ -16,10 +16,11 @@ import (
 // failure; where one does not, nothing may be committed either.
 var errTaken = errors.New("idempotency: a key was taken meanwhile")
 
-const selectAllKept = `SELECT k.caller, k.method, k.key, k.request_mac, k.mac_key_id, k.resource_id, k.answer, k.answer_key_id, k.created_at
-	FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[]) AS a (caller, method, key)
-	JOIN idempotency k ON k.caller = a.caller AND k.method = a.method AND k.key = a.key
-	WHERE k.region = $1 AND k.org = $2`
+// Each key is looked up for itself (OFFSET 0 keeps PostgreSQL from making a join of it): so the plan uses the whole primary
+// key, whatever is known of the table.
+const selectAllKept = `SELECT k.* FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[]) AS a (caller, method, key), LATERAL (
+		SELECT i.caller, i.method, i.key, i.request_mac, i.mac_key_id, i.resource_id, i.answer, i.answer_key_id, i.created_at FROM idempotency i
+		WHERE i.region = $1 AND i.org = $2 AND i.caller = a.caller AND i.method = a.method AND i.key = a.key OFFSET 0) k`
 
 // Recalled is what was kept under the keys of one transaction.
 type Recalled struct {

@@ -22,6 +22,9 @@ type bulk struct {
 	key   int  // how many arrays are the row's key
 	rank  rank // statements of a lower rank run first
 	again bool // the same row may be written again: the later one counts
+	// each: a statement for each row, with values in the place of arrays. For changes of rows that are there: a join with a
+	// list may read the whole table, as long as nobody has analyzed it.
+	each bool
 }
 
 type rank int
@@ -153,11 +156,11 @@ func (b *buffer) queue(batch *pgx.Batch) {
 		if p.size == 0 {
 			continue
 		}
-		args := slices.Clone(p.fixed)
-		for _, column := range p.columns {
-			args = append(args, slices.Clone(column))
+		if p.of.each {
+			p.queueEach(batch)
+		} else {
+			p.queueAll(batch)
 		}
-		batch.Queue(p.of.sql, args...).Exec(p.counted())
 		p.cut(0)
 	}
 	clear(b.sizes)
@@ -165,12 +168,29 @@ func (b *buffer) queue(batch *pgx.Batch) {
 	b.wrote = true
 }
 
+func (p *pile) queueAll(batch *pgx.Batch) {
+	args := slices.Clone(p.fixed)
+	for _, column := range p.columns {
+		args = append(args, slices.Clone(column))
+	}
+	batch.Queue(p.of.sql, args...).Exec(p.of.counted(p.size))
+}
+
+func (p *pile) queueEach(batch *pgx.Batch) {
+	for i := range p.size {
+		args := slices.Clone(p.fixed)
+		for _, column := range p.columns {
+			args = append(args, column[i])
+		}
+		batch.Queue(p.of.sql, args...).Exec(p.of.counted(1))
+	}
+}
+
 // counted refuses a statement that did not write every row: what it was to change has changed meanwhile.
-func (p *pile) counted() func(pgconn.CommandTag) error {
-	size := int64(p.size)
+func (of *bulk) counted(rows int) func(pgconn.CommandTag) error {
 	return func(done pgconn.CommandTag) error {
-		if done.RowsAffected() != size {
-			return fmt.Errorf("write %s: %d rows are current, not %d", p.of.table, done.RowsAffected(), size)
+		if done.RowsAffected() != int64(rows) {
+			return fmt.Errorf("write %s: %d rows are current, not %d", of.table, done.RowsAffected(), rows)
 		}
 		return nil
 	}

@@ -9,13 +9,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const selectDoors = `SELECT d.id, d.site_id, d.name, d.unlock_ms, s.time_zone FROM doors d
-	JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
-	WHERE d.region = $1 AND d.id = ANY ($2) AND d.org = $3 AND d.superseded_at IS NULL AND d.valid_to IS NULL`
+const selectDoors = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT d.id, d.site_id, d.name, d.unlock_ms, s.time_zone FROM doors d
+		JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
+		WHERE d.region = $1 AND d.id = w.id AND d.org = $3 AND d.superseded_at IS NULL AND d.valid_to IS NULL OFFSET 0) t`
 
-const selectZonesOfDoors = `SELECT door_id, zone_id FROM zone_doors
-	WHERE region = $1 AND door_id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL
-	ORDER BY door_id, zone_id`
+const selectZonesOfDoors = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT z.door_id, z.zone_id FROM zone_doors z
+		WHERE z.region = $1 AND z.door_id = w.id AND z.org = $3 AND z.superseded_at IS NULL AND z.valid_to IS NULL OFFSET 0) t
+	ORDER BY t.door_id, t.zone_id`
 
 func (r *reader) Door(ctx context.Context, org, id region.ID) (grants.Door, error) {
 	home, err := r.home(id)

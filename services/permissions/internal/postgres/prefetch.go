@@ -94,11 +94,15 @@ func (w *writer) fetchDoors(batch *pgx.Batch, ids []region.ID) {
 	w.queueDoors(batch, w.at.home, w.at.org, ids, func(d grants.Door) { w.cache.doors[d.ID] = &d })
 }
 
-const selectMembersOf = `SELECT group_id, member_id FROM memberships
-	WHERE region = $1 AND group_id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY group_id, member_id`
+const selectMembersOf = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT m.group_id, m.member_id FROM memberships m
+		WHERE m.region = $1 AND m.group_id = w.id AND m.org = $3 AND m.superseded_at IS NULL AND m.valid_to IS NULL OFFSET 0) t
+	ORDER BY t.group_id, t.member_id`
 
-const selectFollowersOf = `SELECT DISTINCT subject_id, follower_region FROM follow_reasons
-	WHERE region = $1 AND subject_id = ANY ($2) AND org = $3 AND held ORDER BY subject_id, follower_region`
+const selectFollowersOf = `SELECT DISTINCT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT f.subject_id, f.follower_region FROM follow_reasons f
+		WHERE f.region = $1 AND f.subject_id = w.id AND f.org = $3 AND f.held OFFSET 0) t
+	ORDER BY t.subject_id, t.follower_region`
 
 func fetchLists[T ~string](batch *pgx.Batch, w *writer, sql string, into shelf[[]T], ids []region.ID) {
 	if len(ids) == 0 {

@@ -71,13 +71,18 @@ func (r *reader) Fresh(ctx context.Context, tokens []grants.Token) error {
 
 // lookup is how things of one kind are read by their ids: several of a region at once. sql takes region, ids and
 // organization, and the id is its first column.
+//
+// Each id is looked up for itself (LATERAL; OFFSET 0 keeps PostgreSQL from making a join of it): so the plan uses the whole
+// key whatever is known of the table. With region = $1 AND id = ANY ($2) PostgreSQL reads the whole region as long as the
+// table was never analyzed, and keeps doing so in a prepared statement.
 type lookup[T any] struct {
 	sql  string
 	scan func(org region.ID, row pgx.CollectableRow) (region.ID, T, error)
 }
 
-const selectSites = `SELECT id, name, time_zone FROM sites
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+const selectSites = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT s.id, s.name, s.time_zone FROM sites s
+		WHERE s.region = $1 AND s.id = w.id AND s.org = $3 AND s.superseded_at IS NULL AND s.valid_to IS NULL OFFSET 0) t`
 
 var sites = lookup[grants.Site]{selectSites, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Site, error) {
 	s := grants.Site{Org: org}
@@ -89,9 +94,11 @@ func (r *reader) Site(ctx context.Context, org, id region.ID) (grants.Site, erro
 	return one(ctx, r, sites, org, id)
 }
 
-const selectZones = `SELECT id, site_id, name, ARRAY(SELECT d.door_id FROM zone_doors d
-		WHERE d.region = z.region AND d.zone_id = z.id AND d.superseded_at IS NULL AND d.valid_to IS NULL ORDER BY d.door_id)
-	FROM zones z WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+const selectZones = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT z.id, z.site_id, z.name, ARRAY(SELECT d.door_id FROM zone_doors d
+			WHERE d.region = $1 AND d.zone_id = z.id AND d.superseded_at IS NULL AND d.valid_to IS NULL ORDER BY d.door_id)
+		FROM zones z
+		WHERE z.region = $1 AND z.id = w.id AND z.org = $3 AND z.superseded_at IS NULL AND z.valid_to IS NULL OFFSET 0) t`
 
 var zones = lookup[grants.Zone]{selectZones, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Zone, error) {
 	z := grants.Zone{Org: org}
@@ -103,8 +110,9 @@ func (r *reader) Zone(ctx context.Context, org, id region.ID) (grants.Zone, erro
 	return one(ctx, r, zones, org, id)
 }
 
-const selectSchedules = `SELECT id, site_id, name, time_zone, spec FROM schedules
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+const selectSchedules = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT s.id, s.site_id, s.name, s.time_zone, s.spec FROM schedules s
+		WHERE s.region = $1 AND s.id = w.id AND s.org = $3 AND s.superseded_at IS NULL AND s.valid_to IS NULL OFFSET 0) t`
 
 var schedules = lookup[grants.Schedule]{selectSchedules, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Schedule, error) {
 	s := grants.Schedule{Org: org}
@@ -121,8 +129,9 @@ func (r *reader) Schedule(ctx context.Context, org, id region.ID) (grants.Schedu
 	return one(ctx, r, schedules, org, id)
 }
 
-const selectGroups = `SELECT id, name FROM groups
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+const selectGroups = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT g.id, g.name FROM groups g
+		WHERE g.region = $1 AND g.id = w.id AND g.org = $3 AND g.superseded_at IS NULL AND g.valid_to IS NULL OFFSET 0) t`
 
 var groups = lookup[grants.Group]{selectGroups, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Group, error) {
 	g := grants.Group{Org: org}
@@ -134,8 +143,9 @@ func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, er
 	return one(ctx, r, groups, org, id)
 }
 
-const selectGrants = `SELECT id, version, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to FROM grants
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL`
+const selectGrants = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+		SELECT g.id, g.version, g.subject_id, g.target_id, g.schedule_id, g.site_id, g.revoked, g.valid_from, g.valid_to FROM grants g
+		WHERE g.region = $1 AND g.id = w.id AND g.org = $3 AND g.superseded_at IS NULL OFFSET 0) t`
 
 var allGrants = lookup[grants.Grant]{selectGrants, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Grant, error) {
 	g := grants.Grant{Org: org}

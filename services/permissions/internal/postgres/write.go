@@ -80,10 +80,10 @@ func (w *writer) AddGrant(ctx context.Context, c grants.Commit, g grants.Grant) 
 		g.ID, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked, g.Validity.From, null(g.Validity.To))
 }
 
-const supersedeGrants = `UPDATE grants SET superseded_at = $4
-	WHERE region = $1 AND version < $2 AND org = $3 AND id = ANY ($5::TEXT[]) AND superseded_at IS NULL`
+const supersedeGrant = `UPDATE grants SET superseded_at = $4
+	WHERE region = $1 AND version < $2 AND org = $3 AND id = $5 AND superseded_at IS NULL`
 
-var endGrants = &bulk{table: "superseded grants", sql: supersedeGrants, fixed: 4, key: 1, rank: updates}
+var endGrants = &bulk{table: "superseded grants", sql: supersedeGrant, fixed: 4, key: 1, rank: updates, each: true}
 
 func (w *writer) EndGrant(ctx context.Context, c grants.Commit, g grants.Grant, v grants.Validity) error {
 	home, version, org, at := stamp(c)
@@ -110,19 +110,16 @@ func (w *writer) AddMembership(ctx context.Context, c grants.Commit, m grants.Me
 }
 
 // What is known now keeps when it began. The new row comes first: the engines refuse two changes of one table in a statement.
-const recordEndedMemberships = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, valid_to, recorded_at)
-	SELECT m.region, m.group_id, m.member_id, $2::BIGINT, m.org, m.valid_from, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ
-	FROM unnest($5::TEXT[], $6::TEXT[]) AS e (group_id, member_id)
-	JOIN memberships m ON m.group_id = e.group_id AND m.member_id = e.member_id
-	WHERE m.region = $1 AND m.org = $3 AND m.superseded_at IS NULL AND m.valid_to IS NULL`
+const recordEndedMembership = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, valid_to, recorded_at)
+	SELECT region, group_id, member_id, $2::BIGINT, org, valid_from, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ FROM memberships
+	WHERE region = $1 AND group_id = $5 AND member_id = $6 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
 
-const supersedeMemberships = `UPDATE memberships SET superseded_at = $4
-	WHERE region = $1 AND version < $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL
-		AND (group_id, member_id) IN (SELECT e.group_id, e.member_id FROM unnest($5::TEXT[], $6::TEXT[]) AS e (group_id, member_id))`
+const supersedeMembership = `UPDATE memberships SET superseded_at = $4
+	WHERE region = $1 AND version < $2 AND org = $3 AND group_id = $5 AND member_id = $6 AND superseded_at IS NULL AND valid_to IS NULL`
 
 var (
-	endMemberships = &bulk{table: "memberships", sql: recordEndedMemberships, fixed: 4, key: 2, rank: updates}
-	oldMemberships = &bulk{table: "superseded memberships", sql: supersedeMemberships, fixed: 4, key: 2, rank: updates + 1}
+	endMemberships = &bulk{table: "memberships", sql: recordEndedMembership, fixed: 4, key: 2, rank: updates, each: true}
+	oldMemberships = &bulk{table: "superseded memberships", sql: supersedeMembership, fixed: 4, key: 2, rank: updates + 1, each: true}
 )
 
 func (w *writer) EndMembership(ctx context.Context, c grants.Commit, m grants.Membership) error {
