@@ -28,13 +28,13 @@ const (
 type world struct {
 	*postgres.Store
 	grants.Commands
-	db   *database.DB
-	org  region.ID
-	site region.ID
+	direct *database.DB // to look at the rows, past everything that a test does to the store's connections
+	org    region.ID
+	site   region.ID
 }
 
 func newWorld(t testing.TB, db *database.DB) *world {
-	w := &world{Commands: grants.Commands{Regions: dbtest.Regions(t)}, db: db, org: region.NewID(region.Organization, "euc")}
+	w := &world{Commands: grants.Commands{Regions: dbtest.Regions(t)}, direct: db, org: region.NewID(region.Organization, "euc")}
 	w.Store = newStore(t, db, nil)
 	err := w.Write(t.Context(), w.plan(), func(ctx context.Context, tx grants.Tx) error {
 		made, err := w.CreateSite(ctx, tx, central, grants.Site{Org: w.org, Name: "Site", TimeZone: "UTC"})
@@ -143,7 +143,7 @@ func (w *world) head(t testing.TB) (head grants.Head) {
 // count counts rows: from is what comes after FROM.
 func (w *world) count(t testing.TB, from string, args ...any) (n int) {
 	t.Helper()
-	if err := w.db.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+from, args...).Scan(&n); err != nil {
+	if err := w.direct.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+from, args...).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n
