@@ -232,7 +232,8 @@ func TestCommitsOfTwoRegionsDoNotWaitInACircle(t *testing.T) {
 	made := dbtest.Make(t, dbtest.Options{Schema: permissions.Schema, Sets: permissions.Migrations()})
 	one := newWorld(t, made.DB)
 	two := *one
-	two.Store = newStore(t, dbtest.Open(t, database.Config{URL: made.URL, Schema: permissions.Schema}), nil)
+	dbs := []*database.DB{dbtest.Open(t, database.Config{URL: made.URL, Schema: permissions.Schema}), dbtest.Open(t, database.Config{URL: made.URL, Schema: permissions.Schema})}
+	one.Store, two.Store = newStore(t, dbs[0], nil), newStore(t, dbs[1], nil)
 	both := func(w *world, homes ...region.Name) error {
 		return w.Write(t.Context(), grants.Plan{Org: w.org, Home: homes[0]}, func(ctx context.Context, tx grants.Tx) error {
 			for _, home := range homes {
@@ -261,6 +262,12 @@ func TestCommitsOfTwoRegionsDoNotWaitInACircle(t *testing.T) {
 	if n := one.count(t, `groups`); n != 1+2*8*5*4 {
 		t.Errorf("%d groups, want %d", n, 1+2*8*5*4)
 	}
+	for _, db := range dbs {
+		db.Close() // a session counts its deadlocks at its end
+	}
+	eventually(t, "the sessions to end", func() bool {
+		return one.count(t, `pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state IS NOT NULL`) <= int(made.DB.Pool().Stat().TotalConns())-1
+	})
 	if n := one.deadlocks(t) - before; n != 0 {
 		t.Errorf("%d times the database had to resolve a deadlock", n)
 	}

@@ -31,6 +31,14 @@ type world struct {
 	direct *database.DB // to look at the rows, past everything that a test does to the store's connections
 	org    region.ID
 	site   region.ID
+	// ran, if any, is called whenever a command of grant, revoke or member runs.
+	ran func()
+}
+
+func (w *world) runs() {
+	if w.ran != nil {
+		w.ran()
+	}
 }
 
 func newWorld(t testing.TB, db *database.DB) *world {
@@ -96,6 +104,7 @@ func (w *world) grant(ctx context.Context, key string, g grants.Grant) (*permiss
 	req := &permissionsv1.GrantRequest{TargetId: string(g.Target), SubjectId: string(g.Subject)}
 	out := &permissionsv1.GrantResponse{}
 	err := w.Create(ctx, once, req, out, func(ctx context.Context, tx grants.Tx) (region.ID, error) {
+		w.runs()
 		made, err := w.CreateGrant(ctx, tx, g)
 		out.GrantId, out.Token = string(made.ID), &typev1.ConsistencyToken{Version: made.Token.Version}
 		return made.ID, err
@@ -105,6 +114,7 @@ func (w *world) grant(ctx context.Context, key string, g grants.Grant) (*permiss
 
 func (w *world) revoke(ctx context.Context, id region.ID) (token grants.Token, err error) {
 	err = w.Write(ctx, w.plan(id), func(ctx context.Context, tx grants.Tx) error {
+		w.runs()
 		token, err = w.Revoke(ctx, tx, w.org, id)
 		return err
 	})
@@ -118,6 +128,7 @@ func (w *world) member(ctx context.Context, in bool, group, member region.ID) (t
 	}
 	plan := grants.Plan{Org: w.org, Home: home.Name, Reads: []region.ID{member}, Members: []region.ID{group}}
 	err = w.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
+		w.runs()
 		do := w.AddMember
 		if !in {
 			do = w.RemoveMember
