@@ -254,3 +254,28 @@ func TestNothingToDoMakesNoCommit(t *testing.T) {
 		t.Fatalf("the head is %d, want %d", got, in.Version)
 	}
 }
+
+// The group's followers are read for the commit before its commands run, and one of them ends the last reason.
+func TestTheLastReasonToFollowEndsInASharedCommit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newDB(t))
+	door, group, foreign := w.door(t), w.group(t, central), region.NewID(region.Person, "use")
+	if _, err := w.member(t.Context(), true, group, foreign); err != nil {
+		t.Fatal(err)
+	}
+	made, err := w.grant(t.Context(), "", grants.Grant{Target: door, Subject: group})
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := `outbox WHERE what = 'call' AND target = 'us-east'`
+	before := w.count(t, calls)
+	errs := w.together(t,
+		func() error { _, err := w.member(t.Context(), true, group, person()); return err },
+		func() error { _, err := w.revoke(t.Context(), region.ID(made.GetGrantId())); return err })
+	if err := errors.Join(errs...); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count(t, calls) - before; before == 0 || n != 1 {
+		t.Errorf("the foreign person's home got %d calls before and %d more, want one that says it is over", before, n)
+	}
+}
