@@ -31,12 +31,11 @@ type place struct {
 
 // command is one closure that waits to be part of a commit.
 type command struct {
-	plan  grants.Plan
-	key   idempotency.Key // Key.Key is empty: none
-	ctx   context.Context // of the caller
-	run   func(ctx context.Context, t *turn) error
-	alone bool // it disturbed others: it gets a commit of its own
-	done  chan error
+	plan grants.Plan
+	key  idempotency.Key // Key.Key is empty: none
+	ctx  context.Context // of the caller
+	run  func(ctx context.Context, t *turn) error
+	done chan error
 
 	mu   sync.Mutex // held while run runs
 	gone bool       // the caller does not wait any more: run must not run again
@@ -57,6 +56,9 @@ func (s *Store) submit(ctx context.Context, c *command) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("before a commit: %w", err)
 	}
+	if database.Within(ctx) {
+		return database.ErrNested // it would wait for itself
+	}
 	c.ctx, c.done = ctx, make(chan error, 1)
 	at := place{c.plan.Org, c.plan.Home}
 	if err := s.enqueue(at, c); err != nil {
@@ -64,10 +66,19 @@ func (s *Store) submit(ctx context.Context, c *command) error {
 	}
 	select {
 	case err := <-c.done:
-		return err
+		return c.told(err)
 	case <-ctx.Done():
 		return s.leave(at, c)
 	}
+}
+
+// told gives a panic back to the goroutine whose closure it was.
+func (c *command) told(err error) error {
+	var p *panicked
+	if errors.As(err, &p) {
+		panic(p)
+	}
+	return err
 }
 
 func (s *Store) enqueue(at place, c *command) error {
@@ -80,7 +91,7 @@ func (s *Store) enqueue(at place, c *command) error {
 		go s.work(at, q)
 	}
 	if len(q.waiting) >= maxQueued {
-		return fmt.Errorf("%w: %d commands of %s wait already", database.ErrConflict, maxQueued, at.org)
+		return fmt.Errorf("%w: %d commands of %s wait already", database.ErrUnavailable, maxQueued, at.org)
 	}
 	q.waiting = append(q.waiting, c)
 	return nil
@@ -96,7 +107,7 @@ func (s *Store) leave(at place, c *command) error {
 	c.mu.Unlock()
 	select {
 	case err := <-c.done:
-		return err
+		return c.told(err)
 	default:
 		return fmt.Errorf("%w: %w", database.ErrUnknownOutcome, c.ctx.Err())
 	}
@@ -138,8 +149,7 @@ func (s *Store) take(at place, q *queue) []*command {
 	var taken, left []*command
 	keys := map[idempotency.Key]bool{}
 	for _, c := range q.waiting {
-		full := len(taken) == atOnce || len(taken) > 0 && (taken[0].alone || c.alone)
-		if full || c.key.Key != "" && keys[c.key] {
+		if len(taken) == atOnce || c.key.Key != "" && keys[c.key] {
 			left = append(left, c)
 			continue
 		}
@@ -162,26 +172,22 @@ func (s *Store) putBack(q *queue, again []*command) {
 // together makes one commit of commands, or several where that does not work, and returns those to be run in the next.
 func (s *Store) together(at place, commands []*command) (again []*command) {
 	var also []region.Name
-	for len(commands) > 0 {
+	for {
 		t := &turn{store: s, at: at, also: also, commands: commands}
 		err := t.commit()
+		half := len(commands) / 2
 		switch {
 		case errors.Is(err, errWider):
 			also = t.wider
-		case t.culprit != nil:
-			t.culprit.alone = true
-			again = append(again, t.culprit)
-			commands = slices.DeleteFunc(slices.Clone(commands), func(c *command) bool { return c == t.culprit })
-		case err != nil && len(commands) > 1 && !ofTheDatabase(err):
-			for _, c := range commands { // one of them, and nobody knows which
-				c.alone = true
-			}
-			return append(again, commands...)
+		case t.culprit != nil: // it gets a commit of its own
+			rest := slices.DeleteFunc(slices.Clone(commands), func(c *command) bool { return c == t.culprit })
+			return append(s.together(at, rest), s.together(at, []*command{t.culprit})...)
+		case err != nil && half > 0 && !ofTheDatabase(err): // one of them, and nobody knows which
+			return append(s.together(at, commands[:half]), s.together(at, commands[half:])...)
 		default:
-			return append(t.answer(err), again...)
+			return t.answer(err)
 		}
 	}
-	return again
 }
 
 // ofTheDatabase says whether an error is nobody's fault: it would hit each of the commands by itself.

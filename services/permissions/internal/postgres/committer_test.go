@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -277,5 +278,38 @@ func TestTheLastReasonToFollowEndsInASharedCommit(t *testing.T) {
 	}
 	if n := w.count(t, calls) - before; before == 0 || n != 1 {
 		t.Errorf("the foreign person's home got %d calls before and %d more, want one that says it is over", before, n)
+	}
+}
+
+func TestAPanicIsItsCallersAndNobodyElses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newDB(t))
+	door := w.door(t)
+	good := func() error {
+		_, err := w.grant(t.Context(), "", grants.Grant{Target: door, Subject: person()})
+		return err
+	}
+	var caught any
+	bad := func() error {
+		defer func() { caught = recover() }()
+		return w.Write(t.Context(), w.plan(), func(context.Context, grants.Tx) error { panic("a mistake") })
+	}
+	errs := w.together(t, good, bad, good)
+	if errs[0] != nil || errs[2] != nil {
+		t.Errorf("the neighbours: %v", errs)
+	}
+	if !strings.Contains(fmt.Sprint(caught), "a mistake") {
+		t.Errorf("caught %v", caught)
+	}
+}
+
+func TestACommandInsideACommandIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, newDB(t))
+	err := w.Write(t.Context(), w.plan(), func(ctx context.Context, _ grants.Tx) error {
+		return w.Write(ctx, w.plan(), func(context.Context, grants.Tx) error { return nil })
+	})
+	if !errors.Is(err, database.ErrNested) {
+		t.Fatalf("got %v", err)
 	}
 }

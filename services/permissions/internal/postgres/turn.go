@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -127,12 +129,28 @@ func (t *turn) out(c *command) error {
 	return errCulprit
 }
 
-func (c *command) try(ctx context.Context, t *turn) error {
+// panicked is a panic of a command's closure, with where it was.
+type panicked struct {
+	value any
+	stack []byte
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
+
+// try runs a command's closure. A panic is its caller's and not the committer's; what it left of the transaction is not
+// relied upon.
+func (c *command) try(ctx context.Context, t *turn) (err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.gone {
 		return errGone
 	}
+	defer func() {
+		if value := recover(); value != nil {
+			t.writer.reached = true
+			err = &panicked{value, debug.Stack()}
+		}
+	}()
 	return c.run(ctx, t)
 }
 
