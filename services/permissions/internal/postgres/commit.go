@@ -28,7 +28,7 @@ func (c *commit) Record(ch grants.Change) error {
 	if err := c.record(c.Commit, ch); err != nil {
 		return err
 	}
-	return c.Err()
+	return wrap(c.Err(), "record %T", ch)
 }
 
 // stamp is what every bitemporal row has: where and when it was recorded, and from when it holds.
