@@ -127,23 +127,30 @@ func (s *Store) withdraw(at place, c *command) bool {
 	return i >= 0
 }
 
-// work makes commits until nobody waits.
+// work makes commits until nobody waits. Who is part of a commit is decided when its transaction has begun: who comes while
+// a connection is waited for comes along.
 func (s *Store) work(at place, q *queue) {
-	for {
+	for s.goesOn(at, q) {
 		s.queues.turns <- struct{}{}
-		commands := s.take(at, q)
-		if commands == nil {
-			<-s.queues.turns
-			return
-		}
-		again := s.together(at, commands)
+		again := s.together(at, nil, func() []*command { return s.take(q) })
 		<-s.queues.turns
 		s.putBack(q, again)
 	}
 }
 
-// take returns the commands of the next commit; none ends the queue.
-func (s *Store) take(at place, q *queue) []*command {
+// goesOn says whether anybody waits, and ends the queue where not.
+func (s *Store) goesOn(at place, q *queue) bool {
+	s.queues.mu.Lock()
+	defer s.queues.mu.Unlock()
+	if len(q.waiting) == 0 {
+		delete(s.queues.live, at)
+		return false
+	}
+	return true
+}
+
+// take returns the commands of the next commit.
+func (s *Store) take(q *queue) []*command {
 	s.queues.mu.Lock()
 	defer s.queues.mu.Unlock()
 	var taken, left []*command
@@ -156,9 +163,7 @@ func (s *Store) take(at place, q *queue) []*command {
 		keys[c.key] = true
 		taken = append(taken, c)
 	}
-	if q.waiting = left; len(taken) == 0 {
-		delete(s.queues.live, at)
-	}
+	q.waiting = left
 	return taken
 }
 
@@ -170,20 +175,23 @@ func (s *Store) putBack(q *queue, again []*command) {
 }
 
 // together makes one commit of commands, or several where that does not work, and returns those to be run in the next.
-func (s *Store) together(at place, commands []*command) (again []*command) {
+// gather, if any, names the commands when they are needed.
+func (s *Store) together(at place, commands []*command, gather func() []*command) (again []*command) {
 	var also []region.Name
 	for {
-		t := &turn{store: s, at: at, also: also, commands: commands}
+		t := &turn{store: s, at: at, also: also, commands: commands, gather: gather}
 		err := t.commit()
+		t.gathered()
+		commands, gather = t.commands, nil
 		half := len(commands) / 2
 		switch {
 		case errors.Is(err, errWider):
 			also = t.wider
 		case t.culprit != nil: // it gets a commit of its own
 			rest := slices.DeleteFunc(slices.Clone(commands), func(c *command) bool { return c == t.culprit })
-			return append(s.together(at, rest), s.together(at, []*command{t.culprit})...)
+			return append(s.together(at, rest, nil), s.together(at, []*command{t.culprit}, nil)...)
 		case err != nil && half > 0 && !ofTheDatabase(err): // one of them, and nobody knows which
-			return append(s.together(at, commands[:half]), s.together(at, commands[half:])...)
+			return append(s.together(at, commands[:half], nil), s.together(at, commands[half:], nil)...)
 		default:
 			return t.answer(err)
 		}

@@ -61,7 +61,15 @@ func (w *writer) fill(batch *pgx.Batch, plans []grants.Plan) {
 	fetch(batch, w, allGrants, w.cache.grants, things[region.Grant])
 	w.fetchDoors(batch, things[region.Door])
 	fetchLists(batch, w, selectMembersOf, w.members, followed[region.Group])
-	fetchLists(batch, w, selectFollowersOf, w.followers, things[region.Group])
+	fetchLists(batch, w, selectFollowersOf, w.followers, things[region.Group], w.everywhere())
+}
+
+// everywhere lists all regions: any of them may follow.
+func (w *writer) everywhere() (names []string) {
+	for _, r := range w.regions.All() {
+		names = append(names, string(r.Name))
+	}
+	return names
 }
 
 func fetch[T any](batch *pgx.Batch, w *writer, l lookup[T], into shelf[T], ids []region.ID) {
@@ -99,19 +107,20 @@ const selectMembersOf = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
 		WHERE m.region = $1 AND m.group_id = w.id AND m.org = $3 AND m.superseded_at IS NULL AND m.valid_to IS NULL OFFSET 0) t
 	ORDER BY t.group_id, t.member_id`
 
-const selectFollowersOf = `SELECT DISTINCT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
-		SELECT f.subject_id, f.follower_region FROM follow_reasons f
-		WHERE f.region = $1 AND f.subject_id = w.id AND f.org = $3 AND f.held OFFSET 0) t
-	ORDER BY t.subject_id, t.follower_region`
+// A subject may be followed for thousands of reasons, but only by a few regions.
+const selectFollowersOf = `SELECT w.id, r.name FROM unnest($2::TEXT[]) AS w (id), unnest($4::TEXT[]) AS r (name), LATERAL (
+		SELECT f.held FROM follow_reasons f
+		WHERE f.region = $1 AND f.org = $3 AND f.subject_id = w.id AND f.follower_region = r.name AND f.held LIMIT 1) t
+	ORDER BY w.id, r.name`
 
-func fetchLists[T ~string](batch *pgx.Batch, w *writer, sql string, into shelf[[]T], ids []region.ID) {
+func fetchLists[T ~string](batch *pgx.Batch, w *writer, sql string, into shelf[[]T], ids []region.ID, more ...any) {
 	if len(ids) == 0 {
 		return
 	}
 	for _, id := range ids {
 		into[id] = &[]T{}
 	}
-	batch.Queue(sql, w.at.home, texts(ids), w.at.org).Query(func(rows pgx.Rows) error {
+	batch.Queue(sql, append([]any{w.at.home, texts(ids), w.at.org}, more...)...).Query(func(rows pgx.Rows) error {
 		return eachPair(rows, func(of, one string) {
 			list := into[region.ID(of)]
 			*list = append(*list, T(one))

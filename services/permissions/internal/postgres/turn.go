@@ -33,6 +33,7 @@ type turn struct {
 	at       place
 	also     []region.Name // regions whose heads an earlier try turned out to need
 	commands []*command
+	gather   func() []*command // where they come from, until they are known
 
 	// Set afresh by every run.
 	writer   *writer
@@ -41,6 +42,13 @@ type turn struct {
 	outcomes []error // of commands
 	culprit  *command
 	wider    []region.Name
+}
+
+// gathered makes the commands known.
+func (t *turn) gathered() {
+	if t.gather != nil {
+		t.commands, t.gather = t.gather(), nil
+	}
 }
 
 // commit runs the commands in one transaction. Without an error each command has its outcome.
@@ -60,6 +68,9 @@ func (t *turn) commit() error {
 }
 
 func (t *turn) run(ctx context.Context, tx pgx.Tx) error {
+	if t.gathered(); len(t.commands) == 0 { // all have left
+		return errNothing
+	}
 	t.writer, t.answers, t.culprit, t.wider = t.store.writer(tx, t.at, t.also), nil, nil, nil
 	t.outcomes = make([]error, len(t.commands))
 	if err := t.prefetch(ctx); err != nil {
