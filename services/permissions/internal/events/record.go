@@ -12,25 +12,15 @@ import (
 
 // Record makes a change part of a commit.
 func Record(c *outbox.Commit, change grants.Change) error {
+	if recordPlaces(c, change) {
+		return nil
+	}
 	switch ch := change.(type) {
-	case grants.SiteCreated:
-		say(c, ch.Site.ID, "site_created", siteCreated(ch.Site))
-	case grants.DoorCreated:
-		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: door(ch.Door)})
-		putDoor(c, ch.Door)
-	case grants.ZoneCreated:
-		say(c, ch.Zone.ID, "zone_created", zoneCreated(ch.Zone))
-		for _, d := range ch.Doors {
-			putDoor(c, d)
-		}
-	case grants.ScheduleCreated:
-		say(c, ch.Schedule.ID, "schedule_created", scheduleCreated(ch.Schedule))
-		c.Put(outbox.SiteKey(c.Org, ch.Schedule.Site, "schedule", ch.Schedule.ID), scheduleState(ch.Schedule))
 	case grants.GrantCreated:
 		say(c, ch.Grant.ID, "grant_created", grantCreated(ch.Grant))
 		c.Put(grantKey(c.Org, ch.Grant), grantState(ch.Grant))
 	case grants.GrantRevoked:
-		say(c, ch.Grant.ID, "grant_revoked", grantRevoked(ch.Grant))
+		say(c, ch.Grant.ID, "grant_revoked", grantRevoked(ch.Grant, ch.Because))
 		c.Remove(grantKey(c.Org, ch.Grant))
 	default:
 		return recordGroups(c, change)

@@ -5,20 +5,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"google.golang.org/protobuf/types/known/durationpb"
 )
-
-func putDoor(c *outbox.Commit, d grants.Door) {
-	c.Put(outbox.SiteKey(c.Org, d.Site, "door", d.ID), &permissionsv1.DoorState{
-		TimeZone:  d.TimeZone,
-		UnlockFor: durationpb.New(d.UnlockFor),
-		ZoneIds:   texts(d.Zones),
-	})
-}
-
-func scheduleState(s grants.Schedule) *permissionsv1.ScheduleState {
-	return &permissionsv1.ScheduleState{TimeZone: s.TimeZone, Spec: spec(s.Spec)}
-}
 
 func grantKey(org region.ID, g grants.Grant) string {
 	return outbox.SiteKey(org, g.Site, "grant", g.ID)

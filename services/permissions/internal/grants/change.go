@@ -6,17 +6,6 @@ import "github.com/cardea-mesh/cardea/services/platform/region"
 type Change interface{ change() }
 
 type (
-	// SiteCreated: there is a site.
-	SiteCreated struct{ Site Site }
-	// DoorCreated: there is a door.
-	DoorCreated struct{ Door Door }
-	// ZoneCreated: there is a zone; Doors are its doors as they are now, this zone among theirs.
-	ZoneCreated struct {
-		Zone  Zone
-		Doors []Door
-	}
-	// ScheduleCreated: there is a schedule.
-	ScheduleCreated struct{ Schedule Schedule }
 	// GroupCreated: there is a group.
 	GroupCreated struct{ Group Group }
 	// MemberAdded: somebody is in a group.
@@ -25,8 +14,11 @@ type (
 	MemberRemoved struct{ Membership Membership }
 	// GrantCreated: somebody may open something.
 	GrantCreated struct{ Grant Grant }
-	// GrantRevoked: they may not any more.
-	GrantRevoked struct{ Grant Grant }
+	// GrantRevoked: they may not any more. Because is the grant whose end ended this share; empty: it ended by itself.
+	GrantRevoked struct {
+		Grant   Grant
+		Because region.ID
+	}
 
 	// PersonFollowed: a region of another jurisdiction needs a person of ours, or (Wanted false) does not any more.
 	PersonFollowed struct {
@@ -56,10 +48,6 @@ type (
 	}
 )
 
-func (SiteCreated) change()         {}
-func (DoorCreated) change()         {}
-func (ZoneCreated) change()         {}
-func (ScheduleCreated) change()     {}
 func (GroupCreated) change()        {}
 func (MemberAdded) change()         {}
 func (MemberRemoved) change()       {}

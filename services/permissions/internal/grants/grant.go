@@ -109,7 +109,7 @@ func (c Commands) Revoke(ctx context.Context, tx Tx, org, id region.ID) (Token, 
 	if err := tx.EndGrant(ctx, commit, g, g.Validity.EndedAt(commit.At())); err != nil {
 		return Token{}, err
 	}
-	if err := commit.Record(GrantRevoked{g}); err != nil {
+	if err := commit.Record(GrantRevoked{Grant: g}); err != nil {
 		return Token{}, err
 	}
 	return commit.Token(), c.grantFollows(ctx, tx, home.Name, g, false)
