@@ -30,7 +30,8 @@ type Tenant struct {
 // AllPermissions are those of a tenant's callers.
 func AllPermissions() []string {
 	return []string{
-		"sites.write", "doors.write", "doors.read", "zones.write", "schedules.write", "groups.write", "grants.write",
+		"sites.write", "doors.write", "doors.read", "zones.write", "schedules.write",
+		"groups.write", "groups.read", "grants.write", "grants.read", "grants.share", "roles.write", "roles.read",
 		"access.check", "access.history",
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/policy"
@@ -30,21 +31,6 @@ func scheduleCreated(s grants.Schedule) *permissionsv1.ScheduleCreated {
 	return &permissionsv1.ScheduleCreated{ScheduleId: string(s.ID), SiteId: string(s.Site), Name: s.Name, Spec: spec(s.Spec)}
 }
 
-func grantCreated(g grants.Grant) *permissionsv1.GrantCreated {
-	return &permissionsv1.GrantCreated{
-		GrantId:    string(g.ID),
-		SubjectId:  string(g.Subject),
-		TargetId:   string(g.Target),
-		ScheduleId: string(g.Schedule),
-		ValidFrom:  stamp(g.Validity.From),
-		ValidTo:    stamp(g.Validity.To),
-	}
-}
-
-func grantRevoked(g grants.Grant) *permissionsv1.GrantRevoked {
-	return &permissionsv1.GrantRevoked{GrantId: string(g.ID), SubjectId: string(g.Subject), TargetId: string(g.Target)}
-}
-
 // spec is a schedule's spec in the form of the contracts.
 func spec(in policy.ScheduleSpec) *permissionsv1.ScheduleSpec {
 	out := &permissionsv1.ScheduleSpec{Weekly: intervals(in.Weekly)}
@@ -67,12 +53,7 @@ func intervals(all []policy.WeeklyInterval) []*permissionsv1.WeeklyInterval {
 }
 
 // stamp is unset for a time that is not stated.
-func stamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
-}
+func stamp(t time.Time) *timestamppb.Timestamp { return contract.Stamp(t) }
 
 func texts(ids []region.ID) []string {
 	all := make([]string, len(ids))

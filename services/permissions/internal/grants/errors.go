@@ -21,6 +21,10 @@ var (
 	ErrTooDeep = errors.New("groups are nested too deeply")
 	// ErrClockNonsense: a time that cannot be meant.
 	ErrClockNonsense = errors.New("this time cannot be meant")
+	// ErrConflict: somebody else has changed the thing since it was read.
+	ErrConflict = errors.New("it was changed meanwhile")
+	// ErrForbidden: what is there does not allow it; the text says what.
+	ErrForbidden = errors.New("not allowed as things are")
 	// ErrForeignCaller: a service speaks for a jurisdiction that is not its own.
 	ErrForeignCaller = errors.New("a service may speak for its own jurisdiction only")
 )

@@ -38,8 +38,13 @@ func readCursor(req *permissionsv1.AccessAtRequest) (cursor, error) {
 	if req.GetPageToken() == "" {
 		return cursor{Question: question}, nil
 	}
+	return cursorOf(req.GetPageToken(), question)
+}
+
+// cursorOf reads a page token of a question.
+func cursorOf(token string, question []byte) (cursor, error) {
 	var c cursor
-	raw, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
+	raw, err := base64.RawURLEncoding.DecodeString(token)
 	if err == nil {
 		err = json.Unmarshal(raw, &c)
 	}
