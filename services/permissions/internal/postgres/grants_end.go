@@ -62,8 +62,8 @@ const (
 	// As Validity.EndedAt says.
 	revokeGrants = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
 		valid_from, valid_to, recorded_at, held_since, max_uses, override_rank, share_depth, shared_from, sharer)
-	SELECT region, id, $6, org, subject_id, target_id, schedule_id, site_id, true,
-		valid_from, CASE WHEN valid_to <= $4 THEN valid_to ELSE greatest(valid_from, $4) END, $5,
+	SELECT region, id, $6::BIGINT, org, subject_id, target_id, schedule_id, site_id, true,
+		valid_from, CASE WHEN valid_to <= $4 THEN valid_to ELSE greatest(valid_from, $4::TIMESTAMPTZ) END, $5::TIMESTAMPTZ,
 		held_since, max_uses, override_rank, share_depth, shared_from, sharer
 	FROM grants WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at = $5 AND version < $6`
 )

@@ -53,7 +53,7 @@ const (
 
 	// What was known until now held until now.
 	endGroup = `INSERT INTO groups (region, id, version, org, name, valid_from, valid_to, recorded_at)
-	SELECT region, id, $5, org, name, valid_from, $4, $4 FROM groups
+	SELECT region, id, $5::BIGINT, org, name, valid_from, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ FROM groups
 	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at = $4 AND version < $5`
 )
 

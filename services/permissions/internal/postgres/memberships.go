@@ -75,7 +75,7 @@ const (
 
 	// ... but that they lasted until then. One that began later never was: it ends where it begins.
 	endStays = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, valid_to, recorded_at)
-	SELECT region, group_id, member_id, $7, org, valid_from, greatest(valid_from, $6), $5 FROM memberships
+	SELECT region, group_id, member_id, $7::BIGINT, org, valid_from, greatest(valid_from, $6::TIMESTAMPTZ), $5::TIMESTAMPTZ FROM memberships
 	WHERE region = $1 AND group_id = ANY ($2) AND member_id = ANY ($3) AND org = $4 AND superseded_at = $5 AND version < $7`
 
 	// Before a stay that is known to have begun at a moment, only what had begun earlier is told again.

@@ -74,8 +74,8 @@ const (
 
 	// As Validity.EndedAt says.
 	revokeRoles = `INSERT INTO roles (region, id, version, org, subject_id, role, site_id, revoked, valid_from, valid_to, recorded_at)
-	SELECT region, id, $5, org, subject_id, role, site_id, true,
-		valid_from, CASE WHEN valid_to <= $4 THEN valid_to ELSE greatest(valid_from, $4) END, $4
+	SELECT region, id, $5::BIGINT, org, subject_id, role, site_id, true,
+		valid_from, CASE WHEN valid_to <= $4 THEN valid_to ELSE greatest(valid_from, $4::TIMESTAMPTZ) END, $4::TIMESTAMPTZ
 	FROM roles WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at = $4 AND version < $5`
 )
 
