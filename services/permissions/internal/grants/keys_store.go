@@ -70,14 +70,14 @@ type KeyTx interface {
 	GrantsToEnd(ctx context.Context, home region.Name, org region.ID, ids []region.ID, since time.Time) ([]Grant, error)
 	// SharesToEnd is GrantsToEnd for the direct shares of grants.
 	SharesToEnd(ctx context.Context, home region.Name, org region.ID, of []region.ID, since time.Time) ([]Grant, error)
-	// SharesOf returns the direct shares of a grant that are not revoked, ascending.
-	SharesOf(ctx context.Context, org, grant region.ID) ([]Grant, error)
+	// LiveShares returns the direct shares of a grant that are not revoked, ascending.
+	LiveShares(ctx context.Context, org, grant region.ID) ([]Grant, error)
 	// GrantHeldUntil returns until when a grant held before what is known of it last; zero when it did not.
 	GrantHeldUntil(ctx context.Context, org, grant region.ID) (time.Time, error)
 	// GrantsNaming returns the grants of all regions of the jurisdiction that name a subject and are not revoked.
 	GrantsNaming(ctx context.Context, near region.Name, org, subject region.ID) (map[region.Name][]region.ID, error)
-	// GrantsOf returns the grants of a region that are not revoked and are to a person or shared by them.
-	GrantsOf(ctx context.Context, home region.Name, org, person region.ID) ([]region.ID, error)
+	// GrantsHeldBy returns the grants of a region that are not revoked and are to a person or shared by them.
+	GrantsHeldBy(ctx context.Context, home region.Name, org, person region.ID) ([]region.ID, error)
 	// ZonesAround returns the zones of a region that doors and zones are directly in.
 	ZonesAround(ctx context.Context, home region.Name, org region.ID, of []region.ID) ([]region.ID, error)
 

@@ -16,7 +16,7 @@ type Left struct {
 // EndAccess revokes every grant of a region to a person, what they have shared there, and the shares below, and takes them
 // out of the region's groups. It all happens in one commit: between two there would be a person who is half out.
 func (c Commands) EndAccess(ctx context.Context, tx Tx, home region.Name, org, person region.ID) (Left, error) {
-	ids, err := tx.GrantsOf(ctx, home, org, person)
+	ids, err := tx.GrantsHeldBy(ctx, home, org, person)
 	if err != nil {
 		return Left{}, err
 	}

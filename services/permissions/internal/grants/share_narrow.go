@@ -10,7 +10,7 @@ import (
 // narrowShares brings the direct shares of a grant inside what it is now, and theirs inside what they are then. A share of
 // which nothing is left is revoked, with all below it.
 func (c Commands) narrowShares(ctx context.Context, tx Tx, commit Commit, parent Grant) error {
-	shares, err := tx.SharesOf(ctx, parent.Org, parent.ID)
+	shares, err := tx.LiveShares(ctx, parent.Org, parent.ID)
 	if err != nil {
 		return err
 	}

@@ -91,11 +91,11 @@ func (w *writer) AddGrant(ctx context.Context, c grants.Commit, g grants.Grant) 
 }
 
 const supersedeGrant = `UPDATE grants SET superseded_at = $4
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND NOT revoked`
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND NOT revoked AND version < $5`
 
 func (w *writer) ReplaceGrant(ctx context.Context, c grants.Commit, was, now grants.Grant) error {
-	home, _, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeGrant, home, was.ID, org, at)
+	home, version, org, at := stamp(c)
+	done, err := w.tx.Exec(ctx, supersedeGrant, home, was.ID, org, at, version)
 	if err == nil && done.RowsAffected() != 1 {
 		err = errNotCurrent(done.RowsAffected())
 	}
@@ -109,4 +109,5 @@ func (w *writer) ReplaceGrant(ctx context.Context, c grants.Commit, was, now gra
 	return wrap(err, "replace %s", was.ID)
 }
 
+// errNotCurrent is for a change of something that this very commit has written already, or that is not what was read.
 func errNotCurrent(rows int64) error { return fmt.Errorf("%d rows are current", rows) }

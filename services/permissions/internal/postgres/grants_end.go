@@ -46,7 +46,7 @@ func (w *writer) lastRows(ctx context.Context, query string, home region.Name, o
 	return found, nil
 }
 
-func (w *writer) SharesOf(ctx context.Context, org, grant region.ID) ([]grants.Grant, error) {
+func (w *writer) LiveShares(ctx context.Context, org, grant region.ID) ([]grants.Grant, error) {
 	home, err := w.home(grant)
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (w *writer) SharesOf(ctx context.Context, org, grant region.ID) ([]grants.G
 
 const (
 	supersedeGrants = `UPDATE grants SET superseded_at = $5
-	WHERE region = $1 AND id = ANY ($2) AND org = $3` + toEnd
+	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND version < $6` + toEnd
 
 	// As Validity.EndedAt says.
 	revokeGrants = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
@@ -70,7 +70,7 @@ const (
 
 func (w *writer) EndGrants(ctx context.Context, c grants.Commit, ids []region.ID, since time.Time) error {
 	home, version, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeGrants, home, texts(ids), org, since, at)
+	done, err := w.tx.Exec(ctx, supersedeGrants, home, texts(ids), org, since, at, version)
 	if err == nil && done.RowsAffected() < int64(len(ids)) {
 		err = errNotCurrent(done.RowsAffected())
 	}
@@ -104,7 +104,7 @@ const selectGrantsOf = `SELECT id FROM grants
 	WHERE region = $1 AND sharer = $2 AND sharer <> '' AND org = $3 AND superseded_at IS NULL AND NOT revoked
 	ORDER BY id`
 
-func (w *writer) GrantsOf(ctx context.Context, home region.Name, org, person region.ID) ([]region.ID, error) {
+func (w *writer) GrantsHeldBy(ctx context.Context, home region.Name, org, person region.ID) ([]region.ID, error) {
 	found, err := w.ids(ctx, selectGrantsOf, home, person, org)
 	return found, wrap(err, "read the grants of %s", person)
 }

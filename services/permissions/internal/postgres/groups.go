@@ -49,7 +49,7 @@ func (w *writer) AddGroup(ctx context.Context, c grants.Commit, g grants.Group) 
 // Two statements, and not one with the first as a part of the second: CockroachDB changes a table once per statement.
 const (
 	supersedeGroup = `UPDATE groups SET superseded_at = $4
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL AND version < $5`
 
 	// What was known until now held until now.
 	endGroup = `INSERT INTO groups (region, id, version, org, name, valid_from, valid_to, recorded_at)
@@ -59,7 +59,7 @@ const (
 
 func (w *writer) EndGroup(ctx context.Context, c grants.Commit, group region.ID) error {
 	home, version, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeGroup, home, group, org, at)
+	done, err := w.tx.Exec(ctx, supersedeGroup, home, group, org, at, version)
 	if err == nil && done.RowsAffected() != 1 {
 		err = errNotCurrent(done.RowsAffected())
 	}

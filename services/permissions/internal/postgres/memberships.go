@@ -70,7 +70,7 @@ const (
 
 	// Of the stays that are known and go beyond a moment nothing is known any more ...
 	supersedeStays = `UPDATE memberships SET superseded_at = $5
-	WHERE region = $1 AND group_id = ANY ($2) AND member_id = ANY ($3) AND org = $4 AND superseded_at IS NULL
+	WHERE region = $1 AND group_id = ANY ($2) AND member_id = ANY ($3) AND org = $4 AND superseded_at IS NULL AND version < $7
 		AND (valid_to IS NULL OR (valid_to > $6 AND valid_to > valid_from))`
 
 	// ... but that they lasted until then. One that began later never was: it ends where it begins.
@@ -87,7 +87,7 @@ func (w *writer) AddMembership(ctx context.Context, c grants.Commit, m grants.Me
 	var batch pgx.Batch
 	if since.Before(at) { // a late fact may overlap what is known
 		groups, members := []string{string(m.Group)}, []string{string(m.Member)}
-		batch.Queue(supersedeStays, home, groups, members, org, at, since)
+		batch.Queue(supersedeStays, home, groups, members, org, at, since, version)
 		batch.Queue(keepStays, home, groups, members, org, at, since, version)
 	}
 	batch.Queue(insertMembership, home, m.Group, m.Member, version, org, since, at)
@@ -99,7 +99,7 @@ func (w *writer) EndMemberships(ctx context.Context, c grants.Commit, groups, me
 		return nil
 	}
 	home, version, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeStays, home, texts(groups), texts(members), org, at, since)
+	done, err := w.tx.Exec(ctx, supersedeStays, home, texts(groups), texts(members), org, at, since, version)
 	if err == nil && done.RowsAffected() < int64(len(groups)*len(members)) {
 		err = errNotCurrent(done.RowsAffected())
 	}

@@ -70,7 +70,7 @@ func (w *writer) AddRole(ctx context.Context, c grants.Commit, a grants.RoleAssi
 
 const (
 	supersedeRoles = `UPDATE roles SET superseded_at = $4
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND NOT revoked`
+	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND NOT revoked AND version < $5`
 
 	// As Validity.EndedAt says.
 	revokeRoles = `INSERT INTO roles (region, id, version, org, subject_id, role, site_id, revoked, valid_from, valid_to, recorded_at)
@@ -81,7 +81,7 @@ const (
 
 func (w *writer) EndRoles(ctx context.Context, c grants.Commit, ids []region.ID) error {
 	home, version, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeRoles, home, texts(ids), org, at)
+	done, err := w.tx.Exec(ctx, supersedeRoles, home, texts(ids), org, at, version)
 	if err == nil && done.RowsAffected() != int64(len(ids)) {
 		err = errNotCurrent(done.RowsAffected())
 	}
