@@ -4,8 +4,8 @@ import (
 	"time"
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/proto"
@@ -20,7 +20,7 @@ func recordPlaces(c *outbox.Commit, change grants.Change) bool {
 		})
 	case grants.SiteUpdated:
 		sayLate(c, ch.Site.ID, "site_updated", ch.EffectiveAt, &permissionsv1.SiteUpdated{
-			Site: resource.Site(ch.Site), EffectiveAt: resource.Stamp(ch.EffectiveAt),
+			Site: contract.Site(ch.Site), EffectiveAt: contract.Stamp(ch.EffectiveAt),
 		})
 		for _, d := range ch.Doors {
 			putDoor(c, d)
@@ -28,11 +28,11 @@ func recordPlaces(c *outbox.Commit, change grants.Change) bool {
 	case grants.SiteDeleted:
 		say(c, ch.Site.ID, "site_deleted", &permissionsv1.SiteDeleted{SiteId: string(ch.Site.ID)})
 	case grants.DoorCreated:
-		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: resource.Door(ch.Door)})
+		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: contract.Door(ch.Door)})
 		putDoor(c, ch.Door)
 	case grants.DoorUpdated:
 		sayLate(c, ch.Door.ID, "door_updated", ch.EffectiveAt, &permissionsv1.DoorUpdated{
-			Door: resource.Door(ch.Door), EffectiveAt: resource.Stamp(ch.EffectiveAt),
+			Door: contract.Door(ch.Door), EffectiveAt: contract.Stamp(ch.EffectiveAt),
 		})
 		putDoor(c, ch.Door)
 	case grants.DoorDeleted:
@@ -40,13 +40,13 @@ func recordPlaces(c *outbox.Commit, change grants.Change) bool {
 		c.Remove(doorKey(c.Org, ch.Door))
 	case grants.ZoneCreated:
 		say(c, ch.Zone.ID, "zone_created", &permissionsv1.ZoneCreated{
-			ZoneId: string(ch.Zone.ID), Name: ch.Zone.Name, DoorIds: resource.Texts(ch.Zone.Doors), ZoneIds: resource.Texts(ch.Zone.Zones),
-			AntiPassback: resource.AntiPassback(ch.Zone.AntiPassback),
+			ZoneId: string(ch.Zone.ID), Name: ch.Zone.Name, DoorIds: contract.Texts(ch.Zone.Doors), ZoneIds: contract.Texts(ch.Zone.Zones),
+			AntiPassback: contract.AntiPassback(ch.Zone.AntiPassback),
 		})
 		putZones(c, ch.Zone, ch.Around)
 	case grants.ZoneUpdated:
 		sayLate(c, ch.Zone.ID, "zone_updated", ch.EffectiveAt, &permissionsv1.ZoneUpdated{
-			Zone: resource.Zone(ch.Zone), EffectiveAt: resource.Stamp(ch.EffectiveAt),
+			Zone: contract.Zone(ch.Zone), EffectiveAt: contract.Stamp(ch.EffectiveAt),
 		})
 		putZones(c, ch.Zone, ch.Around)
 	case grants.ZoneDeleted:
@@ -64,22 +64,22 @@ func recordHours(c *outbox.Commit, change grants.Change) bool {
 	switch ch := change.(type) {
 	case grants.ScheduleCreated:
 		say(c, ch.Schedule.ID, "schedule_created", &permissionsv1.ScheduleCreated{
-			ScheduleId: string(ch.Schedule.ID), SiteId: string(ch.Schedule.Site), Name: ch.Schedule.Name, Spec: resource.Spec(ch.Schedule),
+			ScheduleId: string(ch.Schedule.ID), SiteId: string(ch.Schedule.Site), Name: ch.Schedule.Name, Spec: contract.Spec(ch.Schedule),
 		})
 		putSchedule(c, ch.Schedule)
 	case grants.ScheduleUpdated:
 		sayLate(c, ch.Schedule.ID, "schedule_updated", ch.EffectiveAt, &permissionsv1.ScheduleUpdated{
-			Schedule: resource.Schedule(ch.Schedule), EffectiveAt: resource.Stamp(ch.EffectiveAt),
+			Schedule: contract.Schedule(ch.Schedule), EffectiveAt: contract.Stamp(ch.EffectiveAt),
 		})
 		putSchedule(c, ch.Schedule)
 	case grants.ScheduleDeleted:
 		say(c, ch.Schedule.ID, "schedule_deleted", &permissionsv1.ScheduleDeleted{ScheduleId: string(ch.Schedule.ID)})
 		c.Remove(scheduleKey(c.Org, ch.Schedule))
 	case grants.CalendarCreated:
-		say(c, ch.Calendar.ID, "holiday_calendar_created", &permissionsv1.HolidayCalendarCreated{Calendar: resource.HolidayCalendar(ch.Calendar)})
+		say(c, ch.Calendar.ID, "holiday_calendar_created", &permissionsv1.HolidayCalendarCreated{Calendar: contract.HolidayCalendar(ch.Calendar)})
 	case grants.CalendarUpdated:
 		sayLate(c, ch.Calendar.ID, "holiday_calendar_updated", ch.EffectiveAt, &permissionsv1.HolidayCalendarUpdated{
-			Calendar: resource.HolidayCalendar(ch.Calendar), EffectiveAt: resource.Stamp(ch.EffectiveAt),
+			Calendar: contract.HolidayCalendar(ch.Calendar), EffectiveAt: contract.Stamp(ch.EffectiveAt),
 		})
 		for _, s := range ch.Observers {
 			putSchedule(c, s)
@@ -87,7 +87,7 @@ func recordHours(c *outbox.Commit, change grants.Change) bool {
 	case grants.CalendarDeleted:
 		say(c, ch.Calendar.ID, "holiday_calendar_deleted", &permissionsv1.HolidayCalendarDeleted{CalendarId: string(ch.Calendar.ID)})
 	case grants.LockdownStarted:
-		say(c, ch.Lockdown.ID, "lockdown_started", &permissionsv1.LockdownStarted{Lockdown: resource.Lockdown(ch.Lockdown)})
+		say(c, ch.Lockdown.ID, "lockdown_started", &permissionsv1.LockdownStarted{Lockdown: contract.Lockdown(ch.Lockdown)})
 		c.Put(lockdownKey(c.Org, ch.Lockdown), lockdownState(ch.Lockdown))
 	case grants.LockdownEnded:
 		say(c, ch.Lockdown.ID, "lockdown_ended", &permissionsv1.LockdownEnded{LockdownId: string(ch.Lockdown.ID)})

@@ -2,8 +2,8 @@ package events
 
 import (
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -23,13 +23,13 @@ func lockdownKey(org region.ID, l grants.Lockdown) string {
 
 func putDoor(c *outbox.Commit, d grants.Door) {
 	c.Put(doorKey(c.Org, d), &permissionsv1.DoorState{
-		TimeZone: d.TimeZone, UnlockFor: durationpb.New(d.UnlockFor), ZoneIds: resource.Texts(d.Zones), Rules: resource.DoorRules(d.Rules),
+		TimeZone: d.TimeZone, UnlockFor: durationpb.New(d.UnlockFor), ZoneIds: contract.Texts(d.Zones), Rules: contract.DoorRules(d.Rules),
 	})
 }
 
 func putZone(c *outbox.Commit, z grants.Zone) {
 	c.Put(zoneKey(c.Org, z), &permissionsv1.ZoneState{
-		ParentIds: resource.Texts(z.Parents), AntiPassback: resource.AntiPassback(z.AntiPassback),
+		ParentIds: contract.Texts(z.Parents), AntiPassback: contract.AntiPassback(z.AntiPassback),
 	})
 }
 
@@ -50,13 +50,13 @@ func putAround(c *outbox.Commit, around grants.Neighbours) {
 
 func putSchedule(c *outbox.Commit, s grants.Schedule) {
 	c.Put(scheduleKey(c.Org, s), &permissionsv1.ScheduleState{
-		TimeZone: s.TimeZone, Spec: resource.Spec(s), Holidays: resource.Holidays(s),
+		TimeZone: s.TimeZone, Spec: contract.Spec(s), Holidays: contract.Holidays(s),
 	})
 }
 
 func lockdownState(l grants.Lockdown) *permissionsv1.LockdownState {
 	return &permissionsv1.LockdownState{
 		TargetId: string(l.Target), Rank: int32(l.Rank), //nolint:gosec // 1 to 10
-		StartsAt: resource.Stamp(l.Validity.From), EndsAt: resource.Stamp(l.Validity.To),
+		StartsAt: contract.Stamp(l.Validity.From), EndsAt: contract.Stamp(l.Validity.To),
 	}
 }

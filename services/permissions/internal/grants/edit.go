@@ -17,9 +17,6 @@ type Edit struct {
 	EffectiveAt time.Time
 }
 
-// Etag names what is known about a thing: the commit that recorded it.
-func Etag(version int64) string { return fmt.Sprintf("v%d", version) }
-
 // needed says whether an update changes anything. One that does not is a repetition, whatever its etag: its answer may
 // have been lost. One that does must know what is there.
 func (e Edit) needed(same bool, since time.Time, version int64) (bool, error) {
@@ -27,13 +24,6 @@ func (e Edit) needed(same bool, since time.Time, version int64) (bool, error) {
 		return false, nil
 	}
 	return true, checkEtag(e.Etag, version)
-}
-
-func checkEtag(etag string, version int64) error {
-	if now := Etag(version); etag != now {
-		return fmt.Errorf("etag %q: %w", etag, ErrConflict)
-	}
-	return nil
 }
 
 // begin begins the commit of an update of a thing, and says from when it holds.

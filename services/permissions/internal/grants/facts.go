@@ -128,15 +128,19 @@ type Grant struct {
 	Target   region.ID // a door or a zone
 	Schedule region.ID // empty: at all times
 	Site     region.ID // under which it is published: the target's
+	// Validity.From is from when this about it holds: an update begins it anew.
 	Validity Validity
-	MaxUses  int // how often it opens in all; 0: without limit
+	// Since is from when it has held without a gap, whatever was updated in between: at Validity.From or before.
+	Since   time.Time
+	MaxUses int // how often it opens in all; 0: without limit
 	// OverrideRank: it opens in lockdowns of at most this rank; 0: in none.
 	OverrideRank int
 	// ShareDepth is through how many shares it may be passed on; 0: not at all.
 	ShareDepth int
 	// SharedFrom is the grant of which it is a share, and Sharer who shared; both empty: not a share.
 	SharedFrom, Sharer region.ID
-	// Revoked: somebody ended it, at Validity.To at the latest.
+	// Revoked: somebody ended this, at Validity.To at the latest. What an update replaced rests as revoked too: of all that
+	// is known about a grant, one thing at most is not.
 	Revoked bool
 	// Version is the commit that recorded this about the grant.
 	Version int64

@@ -68,3 +68,10 @@ func siteOf(ctx context.Context, r Reader, org, target region.ID) (region.ID, er
 		return door.Site, err
 	}
 }
+
+func endLockdown(ctx context.Context, tx Tx, commit Commit, l Lockdown) error {
+	if err := tx.EndLockdown(ctx, commit, l, l.Validity.EndedAt(commit.At())); err != nil {
+		return err
+	}
+	return commit.Record(LockdownEnded{l})
+}

@@ -49,14 +49,10 @@ type PlaceTx interface {
 	// LockdownsOf returns those of a door, zone or site that nobody has ended.
 	LockdownsOf(ctx context.Context, org, target region.ID) ([]Lockdown, error)
 
-	// ZonesInside returns the zones that are directly in any of these, ZonesAround those in which these directly are.
+	// ZonesInside returns the zones that are directly in any of these.
 	ZonesInside(ctx context.Context, home region.Name, org region.ID, of []region.ID) ([]region.ID, error)
-	ZonesAround(ctx context.Context, home region.Name, org region.ID, of []region.ID) ([]region.ID, error)
 	// UsersOf returns some grants that hold at a moment or later, and doors, that name a schedule.
 	UsersOf(ctx context.Context, org, schedule region.ID, at time.Time) ([]region.ID, error)
 	// Observers returns the schedules that observe a calendar.
 	Observers(ctx context.Context, org, calendar region.ID) ([]Schedule, error)
-	// GrantsOf returns the grants of a door or zone that nobody has revoked, SharesOf those shared from a grant.
-	GrantsOf(ctx context.Context, org, target region.ID) ([]region.ID, error)
-	SharesOf(ctx context.Context, org, grant region.ID) ([]region.ID, error)
 }

@@ -69,25 +69,6 @@ func (r *reader) Fresh(ctx context.Context, tokens []grants.Token) error {
 	return r.outbox.Fresh(ctx, r.tx, wire)
 }
 
-const selectGroup = `SELECT name FROM groups
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
-
-func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, error) {
-	g := grants.Group{ID: id, Org: org}
-	return g, r.one(ctx, org, id, selectGroup, &g.Name)
-}
-
-const selectGrant = `SELECT version, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to FROM grants
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL`
-
-func (r *reader) Grant(ctx context.Context, org, id region.ID) (grants.Grant, error) {
-	g := grants.Grant{ID: id, Org: org}
-	var to *time.Time
-	err := r.one(ctx, org, id, selectGrant, &g.Version, &g.Subject, &g.Target, &g.Schedule, &g.Site, &g.Revoked, &g.Validity.From, &to)
-	g.Validity = grants.Validity{From: g.Validity.From.UTC(), To: ends(to)}
-	return g, err
-}
-
 // one scans the row of a thing. query takes region, id and organization.
 func (r *reader) one(ctx context.Context, org, id region.ID, query string, into ...any) error {
 	home, err := r.home(id)

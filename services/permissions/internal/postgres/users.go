@@ -26,27 +26,3 @@ func (w *writer) UsersOf(ctx context.Context, org, schedule region.ID, at time.T
 	users, err := w.ids(ctx, selectUsers, home, schedule, org, at)
 	return users, wrap(err, "read who names %s", schedule)
 }
-
-const selectGrantsOf = `SELECT DISTINCT id FROM grants
-	WHERE region = $1 AND target_id = $2 AND org = $3 AND superseded_at IS NULL AND NOT revoked ORDER BY id`
-
-func (w *writer) GrantsOf(ctx context.Context, org, target region.ID) ([]region.ID, error) {
-	home, err := w.home(target)
-	if err != nil {
-		return nil, err
-	}
-	found, err := w.ids(ctx, selectGrantsOf, home, target, org)
-	return found, wrap(err, "read the grants of %s", target)
-}
-
-const selectSharesOf = `SELECT DISTINCT id FROM grants
-	WHERE region = $1 AND shared_from = $2 AND org = $3 AND superseded_at IS NULL AND NOT revoked ORDER BY id`
-
-func (w *writer) SharesOf(ctx context.Context, org, grant region.ID) ([]region.ID, error) {
-	home, err := w.home(grant)
-	if err != nil {
-		return nil, err
-	}
-	found, err := w.ids(ctx, selectSharesOf, home, grant, org)
-	return found, wrap(err, "read the shares of %s", grant)
-}

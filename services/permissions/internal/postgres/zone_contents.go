@@ -62,11 +62,3 @@ func (w *writer) ZonesInside(ctx context.Context, home region.Name, org region.I
 	found, err := w.ids(ctx, selectZonesInside, home, texts(of), org)
 	return found, wrap(err, "read zones in zones")
 }
-
-const selectZonesAround = `SELECT DISTINCT parent_id FROM zone_zones
-	WHERE region = $1 AND child_id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
-
-func (w *writer) ZonesAround(ctx context.Context, home region.Name, org region.ID, of []region.ID) ([]region.ID, error) {
-	found, err := w.ids(ctx, selectZonesAround, home, texts(of), org)
-	return found, wrap(err, "read zones around zones")
-}

@@ -5,8 +5,8 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/policy"
 )
@@ -33,27 +33,23 @@ func (h *Handler) CreateHolidayCalendar(ctx context.Context, req *permissionsv1.
 func (h *Handler) GetHolidayCalendar(ctx context.Context, req *permissionsv1.GetHolidayCalendarRequest) (*permissionsv1.HolidayCalendar, error) {
 	p := h.parse()
 	id := p.id("calendar_id", req.GetCalendarId(), region.Calendar)
-	calendar, err := read(ctx, h, p, req, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Calendar, error) {
+	return get(ctx, h, p, req, contract.HolidayCalendar, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Calendar, error) {
 		return r.Calendar(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return resource.HolidayCalendar(calendar), nil
 }
 
 // ListHolidayCalendars implements PermissionsService.
 func (h *Handler) ListHolidayCalendars(ctx context.Context, req *permissionsv1.ListHolidayCalendarsRequest) (*permissionsv1.ListHolidayCalendarsResponse, error) {
 	p := h.parse()
 	home := p.region("region", req.GetRegion())
-	found, err := list(ctx, h, p, req, func(k grants.Calendar) region.ID { return k.ID },
+	found, next, err := list(ctx, h, p, req, contract.HolidayCalendar, func(k grants.Calendar) region.ID { return k.ID },
 		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Calendar, error) {
 			return r.ListCalendars(ctx, home, org, after, limit)
 		})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.ListHolidayCalendarsResponse{Calendars: wires(found.things, resource.HolidayCalendar), NextPageToken: found.next}, nil
+	return &permissionsv1.ListHolidayCalendarsResponse{Calendars: found, NextPageToken: next}, nil
 }
 
 // UpdateHolidayCalendar implements PermissionsService.
@@ -63,14 +59,14 @@ func (h *Handler) UpdateHolidayCalendar(ctx context.Context, req *permissionsv1.
 		Org: p.org(req.GetOrgId()), ID: p.id("calendar_id", req.GetCalendarId(), region.Calendar), Name: req.GetName(),
 		Holidays: holidays(req.GetHolidays()),
 	}
-	e := p.edit(req.GetEtag(), req.GetEffectiveAt())
+	e := h.edit(p, req)
 	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Calendar, grants.Token, error) {
 		return h.Commands.UpdateCalendar(ctx, tx, calendar, e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.UpdateHolidayCalendarResponse{Calendar: resource.HolidayCalendar(now), Token: token}, nil
+	return &permissionsv1.UpdateHolidayCalendarResponse{Calendar: contract.HolidayCalendar(now), Token: token}, nil
 }
 
 // DeleteHolidayCalendar implements PermissionsService.

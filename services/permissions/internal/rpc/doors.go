@@ -5,8 +5,8 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -34,20 +34,16 @@ func (h *Handler) CreateDoor(ctx context.Context, req *permissionsv1.CreateDoorR
 func (h *Handler) GetDoor(ctx context.Context, req *permissionsv1.GetDoorRequest) (*permissionsv1.Door, error) {
 	p := h.parse()
 	id := p.id("door_id", req.GetDoorId(), region.Door)
-	door, err := read(ctx, h, p, req, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Door, error) {
+	return get(ctx, h, p, req, contract.Door, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Door, error) {
 		return r.Door(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return resource.Door(door), nil
 }
 
 // ListSiteDoors implements PermissionsService.
 func (h *Handler) ListSiteDoors(ctx context.Context, req *permissionsv1.ListSiteDoorsRequest) (*permissionsv1.ListSiteDoorsResponse, error) {
 	p := h.parse()
 	site := p.id("site_id", req.GetSiteId(), region.Site)
-	found, err := list(ctx, h, p, req, func(d grants.Door) region.ID { return d.ID },
+	found, next, err := list(ctx, h, p, req, contract.Door, func(d grants.Door) region.ID { return d.ID },
 		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Door, error) {
 			if _, err := r.Site(ctx, org, site); err != nil {
 				return nil, err
@@ -57,7 +53,7 @@ func (h *Handler) ListSiteDoors(ctx context.Context, req *permissionsv1.ListSite
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.ListSiteDoorsResponse{Doors: wires(found.things, resource.Door), NextPageToken: found.next}, nil
+	return &permissionsv1.ListSiteDoorsResponse{Doors: found, NextPageToken: next}, nil
 }
 
 // UpdateDoor implements PermissionsService.
@@ -67,14 +63,14 @@ func (h *Handler) UpdateDoor(ctx context.Context, req *permissionsv1.UpdateDoorR
 		Org: p.org(req.GetOrgId()), ID: p.id("door_id", req.GetDoorId(), region.Door), Name: req.GetName(),
 		UnlockFor: millis(req.GetUnlockFor()), Rules: p.rules(req.GetRules()),
 	}
-	e := p.edit(req.GetEtag(), req.GetEffectiveAt())
+	e := h.edit(p, req)
 	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Door, grants.Token, error) {
 		return h.Commands.UpdateDoor(ctx, tx, door, e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.UpdateDoorResponse{Door: resource.Door(now), Token: token}, nil
+	return &permissionsv1.UpdateDoorResponse{Door: contract.Door(now), Token: token}, nil
 }
 
 // DeleteDoor implements PermissionsService.

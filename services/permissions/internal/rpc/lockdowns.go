@@ -5,8 +5,8 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -43,12 +43,12 @@ func (h *Handler) EndLockdown(ctx context.Context, req *permissionsv1.EndLockdow
 func (h *Handler) ListLockdowns(ctx context.Context, req *permissionsv1.ListLockdownsRequest) (*permissionsv1.ListLockdownsResponse, error) {
 	p := h.parse()
 	home, now := p.region("region", req.GetRegion()), grants.Instant(h.Now())
-	found, err := list(ctx, h, p, req, func(l grants.Lockdown) region.ID { return l.ID },
+	found, next, err := list(ctx, h, p, req, contract.Lockdown, func(l grants.Lockdown) region.ID { return l.ID },
 		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Lockdown, error) {
 			return r.ListLockdowns(ctx, home, org, now, after, limit)
 		})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.ListLockdownsResponse{Lockdowns: wires(found.things, resource.Lockdown), NextPageToken: found.next}, nil
+	return &permissionsv1.ListLockdownsResponse{Lockdowns: found, NextPageToken: next}, nil
 }

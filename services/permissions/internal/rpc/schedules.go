@@ -5,8 +5,8 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -34,20 +34,16 @@ func (h *Handler) CreateSchedule(ctx context.Context, req *permissionsv1.CreateS
 func (h *Handler) GetSchedule(ctx context.Context, req *permissionsv1.GetScheduleRequest) (*permissionsv1.Schedule, error) {
 	p := h.parse()
 	id := p.id("schedule_id", req.GetScheduleId(), region.Schedule)
-	schedule, err := read(ctx, h, p, req, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Schedule, error) {
+	return get(ctx, h, p, req, contract.Schedule, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Schedule, error) {
 		return r.Schedule(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return resource.Schedule(schedule), nil
 }
 
 // ListSchedules implements PermissionsService.
 func (h *Handler) ListSchedules(ctx context.Context, req *permissionsv1.ListSchedulesRequest) (*permissionsv1.ListSchedulesResponse, error) {
 	p := h.parse()
 	site := p.id("site_id", req.GetSiteId(), region.Site)
-	found, err := list(ctx, h, p, req, func(s grants.Schedule) region.ID { return s.ID },
+	found, next, err := list(ctx, h, p, req, contract.Schedule, func(s grants.Schedule) region.ID { return s.ID },
 		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Schedule, error) {
 			if _, err := r.Site(ctx, org, site); err != nil {
 				return nil, err
@@ -57,7 +53,7 @@ func (h *Handler) ListSchedules(ctx context.Context, req *permissionsv1.ListSche
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.ListSchedulesResponse{Schedules: wires(found.things, resource.Schedule), NextPageToken: found.next}, nil
+	return &permissionsv1.ListSchedulesResponse{Schedules: found, NextPageToken: next}, nil
 }
 
 // UpdateSchedule implements PermissionsService.
@@ -67,14 +63,14 @@ func (h *Handler) UpdateSchedule(ctx context.Context, req *permissionsv1.UpdateS
 		Org: p.org(req.GetOrgId()), ID: p.id("schedule_id", req.GetScheduleId(), region.Schedule), Name: req.GetName(),
 		Spec: spec(req.GetSpec()), Calendars: p.calendars(req.GetSpec()),
 	}
-	e := p.edit(req.GetEtag(), req.GetEffectiveAt())
+	e := h.edit(p, req)
 	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Schedule, grants.Token, error) {
 		return h.Commands.UpdateSchedule(ctx, tx, schedule, e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.UpdateScheduleResponse{Schedule: resource.Schedule(now), Token: token}, nil
+	return &permissionsv1.UpdateScheduleResponse{Schedule: contract.Schedule(now), Token: token}, nil
 }
 
 // DeleteSchedule implements PermissionsService.

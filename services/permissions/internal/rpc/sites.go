@@ -5,8 +5,8 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -32,27 +32,23 @@ func (h *Handler) CreateSite(ctx context.Context, req *permissionsv1.CreateSiteR
 func (h *Handler) GetSite(ctx context.Context, req *permissionsv1.GetSiteRequest) (*permissionsv1.Site, error) {
 	p := h.parse()
 	id := p.id("site_id", req.GetSiteId(), region.Site)
-	site, err := read(ctx, h, p, req, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Site, error) {
+	return get(ctx, h, p, req, contract.Site, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Site, error) {
 		return r.Site(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return resource.Site(site), nil
 }
 
 // ListSites implements PermissionsService.
 func (h *Handler) ListSites(ctx context.Context, req *permissionsv1.ListSitesRequest) (*permissionsv1.ListSitesResponse, error) {
 	p := h.parse()
 	home := p.region("region", req.GetRegion())
-	found, err := list(ctx, h, p, req, func(s grants.Site) region.ID { return s.ID },
+	found, next, err := list(ctx, h, p, req, contract.Site, func(s grants.Site) region.ID { return s.ID },
 		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Site, error) {
 			return r.ListSites(ctx, home, org, after, limit)
 		})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.ListSitesResponse{Sites: wires(found.things, resource.Site), NextPageToken: found.next}, nil
+	return &permissionsv1.ListSitesResponse{Sites: found, NextPageToken: next}, nil
 }
 
 // UpdateSite implements PermissionsService.
@@ -61,14 +57,14 @@ func (h *Handler) UpdateSite(ctx context.Context, req *permissionsv1.UpdateSiteR
 	site := grants.Site{
 		Org: p.org(req.GetOrgId()), ID: p.id("site_id", req.GetSiteId(), region.Site), Name: req.GetName(), TimeZone: req.GetTimeZone(),
 	}
-	e := p.edit(req.GetEtag(), req.GetEffectiveAt())
+	e := h.edit(p, req)
 	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Site, grants.Token, error) {
 		return h.Commands.UpdateSite(ctx, tx, site, e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.UpdateSiteResponse{Site: resource.Site(now), Token: token}, nil
+	return &permissionsv1.UpdateSiteResponse{Site: contract.Site(now), Token: token}, nil
 }
 
 // DeleteSite implements PermissionsService.

@@ -8,76 +8,60 @@ import (
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // What is the same for everything that can be read, listed, changed and deleted.
 
-// readRequest is what every read has.
-type readRequest interface {
+// getRequest asks for a thing.
+type getRequest interface {
+	freshRequest
 	GetOrgId() string
-	GetAtLeast() []*typev1.ConsistencyToken
 }
 
-// read answers from one state, at least as fresh as the request asks. p has parsed the request's own fields.
-func read[T any](ctx context.Context, h *Handler, p *parser, req readRequest, load func(ctx context.Context, r grants.Reader, org region.ID) (T, error)) (thing T, err error) {
+// get answers with a thing. p has parsed the request's own fields.
+func get[T, M any](ctx context.Context, h *Handler, p *parser, req getRequest, form func(T) M, load func(ctx context.Context, r grants.Reader, org region.ID) (T, error)) (message M, err error) {
 	org := p.org(req.GetOrgId())
-	atLeast := p.tokens("at_least", req.GetAtLeast(), org)
-	if p.err != nil {
-		return thing, p.err
-	}
-	err = h.Store.Read(ctx, func(ctx context.Context, r grants.Reader) (err error) {
-		if err := r.Fresh(ctx, atLeast); err != nil {
-			return err
-		}
+	var thing T
+	err = h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) (err error) {
 		thing, err = load(ctx, r, org)
 		return err
 	})
-	return thing, err
+	if err != nil {
+		return message, err
+	}
+	return form(thing), nil
 }
 
 // listRequest asks for a page of things.
 type listRequest interface {
+	getRequest
 	pageRequest
-	readRequest
 }
 
-// page is a part of a list, ascending by id.
-type page[T any] struct {
-	things []T
-	next   string // token of the next page; empty: this was the last
-}
-
-// list reads a page. load returns at most limit things after an id.
-func list[T any](ctx context.Context, h *Handler, p *parser, req listRequest, id func(T) region.ID, load func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]T, error)) (page[T], error) {
-	c, err := readCursor(req)
-	if err != nil {
-		p.fail("page_token", err)
-	}
-	limit := size(req)
-	things, err := read(ctx, h, p, req, func(ctx context.Context, r grants.Reader, org region.ID) ([]T, error) {
-		return load(ctx, r, org, c.After, limit+1) // one more tells whether there is a next page
+// list answers with a page of things and the token of the next one. load returns at most limit things after an id.
+func list[T, M any](ctx context.Context, h *Handler, p *parser, req listRequest, form func(T) M, id func(T) region.ID, load func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]T, error)) ([]M, string, error) {
+	org, part := p.org(req.GetOrgId()), p.page(req)
+	var things []T
+	err := h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) (err error) {
+		things, err = load(ctx, r, org, part.after, part.limit())
+		return err
 	})
-	if err != nil || len(things) <= limit {
-		return page[T]{things: things}, err
+	if err != nil {
+		return nil, "", err
 	}
-	things = things[:limit]
-	c.After = string(id(things[limit-1]))
-	return page[T]{things, c.text()}, nil
+	messages, next := pageOf(part, things, form, id)
+	return messages, next, nil
 }
 
-// wires puts things into the form of the contracts.
-func wires[T, W any](things []T, form func(T) W) []W {
-	all := make([]W, len(things))
-	for i, thing := range things {
-		all[i] = form(thing)
-	}
-	return all
+// updateRequest is a change of what was read.
+type updateRequest interface {
+	lateRequest
+	GetEtag() string
 }
 
 // edit is what an update says besides the new value.
-func (p *parser) edit(etag string, effectiveAt *timestamppb.Timestamp) grants.Edit {
-	return grants.Edit{Etag: etag, EffectiveAt: p.time("effective_at", effectiveAt)}
+func (h *Handler) edit(p *parser, req updateRequest) grants.Edit {
+	return grants.Edit{Etag: req.GetEtag(), EffectiveAt: p.effective(req, h.Now())}
 }
 
 // change runs a command that changes a thing, and returns how it is then.

@@ -5,8 +5,8 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/permissions/internal/resource"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -35,27 +35,23 @@ func (h *Handler) CreateZone(ctx context.Context, req *permissionsv1.CreateZoneR
 func (h *Handler) GetZone(ctx context.Context, req *permissionsv1.GetZoneRequest) (*permissionsv1.Zone, error) {
 	p := h.parse()
 	id := p.id("zone_id", req.GetZoneId(), region.Zone)
-	zone, err := read(ctx, h, p, req, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Zone, error) {
+	return get(ctx, h, p, req, contract.Zone, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Zone, error) {
 		return r.Zone(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return resource.Zone(zone), nil
 }
 
 // ListZones implements PermissionsService.
 func (h *Handler) ListZones(ctx context.Context, req *permissionsv1.ListZonesRequest) (*permissionsv1.ListZonesResponse, error) {
 	p := h.parse()
 	home := p.region("region", req.GetRegion())
-	found, err := list(ctx, h, p, req, func(z grants.Zone) region.ID { return z.ID },
+	found, next, err := list(ctx, h, p, req, contract.Zone, func(z grants.Zone) region.ID { return z.ID },
 		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Zone, error) {
 			return r.ListZones(ctx, home, org, after, limit)
 		})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.ListZonesResponse{Zones: wires(found.things, resource.Zone), NextPageToken: found.next}, nil
+	return &permissionsv1.ListZonesResponse{Zones: found, NextPageToken: next}, nil
 }
 
 // UpdateZone implements PermissionsService.
@@ -66,14 +62,14 @@ func (h *Handler) UpdateZone(ctx context.Context, req *permissionsv1.UpdateZoneR
 		Doors: p.ids("door_ids", req.GetDoorIds(), region.Door), Zones: p.ids("zone_ids", req.GetZoneIds(), region.Zone),
 		AntiPassback: antiPassback(req.GetAntiPassback()),
 	}
-	e := p.edit(req.GetEtag(), req.GetEffectiveAt())
+	e := h.edit(p, req)
 	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Zone, grants.Token, error) {
 		return h.Commands.UpdateZone(ctx, tx, zone, e)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &permissionsv1.UpdateZoneResponse{Zone: resource.Zone(now), Token: token}, nil
+	return &permissionsv1.UpdateZoneResponse{Zone: contract.Zone(now), Token: token}, nil
 }
 
 // DeleteZone implements PermissionsService.

@@ -1,4 +1,4 @@
-package resource
+package contract
 
 import (
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"

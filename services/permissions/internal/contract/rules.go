@@ -1,4 +1,4 @@
-package resource
+package contract
 
 import (
 	"time"
@@ -8,7 +8,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/policy"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // DoorRules are a door's rules; nil when they ask nothing.
@@ -69,14 +68,6 @@ func intervals(all []policy.WeeklyInterval) []*permissionsv1.WeeklyInterval {
 		})
 	}
 	return out
-}
-
-// Stamp is unset for a time that is not stated.
-func Stamp(t time.Time) *timestamppb.Timestamp {
-	if t.IsZero() {
-		return nil
-	}
-	return timestamppb.New(t)
 }
 
 // length is unset for none.
