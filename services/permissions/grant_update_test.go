@@ -13,7 +13,6 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-
 // updateOf is the update of a grant that changes nothing.
 func updateOf(g *permissionsv1.Grant) *permissionsv1.UpdateGrantRequest {
 	return &permissionsv1.UpdateGrantRequest{
