@@ -12,26 +12,10 @@ import (
 
 // Record makes a change part of a commit.
 func Record(c *outbox.Commit, change grants.Change) error {
-	switch ch := change.(type) {
-	case grants.SiteCreated:
-		say(c, ch.Site.ID, "site_created", siteCreated(ch.Site))
-	case grants.DoorCreated:
-		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: door(ch.Door)})
-		putDoor(c, ch.Door)
-	case grants.ZoneCreated:
-		say(c, ch.Zone.ID, "zone_created", zoneCreated(ch.Zone))
-		for _, d := range ch.Doors {
-			putDoor(c, d)
-		}
-	case grants.ScheduleCreated:
-		say(c, ch.Schedule.ID, "schedule_created", scheduleCreated(ch.Schedule))
-		c.Put(outbox.SiteKey(c.Org, ch.Schedule.Site, "schedule", ch.Schedule.ID), scheduleState(ch.Schedule))
-	default:
-		if !recordKeys(c, change) {
-			return recordFollows(c, change)
-		}
+	if recordPlaces(c, change) || recordKeys(c, change) {
+		return nil
 	}
-	return nil
+	return recordFollows(c, change)
 }
 
 // recordFollows is Record for what crosses a border.

@@ -10,17 +10,6 @@ import (
 type Change interface{ change() }
 
 type (
-	// SiteCreated: there is a site.
-	SiteCreated struct{ Site Site }
-	// DoorCreated: there is a door.
-	DoorCreated struct{ Door Door }
-	// ZoneCreated: there is a zone; Doors are its doors as they are now, this zone among theirs.
-	ZoneCreated struct {
-		Zone  Zone
-		Doors []Door
-	}
-	// ScheduleCreated: there is a schedule.
-	ScheduleCreated struct{ Schedule Schedule }
 	// GroupCreated: there is a group.
 	GroupCreated struct{ Group Group }
 	// GroupUpdated: it is called something else.
@@ -80,10 +69,6 @@ type (
 	}
 )
 
-func (SiteCreated) change()         {}
-func (DoorCreated) change()         {}
-func (ZoneCreated) change()         {}
-func (ScheduleCreated) change()     {}
 func (GroupCreated) change()        {}
 func (GroupUpdated) change()        {}
 func (GroupDeleted) change()        {}

@@ -59,3 +59,28 @@ func idsOf(all []Grant) []region.ID {
 	}
 	return ids
 }
+
+// endAllOf ends the grants and lockdowns of a door, a zone or a site that is being deleted.
+func (c Commands) endAllOf(ctx context.Context, tx Tx, commit Commit, target region.ID) error {
+	at := commit.Token()
+	lockdowns, err := tx.LockdownsOf(ctx, at.Org, target)
+	if err != nil {
+		return err
+	}
+	for _, l := range lockdowns {
+		if err := endLockdown(ctx, tx, commit, l); err != nil {
+			return err
+		}
+	}
+	if target.Kind() == region.Site {
+		return nil // no grant is of a site
+	}
+	grants, err := all(func(after string, limit int) ([]Grant, error) {
+		return tx.Grants(ctx, GrantsQuery{Org: at.Org, Home: at.Region, Target: target, After: after, Limit: limit})
+	}, func(g Grant) region.ID { return g.ID })
+	if err != nil {
+		return err
+	}
+	_, err = c.endGrants(ctx, tx, commit, idsOf(grants), target)
+	return err
+}

@@ -41,6 +41,7 @@ type Reader interface {
 	Schedule(ctx context.Context, org, id region.ID) (Schedule, error)
 	// Import returns how far an import is; false: it has not begun.
 	Import(ctx context.Context, home region.Name, org region.ID, name string) (ImportProgress, bool, error)
+	PlaceReader
 
 	// Facts returns what a decision about these people at these doors needs, as it held and was known at the moment.
 	Facts(ctx context.Context, q FactsQuery) (*policy.Snapshot, error)
@@ -73,6 +74,7 @@ type Tx interface {
 	// there afterwards bears its version and moment.
 	Commit(ctx context.Context, home region.Name, org region.ID) (Commit, error)
 
+	PlaceTx
 	AddSite(ctx context.Context, c Commit, s Site) error
 	AddDoor(ctx context.Context, c Commit, d Door) error
 	AddZone(ctx context.Context, c Commit, z Zone) error

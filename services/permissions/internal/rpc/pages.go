@@ -2,14 +2,12 @@ package rpc
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"time"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -23,44 +21,13 @@ type page struct {
 // limit is how many things to read: one more than the page has room for tells whether there is a next one.
 func (p page) limit() int { return p.size + 1 }
 
-// pagedRequest is a request for a part of a list. Its page fields are page_size and page_token.
-type pagedRequest interface {
-	proto.Message
-	GetPageSize() int32
-	GetPageToken() string
-}
-
-func (p *parser) page(req pagedRequest) page {
-	part := page{question: listQuestion(req), size: int(req.GetPageSize())}
-	if part.size == 0 {
-		part.size = defaultPage
-	}
-	if req.GetPageToken() == "" {
-		return part
-	}
-	c, err := cursorOf(req.GetPageToken(), part.question)
+// page reads which part of a list a request asks for.
+func (p *parser) page(req pageRequest) page {
+	c, err := readCursor(req)
 	if err != nil {
 		p.fail("page_token", err)
 	}
-	part.after = c.After
-	return part
-}
-
-// listQuestion is a hash of a request without what differs from page to page: where it is, and how fresh it must be.
-func listQuestion(req proto.Message) []byte {
-	bare := proto.Clone(req)
-	fields := bare.ProtoReflect().Descriptor().Fields()
-	for _, name := range []string{"page_size", "page_token", "at_least"} {
-		if f := fields.ByTextName(name); f != nil {
-			bare.ProtoReflect().Clear(f)
-		}
-	}
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
-	if err != nil {
-		raw = nil // it was just unmarshalled; the hash of nothing then fits no other question
-	}
-	sum := sha256.Sum256(append([]byte(bare.ProtoReflect().Descriptor().FullName()), raw...))
-	return sum[:16]
+	return page{question: c.Question, after: c.After, size: size(req)}
 }
 
 // pageOf is as much of what was found as the page has room for, and the token of the next one.
