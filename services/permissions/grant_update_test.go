@@ -6,24 +6,12 @@ import (
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
-	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/permissionstest"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
-
-func getGrant(t *testing.T, tenant *permissionstest.Tenant, id string) *permissionsv1.Grant {
-	t.Helper()
-	out, err := tenant.GetGrant(t.Context(), &permissionsv1.GetGrantRequest{
-		OrgId: string(tenant.Org), GrantId: id, AtLeast: []*typev1.ConsistencyToken{tenant.Token},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out
-}
 
 // updateOf is the update of a grant that changes nothing.
 func updateOf(g *permissionsv1.Grant) *permissionsv1.UpdateGrantRequest {
@@ -50,7 +38,7 @@ func TestAnUpdateHoldsFromNowOnAndThePastStaysAsItWas(t *testing.T) {
 	site := tenant.Site(t, "UTC")
 	door, person := tenant.Door(t, site), tenant.Person(t)
 	never := tenant.Schedule(t, site, &permissionsv1.ScheduleSpec{})
-	made := getGrant(t, tenant, tenant.Let(t, person, door, ""))
+	made := tenant.TheGrant(t, tenant.Let(t, person, door, ""))
 	held := recordedAt(t, svc, tenant)
 
 	change := updateOf(made)
@@ -59,7 +47,7 @@ func TestAnUpdateHoldsFromNowOnAndThePastStaysAsItWas(t *testing.T) {
 	changed := recordedAt(t, svc, tenant)
 	want := proto.CloneOf(made)
 	want.ScheduleId, want.MaxUses, want.OverrideRank, want.ShareDepth, want.Etag = never, 7, 3, 2, now.GetEtag()
-	if !proto.Equal(now, want) || now.GetEtag() == made.GetEtag() || !proto.Equal(getGrant(t, tenant, made.GetId()), want) {
+	if !proto.Equal(now, want) || now.GetEtag() == made.GetEtag() || !proto.Equal(tenant.TheGrant(t, made.GetId()), want) {
 		t.Fatalf("updated to %v\nwant %v", now, want)
 	}
 	wantDecision(t, tenant.May(t, person, door, changed.Add(time.Hour)), outside, made.GetId(), never)
@@ -76,10 +64,10 @@ func TestAnUpdateHoldsFromNowOnAndThePastStaysAsItWas(t *testing.T) {
 	// Revoked, it is none any more, neither as it is nor as it was.
 	tenant.End(t, made.GetId())
 	wantDecision(t, tenant.May(t, person, door, time.Time{}), noGrant, "", "")
-	if got := getGrant(t, tenant, made.GetId()); !got.GetRevoked() || !got.GetValidTo().AsTime().Equal(recordedAt(t, svc, tenant)) {
+	if got := tenant.TheGrant(t, made.GetId()); !got.GetRevoked() || !got.GetValidTo().AsTime().Equal(recordedAt(t, svc, tenant)) {
 		t.Errorf("revoked: %v", got)
 	}
-	if _, err := tenant.UpdateGrant(t.Context(), updateOf(getGrant(t, tenant, made.GetId()))); !fault.Is(err, faultv1.Reason_REASON_STATE_FORBIDS) {
+	if _, err := tenant.UpdateGrant(t.Context(), updateOf(tenant.TheGrant(t, made.GetId()))); !fault.Is(err, faultv1.Reason_REASON_STATE_FORBIDS) {
 		t.Errorf("update of a revoked grant: %v", err)
 	}
 	if got := everybody(t, tenant, &permissionsv1.AccessAtRequest{DoorId: door, At: timestamppb.New(held)}); len(got) != 1 {
@@ -90,7 +78,7 @@ func TestAnUpdateHoldsFromNowOnAndThePastStaysAsItWas(t *testing.T) {
 func TestAnEtagLetsOneOfTwoWritersThrough(t *testing.T) {
 	t.Parallel()
 	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
-	made := getGrant(t, tenant, tenant.Let(t, tenant.Person(t), tenant.Door(t, tenant.Site(t, "UTC")), ""))
+	made := tenant.TheGrant(t, tenant.Let(t, tenant.Person(t), tenant.Door(t, tenant.Site(t, "UTC")), ""))
 	one, two := updateOf(made), updateOf(made)
 	one.MaxUses, two.MaxUses = 1, 2
 	errs := make(chan error, 2)
@@ -113,7 +101,7 @@ func TestAnEtagLetsOneOfTwoWritersThrough(t *testing.T) {
 func TestARepeatedUpdateSucceedsAndChangesNothing(t *testing.T) {
 	t.Parallel()
 	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
-	made := getGrant(t, tenant, tenant.Let(t, tenant.Person(t), tenant.Door(t, tenant.Site(t, "UTC")), ""))
+	made := tenant.TheGrant(t, tenant.Let(t, tenant.Person(t), tenant.Door(t, tenant.Site(t, "UTC")), ""))
 	req := updateOf(made)
 	req.MaxUses, req.ValidFrom, req.ValidTo = 3, made.GetValidFrom(), timestamppb.New(time.Now().Add(time.Hour).Truncate(time.Microsecond))
 	once := update(t, tenant, req)
@@ -129,9 +117,9 @@ func TestTheBeginningOfAGrantIsMovedAsLongAsItHasNotBegun(t *testing.T) {
 	tenant := svc.Tenant(t, central)
 	door, person := tenant.Door(t, tenant.Site(t, "UTC")), tenant.Person(t)
 	soon := time.Now().Add(time.Hour).Truncate(time.Microsecond)
-	made := getGrant(t, tenant, tenant.LetFor(t, person, door, "", soon, time.Time{}))
+	made := tenant.TheGrant(t, tenant.LetFor(t, person, door, "", soon, time.Time{}))
 	move := func(from time.Time) (*permissionsv1.Grant, error) {
-		req := updateOf(getGrant(t, tenant, made.GetId()))
+		req := updateOf(tenant.TheGrant(t, made.GetId()))
 		req.ValidFrom = timestamppb.New(from)
 		out, err := tenant.UpdateGrant(t.Context(), req)
 		if err == nil {
@@ -169,7 +157,7 @@ func TestAGrantThatRanOutIsExtendedFromNowOn(t *testing.T) {
 	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
 	door, person := tenant.Door(t, tenant.Site(t, "UTC")), tenant.Person(t)
 	end := time.Now().Add(300 * time.Millisecond)
-	made := getGrant(t, tenant, tenant.LetFor(t, person, door, "", time.Time{}, end))
+	made := tenant.TheGrant(t, tenant.LetFor(t, person, door, "", time.Time{}, end))
 	<-time.After(time.Until(end.Add(50 * time.Millisecond))) // the world's time must pass it
 	req := updateOf(made)
 	req.ValidTo = nil
