@@ -81,11 +81,11 @@ func TestADeletedDoorTakesItsGrantsSharesAndLockdownsAlong(t *testing.T) {
 	if left := lockdowns(t, tenant); len(left) != 1 || left[0].GetId() != kept {
 		t.Errorf("lockdowns %v", left)
 	}
-	end(t, tenant, kept)
+	endLockdown(t, tenant, kept)
 	wantDecision(t, tenant.May(t, person, other, time.Time{}), granted, stays, "")
 }
 
-func end(t *testing.T, n *permissionstest.Tenant, lockdown string) {
+func endLockdown(t *testing.T, n *permissionstest.Tenant, lockdown string) {
 	t.Helper()
 	out, err := n.EndLockdown(t.Context(), &permissionsv1.EndLockdownRequest{OrgId: string(n.Org), LockdownId: lockdown})
 	n.Token = must(t, out, err).GetToken()

@@ -111,6 +111,6 @@ func TestThingsOfAnotherOrganizationAreNotFound(t *testing.T) {
 		t.Fatalf("their person's doors, asked by us: %v, %v", out, err)
 	}
 	wantDecision(t, mine.May(t, person, myDoor, time.Time{}), noGrant, "", "")
-	end(t, theirs, lockdowns(t, theirs)[0].GetId())
+	endLockdown(t, theirs, lockdowns(t, theirs)[0].GetId())
 	wantDecision(t, theirs.May(t, person, door, nextMonday(t).Add(2*time.Hour)), granted, grant, schedule)
 }

@@ -33,7 +33,7 @@ func (h *Handler) Grant(ctx context.Context, req *permissionsv1.GrantRequest) (*
 			made, err := h.Commands.CreateGrant(ctx, tx, grant)
 			out.GrantId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, grant.Target, grant.Subject, grant.Schedule)
 	return out, err
 }
 
@@ -46,7 +46,7 @@ func (h *Handler) Revoke(ctx context.Context, req *permissionsv1.RevokeRequest) 
 		return nil, p.err
 	}
 	out := &permissionsv1.RevokeResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, p.plan(org, id), func(ctx context.Context, tx grants.Tx) error {
 		token, err := h.Commands.Revoke(ctx, tx, org, id, since)
 		out.Token = wire(token)
 		return err
@@ -105,7 +105,7 @@ func (h *Handler) UpdateGrant(ctx context.Context, req *permissionsv1.UpdateGran
 		return nil, p.err
 	}
 	out := &permissionsv1.UpdateGrantResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, p.plan(grant.Org, grant.ID, grant.Schedule), func(ctx context.Context, tx grants.Tx) error {
 		updated, err := h.Commands.UpdateGrant(ctx, tx, grant, req.GetEtag())
 		out.Grant, out.Token = contract.Grant(updated.Now), wire(updated.Token)
 		return err

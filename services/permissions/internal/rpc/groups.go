@@ -65,7 +65,7 @@ func (h *Handler) UpdateGroup(ctx context.Context, req *permissionsv1.UpdateGrou
 		return nil, p.err
 	}
 	out := &permissionsv1.UpdateGroupResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, p.plan(group.Org, group.ID), func(ctx context.Context, tx grants.Tx) error {
 		updated, err := h.Commands.UpdateGroup(ctx, tx, group, req.GetEtag())
 		out.Group, out.Token = contract.Group(updated.Now), wire(updated.Token)
 		return err
@@ -81,7 +81,7 @@ func (h *Handler) DeleteGroup(ctx context.Context, req *permissionsv1.DeleteGrou
 		return nil, p.err
 	}
 	out := &permissionsv1.DeleteResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, p.plan(org, id), func(ctx context.Context, tx grants.Tx) error {
 		token, err := h.Commands.DeleteGroup(ctx, tx, org, id, req.GetEtag())
 		out.Token = wire(token)
 		return err
@@ -144,7 +144,8 @@ func (h *Handler) member(ctx context.Context, req membershipRequest, command mem
 	if p.err != nil {
 		return token, p.err
 	}
-	err = h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) (err error) {
+	plan := grants.Plan{Org: org, Home: p.home(m.Group), Reads: []region.ID{m.Member}, Members: []region.ID{m.Group}}
+	err = h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) (err error) {
 		token, err = command(ctx, tx, org, m, since)
 		return err
 	})
@@ -160,7 +161,7 @@ func (h *Handler) EndAccess(ctx context.Context, req *permissionsv1.EndAccessReq
 		return nil, p.err
 	}
 	out := &permissionsv1.EndAccessResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, grants.Plan{Org: org, Home: home}, func(ctx context.Context, tx grants.Tx) error {
 		left, err := h.Commands.EndAccess(ctx, tx, home, org, person)
 		out.Grants, out.Memberships, out.Token = int32(left.Grants), int32(left.Memberships), wire(left.Token) //nolint:gosec // rows of one transaction
 		return err

@@ -43,7 +43,7 @@ func (h *Handler) RevokeRole(ctx context.Context, req *permissionsv1.RevokeRoleR
 		return nil, p.err
 	}
 	out := &permissionsv1.DeleteResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, p.plan(org, id), func(ctx context.Context, tx grants.Tx) error {
 		token, err := h.Commands.RevokeRole(ctx, tx, org, id)
 		out.Token = wire(token)
 		return err
