@@ -11,22 +11,21 @@ import (
 // because is what ended and ended them with it; empty: they are revoked by themselves. Those that are revoked already
 // stay as they are.
 func (c Commands) endGrants(ctx context.Context, tx Tx, commit Commit, ids []region.ID, because region.ID) (int, error) {
-	return c.endGrantsSince(ctx, tx, commit, ids, commit.At(), because)
-}
-
-// endGrantsSince is endGrants for a moment that may lie in the past. A share ends because its parent does; a
-// tree of shares lives in one region, and is no deeper than the grant at its root allows.
-func (c Commands) endGrantsSince(ctx context.Context, tx Tx, commit Commit, ids []region.ID, since time.Time, because region.ID) (int, error) {
 	at := commit.Token()
-	level, err := tx.GrantsToEnd(ctx, at.Region, at.Org, ids, since)
+	level, err := tx.GrantsToEnd(ctx, at.Region, at.Org, ids, commit.At())
 	if err != nil {
 		return 0, err
 	}
+	return c.endTree(ctx, tx, commit, level, commit.At(), because)
+}
+
+// endTree is endGrants for grants that were read, since a moment that may lie in the past. A share ends because its parent
+// does; a tree of shares lives in one region, and is no deeper than the grant at its root allows.
+func (c Commands) endTree(ctx context.Context, tx Tx, commit Commit, level []Grant, since time.Time, because region.ID) (int, error) {
 	ended := 0
 	for depth := 0; len(level) > 0; depth++ {
 		ended += len(level)
-		ids = idsOf(level)
-		if err := tx.EndGrants(ctx, commit, ids, since); err != nil {
+		if err := tx.EndGrants(ctx, commit, level, since); err != nil {
 			return 0, err
 		}
 		for _, g := range level {
@@ -37,11 +36,29 @@ func (c Commands) endGrantsSince(ctx context.Context, tx Tx, commit Commit, ids 
 				return 0, err
 			}
 		}
-		if level, err = tx.SharesToEnd(ctx, at.Region, at.Org, ids, since); err != nil {
+		var err error
+		if level, err = below(ctx, tx, commit, level, since); err != nil {
 			return 0, err
 		}
 	}
 	return ended, nil
+}
+
+// below returns the direct shares of grants that end with them. A grant that may not be shared has none that live: that
+// saves most revocations a look.
+func below(ctx context.Context, tx Tx, commit Commit, parents []Grant, since time.Time) ([]Grant, error) {
+	late := since.Before(commit.At())
+	var ids []region.ID
+	for _, g := range parents {
+		if late || g.ShareDepth > 0 {
+			ids = append(ids, g.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	at := commit.Token()
+	return tx.SharesToEnd(ctx, at.Region, at.Org, ids, since)
 }
 
 // tellEnd records the end of one grant.

@@ -123,7 +123,7 @@ func (c Commands) Revoke(ctx context.Context, tx Tx, org, id region.ID, since ti
 	if err != nil {
 		return Token{}, err
 	}
-	_, err = c.endGrantsSince(ctx, tx, commit, []region.ID{id}, since, "")
+	_, err = c.endTree(ctx, tx, commit, []Grant{g}, since, "")
 	return commit.Token(), err
 }
 

@@ -10,8 +10,6 @@ import (
 // KeyReader reads groups, grants and roles, as they are known now.
 type KeyReader interface {
 	Group(ctx context.Context, org, id region.ID) (Group, error)
-	// GroupWas says whether there ever was such a group: one that was deleted is told from one that never was.
-	GroupWas(ctx context.Context, org, id region.ID) (bool, error)
 	// Groups returns, ascending, up to limit groups of a region after an id.
 	Groups(ctx context.Context, home region.Name, org region.ID, after string, limit int) ([]Group, error)
 	// MembersAfter returns, ascending, up to limit members of a group after an id.
@@ -48,6 +46,11 @@ type KeyTx interface {
 	// EndGroup ends a group at the commit's moment.
 	EndGroup(ctx context.Context, c Commit, group region.ID) error
 
+	// DoorsWaitingFor returns some doors of the jurisdiction whose first-person rule names a subject.
+	DoorsWaitingFor(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error)
+
+	// In says whether somebody is in a group now, as a region knows it.
+	In(ctx context.Context, home region.Name, org region.ID, m Membership) (bool, error)
 	// Stays returns when somebody was and is in a group, as it is known now, in a region.
 	Stays(ctx context.Context, home region.Name, org region.ID, m Membership) ([]Validity, error)
 	// AddMembership records that somebody is in a group since a moment, the commit's or an earlier one.
@@ -63,8 +66,8 @@ type KeyTx interface {
 	// ReplaceGrant records what a grant is from now.Validity.From on. What was, as far as it had begun, stays true until
 	// the commit's moment.
 	ReplaceGrant(ctx context.Context, c Commit, was, now Grant) error
-	// EndGrants records that grants have been revoked since a moment, the commit's or an earlier one.
-	EndGrants(ctx context.Context, c Commit, ids []region.ID, since time.Time) error
+	// EndGrants records that grants, as they are known last, have been revoked since a moment, the commit's or an earlier one.
+	EndGrants(ctx context.Context, c Commit, all []Grant, since time.Time) error
 	// GrantsToEnd returns those of the grants of a region that EndGrants since a moment would change: the ones that are
 	// not revoked, and the revoked ones that are known to have held at some time from then on.
 	GrantsToEnd(ctx context.Context, home region.Name, org region.ID, ids []region.ID, since time.Time) ([]Grant, error)

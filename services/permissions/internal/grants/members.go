@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -12,15 +13,17 @@ import (
 // stays in: the head is returned and nothing written. People, and groups of other jurisdictions, are not known here and
 // are taken as they are.
 func (c Commands) AddMember(ctx context.Context, tx Tx, org region.ID, m Membership, since time.Time) (Token, error) {
-	home, stays, err := c.staysOf(ctx, tx, org, m)
+	home, err := c.homeOfGroup(ctx, tx, org, m.Group)
 	if err != nil {
 		return Token{}, err
 	}
-	in := false
-	for _, stay := range stays {
-		in = in || stay.To.IsZero()
-		if stay.To.IsZero() && (since.IsZero() || !since.Before(stay.From)) {
-			return latest(ctx, tx, home, org)
+	in, err := tx.In(ctx, home, org, m)
+	if err != nil {
+		return Token{}, err
+	}
+	if in {
+		if known, err := inSince(ctx, tx, home, org, m, since); err != nil || known {
+			return head(ctx, tx, home, org, err)
 		}
 	}
 	if m.Member.Kind() == region.Group && !in {
@@ -47,12 +50,12 @@ func (c Commands) AddMember(ctx context.Context, tx Tx, org region.ID, m Members
 // RemoveMember takes a member out, since a moment (zero: the commit's). Who has been out since then stays out: the head is
 // returned and nothing written.
 func (c Commands) RemoveMember(ctx context.Context, tx Tx, org region.ID, m Membership, since time.Time) (Token, error) {
-	home, stays, err := c.staysOf(ctx, tx, org, m)
+	home, err := c.homeOfGroup(ctx, tx, org, m.Group)
 	if err != nil {
 		return Token{}, err
 	}
-	if !anyReaches(stays, since) {
-		return latest(ctx, tx, home, org)
+	if out, err := outSince(ctx, tx, home, org, m, since); err != nil || out {
+		return head(ctx, tx, home, org, err)
 	}
 	commit, err := tx.Commit(ctx, home, org)
 	if err != nil {
@@ -83,25 +86,41 @@ func (c Commands) endMemberships(ctx context.Context, tx Tx, commit Commit, grou
 	return nil
 }
 
-// staysOf returns the home of a group, which must be the organization's own, and when somebody was and is in it.
-func (c Commands) staysOf(ctx context.Context, tx Tx, org region.ID, m Membership) (region.Name, []Validity, error) {
-	home, err := c.Regions.Home(m.Group)
+// homeOfGroup returns the home of a group, which must be the organization's own.
+func (c Commands) homeOfGroup(ctx context.Context, tx Tx, org, group region.ID) (region.Name, error) {
+	home, err := c.Regions.Home(group)
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
-	if _, err := tx.Group(ctx, org, m.Group); err != nil {
-		return "", nil, err
-	}
-	stays, err := tx.Stays(ctx, home.Name, org, m)
-	return home.Name, stays, err
+	_, err = tx.Group(ctx, org, group)
+	return home.Name, err
 }
 
-// anyReaches says whether a stay goes beyond a moment; zero: whether one goes on.
-func anyReaches(stays []Validity, since time.Time) bool {
-	for _, stay := range stays {
-		if stay.To.IsZero() || !since.IsZero() && stay.To.After(since) && stay.To.After(stay.From) {
-			return true
-		}
+// inSince says of somebody who is in a group whether they are known to be in since a moment or earlier; zero: now.
+func inSince(ctx context.Context, tx Tx, home region.Name, org region.ID, m Membership, since time.Time) (bool, error) {
+	if since.IsZero() {
+		return true, nil
 	}
-	return false
+	stays, err := tx.Stays(ctx, home, org, m)
+	return slices.ContainsFunc(stays, func(v Validity) bool { return v.To.IsZero() && !since.Before(v.From) }), err
+}
+
+// outSince says whether somebody is known to have been out of a group since a moment or earlier; zero: now.
+func outSince(ctx context.Context, tx Tx, home region.Name, org region.ID, m Membership, since time.Time) (bool, error) {
+	if since.IsZero() {
+		in, err := tx.In(ctx, home, org, m)
+		return !in, err
+	}
+	stays, err := tx.Stays(ctx, home, org, m)
+	return !slices.ContainsFunc(stays, func(v Validity) bool {
+		return v.To.IsZero() || v.To.After(since) && v.To.After(v.From)
+	}), err
+}
+
+// head is the answer of a write that changes nothing, unless there is an error.
+func head(ctx context.Context, tx Tx, home region.Name, org region.ID, err error) (Token, error) {
+	if err != nil {
+		return Token{}, err
+	}
+	return latest(ctx, tx, home, org)
 }

@@ -68,8 +68,12 @@ const (
 	FROM grants WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at = $5 AND version < $6`
 )
 
-func (w *writer) EndGrants(ctx context.Context, c grants.Commit, ids []region.ID, since time.Time) error {
+func (w *writer) EndGrants(ctx context.Context, c grants.Commit, all []grants.Grant, since time.Time) error {
 	home, version, org, at := stamp(c)
+	ids := make([]region.ID, len(all))
+	for i, g := range all {
+		ids[i] = g.ID
+	}
 	done, err := w.tx.Exec(ctx, supersedeGrants, home, texts(ids), org, since, at, version)
 	if err == nil && done.RowsAffected() < int64(len(ids)) {
 		err = errNotCurrent(done.RowsAffected())

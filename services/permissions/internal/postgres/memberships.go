@@ -9,6 +9,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
+const selectIn = `SELECT count(*) > 0 FROM memberships
+	WHERE region = $1 AND group_id = $2 AND member_id = $3 AND org = $4 AND superseded_at IS NULL AND valid_to IS NULL`
+
+func (w *writer) In(ctx context.Context, home region.Name, org region.ID, m grants.Membership) (in bool, err error) {
+	err = w.tx.QueryRow(ctx, selectIn, home, m.Group, m.Member, org).Scan(&in)
+	return in, wrap(err, "read whether %s is in %s", m.Member, m.Group)
+}
+
 const selectStays = `SELECT valid_from, valid_to FROM memberships
 	WHERE region = $1 AND group_id = $2 AND member_id = $3 AND org = $4 AND superseded_at IS NULL ORDER BY valid_from`
 
