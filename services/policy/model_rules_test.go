@@ -52,6 +52,11 @@ func (m *model) partner(q asked) policy.PersonID {
 	if !ok || h.Kind == policy.EffectPair || h.person == q.Person || q.at.After(h.at.Add(q.door.Rules.TwoPersonWindow)) || q.door.Rules.TwoPersonWindow <= 0 {
 		return ""
 	}
+	theirs := q
+	theirs.Person = h.person
+	if said := m.all(theirs); len(said) == 0 || said[0].reason != policy.ReasonGrant {
+		return ""
+	}
 	return h.person
 }
 
@@ -126,15 +131,17 @@ func (m *model) objections(q asked) []policy.Reason {
 	return all
 }
 
-// decide is the model of policy.Decide.
-func (m *model) decide(q asked) policy.Decision {
+// said is what a grant says.
+type said struct {
+	policy.Grant
+	reason policy.Reason
+}
+
+// all are the grants of the question and what each says, the closest to opening first.
+func (m *model) all(q asked) []said {
 	order := []policy.Reason{
 		policy.ReasonGrant, policy.ReasonLockdown, policy.ReasonBrokenFacts, policy.ReasonUsesExhausted, policy.ReasonShareEnded,
 		policy.ReasonOutsideSchedule, policy.ReasonNotYetValid, policy.ReasonExpired,
-	}
-	type said struct {
-		policy.Grant
-		reason policy.Reason
 	}
 	var all []said
 	for _, g := range m.grants {
@@ -149,6 +156,12 @@ func (m *model) decide(q asked) policy.Decision {
 		}
 		return cmp.Or(slices.Index(order, a.reason)-slices.Index(order, b.reason), limits, strings.Compare(string(a.ID), string(b.ID)))
 	})
+	return all
+}
+
+// decide is the model of policy.Decide.
+func (m *model) decide(q asked) policy.Decision {
+	all := m.all(q)
 	best := policy.Decision{Outcome: policy.Denied, Reason: policy.ReasonNoGrant}
 	if len(all) > 0 {
 		best.Reason, best.Grant, best.Schedule = all[0].reason, all[0].ID, all[0].Schedule
@@ -209,17 +222,28 @@ func (m *model) admit(q asked, d policy.Decision, g policy.Grant, open bool) pol
 	if _, matters := m.first(q); matters && (m.mayBeFirst(q, q.Person) || partner != "" && m.mayBeFirst(q, partner)) {
 		d.Effects = append(d.Effects, policy.Effect{Kind: policy.EffectArriveFirst})
 	}
-	if chain, _ := m.chain(g); !open {
-		for _, c := range chain {
-			if c.MaxUses != 0 {
-				d.Effects = append(d.Effects, policy.Effect{Kind: policy.EffectUse, Grant: c.ID})
-			}
-		}
+	if !open {
+		d.Effects = append(d.Effects, m.uses(q, g, partner)...)
 	}
 	if partner != "" {
 		d.Effects = append(d.Effects, policy.Effect{Kind: policy.EffectPair})
 	}
 	return d
+}
+
+// uses are those of the chains of both grants, each grant once.
+func (m *model) uses(q asked, g policy.Grant, partner policy.PersonID) (all []policy.Effect) {
+	chain, _ := m.chain(g)
+	if q.Person = partner; partner != "" {
+		theirs, _ := m.chain(m.all(q)[0].Grant)
+		chain = append(chain, theirs...)
+	}
+	for i, c := range chain {
+		if c.MaxUses != 0 && !slices.ContainsFunc(chain[:i], func(b policy.Grant) bool { return b.ID == c.ID }) {
+			all = append(all, policy.Effect{Kind: policy.EffectUse, Grant: c.ID})
+		}
+	}
+	return all
 }
 
 func (m *model) passes(q asked, person policy.PersonID) (all []policy.Effect) {
