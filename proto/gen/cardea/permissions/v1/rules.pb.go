@@ -1293,7 +1293,7 @@ type Decision struct {
 	ScheduleId string `protobuf:"bytes,4,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
 	// The state that it was decided from: the permissions commit of the door's region.
 	Revision *v1.ConsistencyToken `protobuf:"bytes,5,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The lockdown that denied, or that the grant overrode; empty: none holds.
+	// The lockdown that denied, or that the grant overrode; empty: none did (whoever has no grant is told NO_GRANT also while one holds).
 	LockdownId string `protobuf:"bytes,6,opt,name=lockdown_id,json=lockdownId,proto3" json:"lockdown_id,omitempty"`
 	// The zone whose anti-passback denied or warned; empty where none did.
 	ZoneId string `protobuf:"bytes,7,opt,name=zone_id,json=zoneId,proto3" json:"zone_id,omitempty"`
