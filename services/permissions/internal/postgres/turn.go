@@ -117,7 +117,7 @@ func (t *turn) one(ctx context.Context, c *command) (err, over error) {
 	err = c.try(ctx, t)
 	if failed := t.writer.failed(err); failed != nil {
 		t.wider = append(slices.Clone(t.also), t.writer.wider...)
-		if len(t.commands) > 1 && !errors.Is(failed, errWider) && !database.Retryable(failed) && !t.writer.db.Conn().IsClosed() {
+		if len(t.commands) > 1 && t.writer.blames(failed) {
 			return nil, t.out(c)
 		}
 		return nil, failed
