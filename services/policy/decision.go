@@ -53,8 +53,7 @@ const (
 	ReasonCredentialNotActive Reason = 7
 	// ReasonUnknownDoor: denied, the door is not known, or not at this lock.
 	ReasonUnknownDoor Reason = 8
-	// ReasonLockdown: denied, a lockdown holds and the person may not override it.
-	// No rule returns it yet: lockdown is not among the facts.
+	// ReasonLockdown: denied, a lockdown holds and no grant of the person overrides it. Lockdown names it.
 	ReasonLockdown Reason = 9
 	// ReasonCopyTooOld: denied, the gateway's copy is older than it may be. Decide
 	// never returns it: the gateway, which knows the age of its copy, does.
@@ -63,6 +62,25 @@ const (
 	// is missing or contradicts itself: its schedule is not there, or the person's
 	// groups are nested deeper than MaxGroupDepth.
 	ReasonBrokenFacts Reason = 11
+	// ReasonAutoUnlock: granted, the door stands open for everybody. Schedule names the schedule.
+	ReasonAutoUnlock Reason = 12
+	// ReasonUsesExhausted: denied, a grant names them, but has opened as often as it may.
+	ReasonUsesExhausted Reason = 13
+	// ReasonShareEnded: denied, a grant was shared with them, and whoever shared it does not hold it any more.
+	ReasonShareEnded Reason = 14
+	// ReasonAntiPassback: denied, the person is already inside the zone, or already outside. Zone names it.
+	ReasonAntiPassback Reason = 15
+	// ReasonFirstPersonNeeded: denied, somebody who may be the first has to arrive before.
+	ReasonFirstPersonNeeded Reason = 16
+	// ReasonSecondFactorNeeded: denied, the door asks for a second factor and none was presented.
+	ReasonSecondFactorNeeded Reason = 17
+	// ReasonSecondFactorWrong: denied, the second factor that was presented is wrong.
+	ReasonSecondFactorWrong Reason = 18
+	// ReasonSecondPersonNeeded: denied for now, a grant admits them, and the door waits for a second person.
+	ReasonSecondPersonNeeded Reason = 19
+	// ReasonStateUnknown: denied, the state that a rule needs cannot be read or written. Decide never returns
+	// it: whoever keeps the State does.
+	ReasonStateUnknown Reason = 20
 )
 
 // String is the name in the contract, without its prefix, e.g. `OUTSIDE_SCHEDULE`.
@@ -92,6 +110,24 @@ func (r Reason) String() string {
 		return "COPY_TOO_OLD"
 	case ReasonBrokenFacts:
 		return "BROKEN_FACTS"
+	case ReasonAutoUnlock:
+		return "AUTO_UNLOCK"
+	case ReasonUsesExhausted:
+		return "USES_EXHAUSTED"
+	case ReasonShareEnded:
+		return "SHARE_ENDED"
+	case ReasonAntiPassback:
+		return "ANTI_PASSBACK"
+	case ReasonFirstPersonNeeded:
+		return "FIRST_PERSON_NEEDED"
+	case ReasonSecondFactorNeeded:
+		return "SECOND_FACTOR_NEEDED"
+	case ReasonSecondFactorWrong:
+		return "SECOND_FACTOR_WRONG"
+	case ReasonSecondPersonNeeded:
+		return "SECOND_PERSON_NEEDED"
+	case ReasonStateUnknown:
+		return "STATE_UNKNOWN"
 	default:
 		return "REASON_" + strconv.Itoa(int(r))
 	}
@@ -107,7 +143,17 @@ type Decision struct {
 	// Schedule is the schedule that decided: it admitted, excluded or was broken.
 	// Empty where none did.
 	Schedule ScheduleID
-	// Effects are what a passage changes in the State. Always nil now, see State.
+	// Lockdown is the lockdown that denied, or that the grant overrode; empty: none holds.
+	Lockdown LockdownID
+	// Zone is the zone whose anti-passback denied or warned; empty where none did.
+	Zone ZoneID
+	// Warning is ReasonAntiPassback where a soft rule was broken and the door opened all
+	// the same; otherwise ReasonUnspecified.
+	Warning Reason
+	// Conditions are, with Request.Entitled only, the reasons for which the door may still
+	// deny, because the rule needs what is known only at the door; ascending.
+	Conditions []Reason
+	// Effects are what changes in the State, see Effect.
 	Effects []Effect
 }
 

@@ -7,8 +7,22 @@ import "time"
 type ScheduleSpec struct {
 	// Weekly is the week, at most 168 pieces; they may overlap. Empty: never.
 	Weekly []WeeklyInterval
-	// Exceptions are holidays and other dates, at most 500.
+	// Exceptions are dates that differ, at most 500.
 	Exceptions []DatedException
+	// Holidays are the dates of the holiday calendars that the schedule observes, at most
+	// 2,000. A date may be among them more than once: several calendars may have it.
+	Holidays []Holiday
+	// OnHolidays hold instead of the weekly intervals on a holiday, at most 24; empty: closed.
+	// Weekday is ignored. An exception for the date goes before.
+	OnHolidays []WeeklyInterval
+}
+
+// Holiday is a date of a holiday calendar.
+type Holiday struct {
+	// Date is an ISO 8601 date, e.g. `2026-12-25`.
+	Date string
+	// EveryYear: the same month and day of every year (29 February: leap years only).
+	EveryYear bool
 }
 
 // WeeklyInterval is a piece of every week, in the site's local time.
@@ -40,6 +54,11 @@ type Schedule struct {
 	weekly  [7][]span // by time.Weekday: Sunday first
 	dated   map[date][]span
 	monthly map[monthDay][]span // exceptions of every year
+	// holidays are dates on which the intervals of onHolidays start; everyYear those of
+	// every year.
+	holidays   map[date]struct{}
+	everyYear  map[monthDay]struct{}
+	onHolidays []span
 }
 
 // span is an interval of one local date: minutes after its midnight, [start, end).
@@ -90,7 +109,8 @@ func (s *Schedule) Contains(at time.Time) bool {
 		within(s.startingOn(today.before()), minute+minutesPerDay)
 }
 
-// startingOn returns the intervals that start on a local date.
+// startingOn returns the intervals that start on a local date: those of an exception for
+// the date, of one for every year, of a holiday, of the week.
 func (s *Schedule) startingOn(d date) []span {
 	if spans, ok := s.dated[d]; ok {
 		return spans
@@ -98,7 +118,18 @@ func (s *Schedule) startingOn(d date) []span {
 	if spans, ok := s.monthly[monthDay{d.month, d.day}]; ok {
 		return spans
 	}
+	if s.holiday(d) {
+		return s.onHolidays
+	}
 	return s.weekly[d.weekday()]
+}
+
+func (s *Schedule) holiday(d date) bool {
+	if _, ok := s.holidays[d]; ok {
+		return true
+	}
+	_, ok := s.everyYear[monthDay{d.month, d.day}]
+	return ok
 }
 
 func within(spans []span, minute int) bool {

@@ -9,6 +9,9 @@ type Snapshot struct {
 	groups    map[SubjectID][]GroupID
 	grants    map[pair][]Grant
 	schedules map[ScheduleID]*Schedule
+	zones     map[ZoneID]Zone
+	byID      map[GrantID]Grant
+	lockdowns map[TargetID][]Lockdown
 }
 
 type pair struct {
@@ -25,6 +28,9 @@ func NewSnapshot() *Snapshot {
 		groups:    make(map[SubjectID][]GroupID),
 		grants:    make(map[pair][]Grant),
 		schedules: make(map[ScheduleID]*Schedule),
+		zones:     make(map[ZoneID]Zone),
+		byID:      make(map[GrantID]Grant),
+		lockdowns: make(map[TargetID][]Lockdown),
 	}
 }
 
@@ -40,6 +46,15 @@ func (s *Snapshot) AddMember(group GroupID, member SubjectID) {
 func (s *Snapshot) AddGrant(g Grant) {
 	key := pair{g.Subject, g.Target}
 	s.grants[key] = append(s.grants[key], g)
+	s.byID[g.ID] = g
+}
+
+// AddZone adds a zone; its parents are kept, not copied.
+func (s *Snapshot) AddZone(z Zone) { s.zones[z.ID] = z }
+
+// AddLockdown adds a lockdown of a door, a zone or a site; add each only once.
+func (s *Snapshot) AddLockdown(target TargetID, l Lockdown) {
+	s.lockdowns[target] = append(s.lockdowns[target], l)
 }
 
 // AddSchedule adds a schedule. One that could not be made is left out: the grants
@@ -65,3 +80,18 @@ func (s *Snapshot) Schedule(id ScheduleID) (*Schedule, bool) {
 	schedule, ok := s.schedules[id]
 	return schedule, ok
 }
+
+// Zone implements Facts.
+func (s *Snapshot) Zone(id ZoneID) (Zone, bool) {
+	z, ok := s.zones[id]
+	return z, ok
+}
+
+// Grant implements Facts.
+func (s *Snapshot) Grant(id GrantID) (Grant, bool) {
+	g, ok := s.byID[id]
+	return g, ok
+}
+
+// Lockdowns implements Facts.
+func (s *Snapshot) Lockdowns(target TargetID) []Lockdown { return s.lockdowns[target] }

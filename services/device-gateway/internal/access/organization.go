@@ -72,6 +72,15 @@ func (o *organization) Schedule(id policy.ScheduleID) (*policy.Schedule, bool) {
 	return s, ok
 }
 
+// Zone implements policy.Facts.
+func (o *organization) Zone(policy.ZoneID) (policy.Zone, bool) { return policy.Zone{}, false }
+
+// Grant implements policy.Facts.
+func (o *organization) Grant(policy.GrantID) (policy.Grant, bool) { return policy.Grant{}, false }
+
+// Lockdowns implements policy.Facts.
+func (o *organization) Lockdowns(policy.TargetID) []policy.Lockdown { return nil }
+
 // addTo and removeFrom change a list in a map; the list is copied, because readers may hold the old one no longer than
 // the lock, but its backing array could be shared with an append.
 func addTo[K comparable, V any](m map[K][]V, key K, value V) {

@@ -12,6 +12,7 @@ type Site struct {
 	ID, Org  region.ID
 	Name     string
 	TimeZone string // IANA name
+	Version  int64  // the commit that recorded this about it
 }
 
 // Door is something that a lock closes.
@@ -19,17 +20,39 @@ type Door struct {
 	ID, Org, Site region.ID
 	Name          string
 	UnlockFor     time.Duration
+	Rules         DoorRules
 	TimeZone      string      // its site's
-	Zones         []region.ID // that it is in, ascending
+	Zones         []region.ID // that it is directly in, ascending
+	Version       int64       // the commit that recorded this about it
 }
 
-// Zone is a set of doors of one region.
+// DoorRules are what a door asks beyond a grant.
+type DoorRules struct {
+	policy.DoorRules
+	// OnStateLoss says what the door does when the state of its rules cannot be reached. The evaluator does not read it.
+	OnStateLoss StateLoss
+}
+
+// StateLoss says what a door does without the state of its rules. The numbers are those of the contracts.
+type StateLoss int32
+
+// What a door does without the state of its rules; the zero value is as StateLossDeny.
+const (
+	StateLossDeny           StateLoss = 1
+	StateLossAllowAndRecord StateLoss = 2
+)
+
+// Zone is a set of doors and zones of one region.
 type Zone struct {
 	ID, Org region.ID
-	// Site is that of the zone's first door: under it the zone's grants are published.
-	Site  region.ID
-	Name  string
-	Doors []region.ID
+	// Site is that of the zone's first door, or of its first zone: under it the zone's grants are published. It never changes.
+	Site         region.ID
+	Name         string
+	Doors        []region.ID // directly in it, ascending
+	Zones        []region.ID // directly in it, ascending
+	Parents      []region.ID // that it is directly in, ascending
+	AntiPassback *policy.AntiPassback
+	Version      int64 // the commit that recorded this about it
 }
 
 // Schedule is when a grant holds.
@@ -37,13 +60,55 @@ type Schedule struct {
 	ID, Org, Site region.ID
 	Name          string
 	TimeZone      string // its site's
-	Spec          policy.ScheduleSpec
+	// Spec is when it holds; its Holidays are those of Calendars as they are now.
+	Spec      policy.ScheduleSpec
+	Calendars []region.ID // that it observes
+	Version   int64       // the commit that recorded this about it
+}
+
+// Calendar is a list of dates that schedules observe.
+type Calendar struct {
+	ID, Org  region.ID
+	Name     string
+	Holidays []NamedHoliday
+	Version  int64 // the commit that recorded this about it
+}
+
+// NamedHoliday is a date, and what people call it.
+type NamedHoliday struct {
+	policy.Holiday
+	Name string
+}
+
+// Lockdown keeps a target closed from Validity.From on.
+type Lockdown struct {
+	ID, Org  region.ID
+	Target   region.ID // a door, a zone or a site
+	Site     region.ID // under which it is published
+	Rank     int       // 1 to policy.MaxLockdownRank
+	Note     string
+	Validity Validity
+	// Ended: somebody ended it, at Validity.To at the latest.
+	Ended   bool
+	Version int64 // the commit that recorded this about it
+}
+
+// RoleAssignment makes a subject an administrator.
+type RoleAssignment struct {
+	ID, Org  region.ID
+	Subject  region.ID // a person or a group
+	Role     policy.Role
+	Site     region.ID // empty: of the whole organization
+	Validity Validity
+	Revoked  bool
+	Version  int64 // the commit that recorded this about it
 }
 
 // Group is a set of people and groups.
 type Group struct {
 	ID, Org region.ID
 	Name    string
+	Version int64 // the commit that recorded this about it
 }
 
 // Membership puts a person or a group into a group.
@@ -59,6 +124,13 @@ type Grant struct {
 	Schedule region.ID // empty: at all times
 	Site     region.ID // under which it is published: the target's
 	Validity Validity
+	MaxUses  int // how often it opens in all; 0: without limit
+	// OverrideRank: it opens in lockdowns of at most this rank; 0: in none.
+	OverrideRank int
+	// ShareDepth is through how many shares it may be passed on; 0: not at all.
+	ShareDepth int
+	// SharedFrom is the grant of which it is a share, and Sharer who shared; both empty: not a share.
+	SharedFrom, Sharer region.ID
 	// Revoked: somebody ended it, at Validity.To at the latest.
 	Revoked bool
 	// Version is the commit that recorded this about the grant.

@@ -160,7 +160,9 @@ func TestACommandThatBreaksTheTransactionGetsItsOwn(t *testing.T) {
 		return errors.Join(tx.AddSite(ctx, c, site), tx.AddSite(ctx, c, site))
 	})
 	taken := write(func(ctx context.Context, tx grants.Tx, c grants.Commit) error { // known at the end only
-		return tx.AddGrant(ctx, c, grants.Grant{ID: region.ID(first.GetGrantId()), Org: w.org, Subject: person(), Target: door, Validity: grants.Validity{From: c.At()}})
+		known, err := tx.Grant(ctx, w.org, region.ID(first.GetGrantId()))
+		known.Subject = person()
+		return errors.Join(err, tx.AddGrant(ctx, c, known)) // a second one from the same moment on
 	})
 	dropped := write(func(ctx context.Context, tx grants.Tx, c grants.Commit) error {
 		_ = tx.AddSite(ctx, c, grants.Site{ID: w.site + "\x00", Org: w.org})

@@ -10,6 +10,7 @@ import (
 type specRow struct {
 	Weekly     []intervalRow  `json:"weekly"`
 	Exceptions []exceptionRow `json:"exceptions,omitempty"`
+	OnHolidays []intervalRow  `json:"on_holidays,omitempty"` // the dates rest with their calendars
 }
 
 type intervalRow struct {
@@ -25,7 +26,7 @@ type exceptionRow struct {
 }
 
 func encodeSpec(spec policy.ScheduleSpec) ([]byte, error) {
-	row := specRow{Weekly: intervalRows(spec.Weekly)}
+	row := specRow{Weekly: intervalRows(spec.Weekly), OnHolidays: intervalRows(spec.OnHolidays)}
 	for _, e := range spec.Exceptions {
 		row.Exceptions = append(row.Exceptions, exceptionRow{e.Date, e.EveryYear, intervalRows(e.Intervals)})
 	}
@@ -37,7 +38,7 @@ func decodeSpec(stored []byte) (policy.ScheduleSpec, error) {
 	if err := json.Unmarshal(stored, &row); err != nil {
 		return policy.ScheduleSpec{}, err
 	}
-	spec := policy.ScheduleSpec{Weekly: intervals(row.Weekly)}
+	spec := policy.ScheduleSpec{Weekly: intervals(row.Weekly), OnHolidays: intervals(row.OnHolidays)}
 	for _, e := range row.Exceptions {
 		spec.Exceptions = append(spec.Exceptions, policy.DatedException{Date: e.Date, EveryYear: e.EveryYear, Intervals: intervals(e.Intervals)})
 	}

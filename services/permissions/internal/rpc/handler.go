@@ -26,11 +26,12 @@ type Store interface {
 
 // Handler serves PermissionsService. All fields are required.
 type Handler struct {
-	Store    Store
-	Commands grants.Commands
-	Waiter   *enforcement.Waiter
-	Standing enforcement.Standings // of permissions, in the regions of this jurisdiction
-	Now      func() time.Time
+	permissionsv1connect.UnimplementedPermissionsServiceHandler // of calls that are being built
+	Store                                                       Store
+	Commands                                                    grants.Commands
+	Waiter                                                      *enforcement.Waiter
+	Standing                                                    enforcement.Standings // of permissions, in the regions of this jurisdiction
+	Now                                                         func() time.Time
 }
 
 var _ permissionsv1connect.PermissionsServiceHandler = (*Handler)(nil)

@@ -375,7 +375,7 @@ var File_cardea_gateway_v1_events_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\x1ecardea/gateway/v1/events.proto\x12\x11cardea.gateway.v1\x1a!cardea/lockwire/v1/lockwire.proto\x1a'cardea/permissions/v1/permissions.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n" +
+	"\x1ecardea/gateway/v1/events.proto\x12\x11cardea.gateway.v1\x1a!cardea/lockwire/v1/lockwire.proto\x1a!cardea/permissions/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"E\n" +
 	"\rDeviceCreated\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x17\n" +
 	"\adoor_id\x18\x02 \x01(\tR\x06doorId\"Y\n" +

@@ -140,7 +140,11 @@ type ZoneCreated struct {
 	// What people call it.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
 	// Its doors.
-	DoorIds       []string `protobuf:"bytes,3,rep,name=door_ids,json=doorIds,proto3" json:"door_ids,omitempty"`
+	DoorIds []string `protobuf:"bytes,3,rep,name=door_ids,json=doorIds,proto3" json:"door_ids,omitempty"`
+	// The zones that are directly in it.
+	ZoneIds []string `protobuf:"bytes,4,rep,name=zone_ids,json=zoneIds,proto3" json:"zone_ids,omitempty"`
+	// The rule at its border.
+	AntiPassback  *AntiPassback `protobuf:"bytes,5,opt,name=anti_passback,json=antiPassback,proto3" json:"anti_passback,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -192,6 +196,20 @@ func (x *ZoneCreated) GetName() string {
 func (x *ZoneCreated) GetDoorIds() []string {
 	if x != nil {
 		return x.DoorIds
+	}
+	return nil
+}
+
+func (x *ZoneCreated) GetZoneIds() []string {
+	if x != nil {
+		return x.ZoneIds
+	}
+	return nil
+}
+
+func (x *ZoneCreated) GetAntiPassback() *AntiPassback {
+	if x != nil {
+		return x.AntiPassback
 	}
 	return nil
 }
@@ -330,7 +348,9 @@ type MemberAdded struct {
 	// The group.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// The member.
-	MemberId      string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -379,13 +399,22 @@ func (x *MemberAdded) GetMemberId() string {
 	return ""
 }
 
+func (x *MemberAdded) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
 // MemberRemoved: kind `member_removed`, stream = the group.
 type MemberRemoved struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The group.
 	GroupId string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// The member.
-	MemberId      string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	MemberId string `protobuf:"bytes,2,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -434,6 +463,13 @@ func (x *MemberRemoved) GetMemberId() string {
 	return ""
 }
 
+func (x *MemberRemoved) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
 // GrantCreated: kind `grant_created`, stream = the grant.
 type GrantCreated struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -448,7 +484,17 @@ type GrantCreated struct {
 	// From when.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
 	// Until when; unset: until revoked.
-	ValidTo       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	// How often it opens in all; 0: without limit.
+	MaxUses int32 `protobuf:"varint,7,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
+	// It opens in lockdowns of at most this rank; 0: in none.
+	OverrideRank int32 `protobuf:"varint,8,opt,name=override_rank,json=overrideRank,proto3" json:"override_rank,omitempty"`
+	// Through how many shares it may be passed on.
+	ShareDepth int32 `protobuf:"varint,9,opt,name=share_depth,json=shareDepth,proto3" json:"share_depth,omitempty"`
+	// The grant of which it is a share; empty: not a share.
+	SharedFromId string `protobuf:"bytes,10,opt,name=shared_from_id,json=sharedFromId,proto3" json:"shared_from_id,omitempty"`
+	// The person who shared it.
+	SharerId      string `protobuf:"bytes,11,opt,name=sharer_id,json=sharerId,proto3" json:"sharer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -525,6 +571,41 @@ func (x *GrantCreated) GetValidTo() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GrantCreated) GetMaxUses() int32 {
+	if x != nil {
+		return x.MaxUses
+	}
+	return 0
+}
+
+func (x *GrantCreated) GetOverrideRank() int32 {
+	if x != nil {
+		return x.OverrideRank
+	}
+	return 0
+}
+
+func (x *GrantCreated) GetShareDepth() int32 {
+	if x != nil {
+		return x.ShareDepth
+	}
+	return 0
+}
+
+func (x *GrantCreated) GetSharedFromId() string {
+	if x != nil {
+		return x.SharedFromId
+	}
+	return ""
+}
+
+func (x *GrantCreated) GetSharerId() string {
+	if x != nil {
+		return x.SharerId
+	}
+	return ""
+}
+
 // GrantRevoked: kind `grant_revoked`, stream = the grant.
 type GrantRevoked struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -533,7 +614,11 @@ type GrantRevoked struct {
 	// Who could open.
 	SubjectId string `protobuf:"bytes,2,opt,name=subject_id,json=subjectId,proto3" json:"subject_id,omitempty"`
 	// What could be opened.
-	TargetId      string `protobuf:"bytes,3,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
+	TargetId string `protobuf:"bytes,3,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
+	// The grant whose end ended this share; empty: it was revoked by itself.
+	BecauseOfId   string `protobuf:"bytes,5,opt,name=because_of_id,json=becauseOfId,proto3" json:"because_of_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -585,6 +670,20 @@ func (x *GrantRevoked) GetSubjectId() string {
 func (x *GrantRevoked) GetTargetId() string {
 	if x != nil {
 		return x.TargetId
+	}
+	return ""
+}
+
+func (x *GrantRevoked) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
+func (x *GrantRevoked) GetBecauseOfId() string {
+	if x != nil {
+		return x.BecauseOfId
 	}
 	return ""
 }
@@ -754,21 +853,896 @@ func (x *MembershipsReceived) GetMemberIds() []string {
 	return nil
 }
 
+// SiteUpdated: kind `site_updated`, stream = the site.
+type SiteUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is from effective_at on.
+	Site *Site `protobuf:"bytes,1,opt,name=site,proto3" json:"site,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SiteUpdated) Reset() {
+	*x = SiteUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SiteUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SiteUpdated) ProtoMessage() {}
+
+func (x *SiteUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SiteUpdated.ProtoReflect.Descriptor instead.
+func (*SiteUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *SiteUpdated) GetSite() *Site {
+	if x != nil {
+		return x.Site
+	}
+	return nil
+}
+
+func (x *SiteUpdated) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
+// SiteDeleted: kind `site_deleted`, stream = the site.
+type SiteDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The site.
+	SiteId        string `protobuf:"bytes,1,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SiteDeleted) Reset() {
+	*x = SiteDeleted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SiteDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SiteDeleted) ProtoMessage() {}
+
+func (x *SiteDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SiteDeleted.ProtoReflect.Descriptor instead.
+func (*SiteDeleted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *SiteDeleted) GetSiteId() string {
+	if x != nil {
+		return x.SiteId
+	}
+	return ""
+}
+
+// DoorUpdated: kind `door_updated`, stream = the door.
+type DoorUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is from effective_at on.
+	Door *Door `protobuf:"bytes,1,opt,name=door,proto3" json:"door,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DoorUpdated) Reset() {
+	*x = DoorUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DoorUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DoorUpdated) ProtoMessage() {}
+
+func (x *DoorUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DoorUpdated.ProtoReflect.Descriptor instead.
+func (*DoorUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *DoorUpdated) GetDoor() *Door {
+	if x != nil {
+		return x.Door
+	}
+	return nil
+}
+
+func (x *DoorUpdated) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
+// DoorDeleted: kind `door_deleted`, stream = the door.
+type DoorDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The door.
+	DoorId        string `protobuf:"bytes,1,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DoorDeleted) Reset() {
+	*x = DoorDeleted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DoorDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DoorDeleted) ProtoMessage() {}
+
+func (x *DoorDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DoorDeleted.ProtoReflect.Descriptor instead.
+func (*DoorDeleted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DoorDeleted) GetDoorId() string {
+	if x != nil {
+		return x.DoorId
+	}
+	return ""
+}
+
+// ZoneUpdated: kind `zone_updated`, stream = the zone.
+type ZoneUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is from effective_at on.
+	Zone *Zone `protobuf:"bytes,1,opt,name=zone,proto3" json:"zone,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ZoneUpdated) Reset() {
+	*x = ZoneUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ZoneUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ZoneUpdated) ProtoMessage() {}
+
+func (x *ZoneUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ZoneUpdated.ProtoReflect.Descriptor instead.
+func (*ZoneUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ZoneUpdated) GetZone() *Zone {
+	if x != nil {
+		return x.Zone
+	}
+	return nil
+}
+
+func (x *ZoneUpdated) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
+// ZoneDeleted: kind `zone_deleted`, stream = the zone.
+type ZoneDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The zone.
+	ZoneId        string `protobuf:"bytes,1,opt,name=zone_id,json=zoneId,proto3" json:"zone_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ZoneDeleted) Reset() {
+	*x = ZoneDeleted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ZoneDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ZoneDeleted) ProtoMessage() {}
+
+func (x *ZoneDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ZoneDeleted.ProtoReflect.Descriptor instead.
+func (*ZoneDeleted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *ZoneDeleted) GetZoneId() string {
+	if x != nil {
+		return x.ZoneId
+	}
+	return ""
+}
+
+// ScheduleUpdated: kind `schedule_updated`, stream = the schedule.
+type ScheduleUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is from effective_at on.
+	Schedule *Schedule `protobuf:"bytes,1,opt,name=schedule,proto3" json:"schedule,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduleUpdated) Reset() {
+	*x = ScheduleUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleUpdated) ProtoMessage() {}
+
+func (x *ScheduleUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleUpdated.ProtoReflect.Descriptor instead.
+func (*ScheduleUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ScheduleUpdated) GetSchedule() *Schedule {
+	if x != nil {
+		return x.Schedule
+	}
+	return nil
+}
+
+func (x *ScheduleUpdated) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
+// ScheduleDeleted: kind `schedule_deleted`, stream = the schedule.
+type ScheduleDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The schedule.
+	ScheduleId    string `protobuf:"bytes,1,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ScheduleDeleted) Reset() {
+	*x = ScheduleDeleted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ScheduleDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ScheduleDeleted) ProtoMessage() {}
+
+func (x *ScheduleDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ScheduleDeleted.ProtoReflect.Descriptor instead.
+func (*ScheduleDeleted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ScheduleDeleted) GetScheduleId() string {
+	if x != nil {
+		return x.ScheduleId
+	}
+	return ""
+}
+
+// HolidayCalendarCreated: kind `holiday_calendar_created`, stream = the calendar.
+type HolidayCalendarCreated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendar.
+	Calendar      *HolidayCalendar `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HolidayCalendarCreated) Reset() {
+	*x = HolidayCalendarCreated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HolidayCalendarCreated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HolidayCalendarCreated) ProtoMessage() {}
+
+func (x *HolidayCalendarCreated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HolidayCalendarCreated.ProtoReflect.Descriptor instead.
+func (*HolidayCalendarCreated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *HolidayCalendarCreated) GetCalendar() *HolidayCalendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+// HolidayCalendarUpdated: kind `holiday_calendar_updated`, stream = the calendar.
+type HolidayCalendarUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is from effective_at on.
+	Calendar *HolidayCalendar `protobuf:"bytes,1,opt,name=calendar,proto3" json:"calendar,omitempty"`
+	// Since when it holds in the world; unset: since it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HolidayCalendarUpdated) Reset() {
+	*x = HolidayCalendarUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HolidayCalendarUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HolidayCalendarUpdated) ProtoMessage() {}
+
+func (x *HolidayCalendarUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HolidayCalendarUpdated.ProtoReflect.Descriptor instead.
+func (*HolidayCalendarUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *HolidayCalendarUpdated) GetCalendar() *HolidayCalendar {
+	if x != nil {
+		return x.Calendar
+	}
+	return nil
+}
+
+func (x *HolidayCalendarUpdated) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
+// HolidayCalendarDeleted: kind `holiday_calendar_deleted`, stream = the calendar.
+type HolidayCalendarDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The calendar.
+	CalendarId    string `protobuf:"bytes,1,opt,name=calendar_id,json=calendarId,proto3" json:"calendar_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HolidayCalendarDeleted) Reset() {
+	*x = HolidayCalendarDeleted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HolidayCalendarDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HolidayCalendarDeleted) ProtoMessage() {}
+
+func (x *HolidayCalendarDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HolidayCalendarDeleted.ProtoReflect.Descriptor instead.
+func (*HolidayCalendarDeleted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *HolidayCalendarDeleted) GetCalendarId() string {
+	if x != nil {
+		return x.CalendarId
+	}
+	return ""
+}
+
+// GroupUpdated: kind `group_updated`, stream = the group.
+type GroupUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is now.
+	Group         *Group `protobuf:"bytes,1,opt,name=group,proto3" json:"group,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupUpdated) Reset() {
+	*x = GroupUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupUpdated) ProtoMessage() {}
+
+func (x *GroupUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupUpdated.ProtoReflect.Descriptor instead.
+func (*GroupUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *GroupUpdated) GetGroup() *Group {
+	if x != nil {
+		return x.Group
+	}
+	return nil
+}
+
+// GroupDeleted: kind `group_deleted`, stream = the group.
+type GroupDeleted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The group.
+	GroupId       string `protobuf:"bytes,1,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GroupDeleted) Reset() {
+	*x = GroupDeleted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GroupDeleted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GroupDeleted) ProtoMessage() {}
+
+func (x *GroupDeleted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GroupDeleted.ProtoReflect.Descriptor instead.
+func (*GroupDeleted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GroupDeleted) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+// GrantUpdated: kind `grant_updated`, stream = the grant.
+type GrantUpdated struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As it is now.
+	Grant         *Grant `protobuf:"bytes,1,opt,name=grant,proto3" json:"grant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantUpdated) Reset() {
+	*x = GrantUpdated{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantUpdated) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantUpdated) ProtoMessage() {}
+
+func (x *GrantUpdated) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantUpdated.ProtoReflect.Descriptor instead.
+func (*GrantUpdated) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GrantUpdated) GetGrant() *Grant {
+	if x != nil {
+		return x.Grant
+	}
+	return nil
+}
+
+// LockdownStarted: kind `lockdown_started`, stream = the lockdown.
+type LockdownStarted struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lockdown.
+	Lockdown      *Lockdown `protobuf:"bytes,1,opt,name=lockdown,proto3" json:"lockdown,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockdownStarted) Reset() {
+	*x = LockdownStarted{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockdownStarted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockdownStarted) ProtoMessage() {}
+
+func (x *LockdownStarted) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockdownStarted.ProtoReflect.Descriptor instead.
+func (*LockdownStarted) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *LockdownStarted) GetLockdown() *Lockdown {
+	if x != nil {
+		return x.Lockdown
+	}
+	return nil
+}
+
+// LockdownEnded: kind `lockdown_ended`, stream = the lockdown.
+type LockdownEnded struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The lockdown.
+	LockdownId    string `protobuf:"bytes,1,opt,name=lockdown_id,json=lockdownId,proto3" json:"lockdown_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockdownEnded) Reset() {
+	*x = LockdownEnded{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockdownEnded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockdownEnded) ProtoMessage() {}
+
+func (x *LockdownEnded) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockdownEnded.ProtoReflect.Descriptor instead.
+func (*LockdownEnded) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *LockdownEnded) GetLockdownId() string {
+	if x != nil {
+		return x.LockdownId
+	}
+	return ""
+}
+
+// RoleAssigned: kind `role_assigned`, stream = the assignment.
+type RoleAssigned struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The assignment.
+	Role          *RoleAssignment `protobuf:"bytes,1,opt,name=role,proto3" json:"role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoleAssigned) Reset() {
+	*x = RoleAssigned{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleAssigned) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleAssigned) ProtoMessage() {}
+
+func (x *RoleAssigned) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleAssigned.ProtoReflect.Descriptor instead.
+func (*RoleAssigned) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RoleAssigned) GetRole() *RoleAssignment {
+	if x != nil {
+		return x.Role
+	}
+	return nil
+}
+
+// RoleRevoked: kind `role_revoked`, stream = the assignment.
+type RoleRevoked struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The assignment.
+	RoleId        string `protobuf:"bytes,1,opt,name=role_id,json=roleId,proto3" json:"role_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoleRevoked) Reset() {
+	*x = RoleRevoked{}
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoleRevoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoleRevoked) ProtoMessage() {}
+
+func (x *RoleRevoked) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_events_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoleRevoked.ProtoReflect.Descriptor instead.
+func (*RoleRevoked) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_events_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RoleRevoked) GetRoleId() string {
+	if x != nil {
+		return x.RoleId
+	}
+	return ""
+}
+
 var File_cardea_permissions_v1_events_proto protoreflect.FileDescriptor
 
 const file_cardea_permissions_v1_events_proto_rawDesc = "" +
 	"\n" +
-	"\"cardea/permissions/v1/events.proto\x12\x15cardea.permissions.v1\x1a'cardea/permissions/v1/permissions.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n" +
+	"\"cardea/permissions/v1/events.proto\x12\x15cardea.permissions.v1\x1a%cardea/permissions/v1/resources.proto\x1a!cardea/permissions/v1/rules.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"W\n" +
 	"\vSiteCreated\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x1b\n" +
 	"\ttime_zone\x18\x03 \x01(\tR\btimeZone\">\n" +
 	"\vDoorCreated\x12/\n" +
-	"\x04door\x18\x01 \x01(\v2\x1b.cardea.permissions.v1.DoorR\x04door\"U\n" +
+	"\x04door\x18\x01 \x01(\v2\x1b.cardea.permissions.v1.DoorR\x04door\"\xba\x01\n" +
 	"\vZoneCreated\x12\x17\n" +
 	"\azone_id\x18\x01 \x01(\tR\x06zoneId\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x19\n" +
-	"\bdoor_ids\x18\x03 \x03(\tR\adoorIds\"\x98\x01\n" +
+	"\bdoor_ids\x18\x03 \x03(\tR\adoorIds\x12\x19\n" +
+	"\bzone_ids\x18\x04 \x03(\tR\azoneIds\x12H\n" +
+	"\ranti_passback\x18\x05 \x01(\v2#.cardea.permissions.v1.AntiPassbackR\fantiPassback\"\x98\x01\n" +
 	"\x0fScheduleCreated\x12\x1f\n" +
 	"\vschedule_id\x18\x01 \x01(\tR\n" +
 	"scheduleId\x12\x17\n" +
@@ -777,13 +1751,15 @@ const file_cardea_permissions_v1_events_proto_rawDesc = "" +
 	"\x04spec\x18\x04 \x01(\v2#.cardea.permissions.v1.ScheduleSpecR\x04spec\"=\n" +
 	"\fGroupCreated\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x12\x12\n" +
-	"\x04name\x18\x02 \x01(\tR\x04name\"E\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x84\x01\n" +
 	"\vMemberAdded\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x12\x1b\n" +
-	"\tmember_id\x18\x02 \x01(\tR\bmemberId\"G\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12=\n" +
+	"\feffective_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"\x86\x01\n" +
 	"\rMemberRemoved\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x12\x1b\n" +
-	"\tmember_id\x18\x02 \x01(\tR\bmemberId\"\xf8\x01\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\x12=\n" +
+	"\feffective_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"\x9c\x03\n" +
 	"\fGrantCreated\x12\x19\n" +
 	"\bgrant_id\x18\x01 \x01(\tR\agrantId\x12\x1d\n" +
 	"\n" +
@@ -793,12 +1769,21 @@ const file_cardea_permissions_v1_events_proto_rawDesc = "" +
 	"scheduleId\x129\n" +
 	"\n" +
 	"valid_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
-	"\bvalid_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\"e\n" +
+	"\bvalid_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x19\n" +
+	"\bmax_uses\x18\a \x01(\x05R\amaxUses\x12#\n" +
+	"\roverride_rank\x18\b \x01(\x05R\foverrideRank\x12\x1f\n" +
+	"\vshare_depth\x18\t \x01(\x05R\n" +
+	"shareDepth\x12$\n" +
+	"\x0eshared_from_id\x18\n" +
+	" \x01(\tR\fsharedFromId\x12\x1b\n" +
+	"\tsharer_id\x18\v \x01(\tR\bsharerId\"\xc8\x01\n" +
 	"\fGrantRevoked\x12\x19\n" +
 	"\bgrant_id\x18\x01 \x01(\tR\agrantId\x12\x1d\n" +
 	"\n" +
 	"subject_id\x18\x02 \x01(\tR\tsubjectId\x12\x1b\n" +
-	"\ttarget_id\x18\x03 \x01(\tR\btargetId\"V\n" +
+	"\ttarget_id\x18\x03 \x01(\tR\btargetId\x12=\n" +
+	"\feffective_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\x12\"\n" +
+	"\rbecause_of_id\x18\x05 \x01(\tR\vbecauseOfId\"V\n" +
 	"\x0ePersonFollowed\x12\x1b\n" +
 	"\tperson_id\x18\x01 \x01(\tR\bpersonId\x12'\n" +
 	"\x0ffollower_region\x18\x02 \x01(\tR\x0efollowerRegion\"X\n" +
@@ -808,7 +1793,51 @@ const file_cardea_permissions_v1_events_proto_rawDesc = "" +
 	"\x13MembershipsReceived\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x12\x1d\n" +
 	"\n" +
-	"member_ids\x18\x02 \x03(\tR\tmemberIdsB\xeb\x01\n" +
+	"member_ids\x18\x02 \x03(\tR\tmemberIds\"}\n" +
+	"\vSiteUpdated\x12/\n" +
+	"\x04site\x18\x01 \x01(\v2\x1b.cardea.permissions.v1.SiteR\x04site\x12=\n" +
+	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"&\n" +
+	"\vSiteDeleted\x12\x17\n" +
+	"\asite_id\x18\x01 \x01(\tR\x06siteId\"}\n" +
+	"\vDoorUpdated\x12/\n" +
+	"\x04door\x18\x01 \x01(\v2\x1b.cardea.permissions.v1.DoorR\x04door\x12=\n" +
+	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"&\n" +
+	"\vDoorDeleted\x12\x17\n" +
+	"\adoor_id\x18\x01 \x01(\tR\x06doorId\"}\n" +
+	"\vZoneUpdated\x12/\n" +
+	"\x04zone\x18\x01 \x01(\v2\x1b.cardea.permissions.v1.ZoneR\x04zone\x12=\n" +
+	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"&\n" +
+	"\vZoneDeleted\x12\x17\n" +
+	"\azone_id\x18\x01 \x01(\tR\x06zoneId\"\x8d\x01\n" +
+	"\x0fScheduleUpdated\x12;\n" +
+	"\bschedule\x18\x01 \x01(\v2\x1f.cardea.permissions.v1.ScheduleR\bschedule\x12=\n" +
+	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"2\n" +
+	"\x0fScheduleDeleted\x12\x1f\n" +
+	"\vschedule_id\x18\x01 \x01(\tR\n" +
+	"scheduleId\"\\\n" +
+	"\x16HolidayCalendarCreated\x12B\n" +
+	"\bcalendar\x18\x01 \x01(\v2&.cardea.permissions.v1.HolidayCalendarR\bcalendar\"\x9b\x01\n" +
+	"\x16HolidayCalendarUpdated\x12B\n" +
+	"\bcalendar\x18\x01 \x01(\v2&.cardea.permissions.v1.HolidayCalendarR\bcalendar\x12=\n" +
+	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"9\n" +
+	"\x16HolidayCalendarDeleted\x12\x1f\n" +
+	"\vcalendar_id\x18\x01 \x01(\tR\n" +
+	"calendarId\"B\n" +
+	"\fGroupUpdated\x122\n" +
+	"\x05group\x18\x01 \x01(\v2\x1c.cardea.permissions.v1.GroupR\x05group\")\n" +
+	"\fGroupDeleted\x12\x19\n" +
+	"\bgroup_id\x18\x01 \x01(\tR\agroupId\"B\n" +
+	"\fGrantUpdated\x122\n" +
+	"\x05grant\x18\x01 \x01(\v2\x1c.cardea.permissions.v1.GrantR\x05grant\"N\n" +
+	"\x0fLockdownStarted\x12;\n" +
+	"\blockdown\x18\x01 \x01(\v2\x1f.cardea.permissions.v1.LockdownR\blockdown\"0\n" +
+	"\rLockdownEnded\x12\x1f\n" +
+	"\vlockdown_id\x18\x01 \x01(\tR\n" +
+	"lockdownId\"I\n" +
+	"\fRoleAssigned\x129\n" +
+	"\x04role\x18\x01 \x01(\v2%.cardea.permissions.v1.RoleAssignmentR\x04role\"&\n" +
+	"\vRoleRevoked\x12\x17\n" +
+	"\arole_id\x18\x01 \x01(\tR\x06roleIdB\xeb\x01\n" +
 	"\x19com.cardea.permissions.v1B\vEventsProtoP\x01ZKgithub.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1;permissionsv1\xa2\x02\x03CPX\xaa\x02\x15Cardea.Permissions.V1\xca\x02\x15Cardea\\Permissions\\V1\xe2\x02!Cardea\\Permissions\\V1\\GPBMetadata\xea\x02\x17Cardea::Permissions::V1b\x06proto3"
 
 var (
@@ -823,34 +1852,80 @@ func file_cardea_permissions_v1_events_proto_rawDescGZIP() []byte {
 	return file_cardea_permissions_v1_events_proto_rawDescData
 }
 
-var file_cardea_permissions_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_cardea_permissions_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_cardea_permissions_v1_events_proto_goTypes = []any{
-	(*SiteCreated)(nil),           // 0: cardea.permissions.v1.SiteCreated
-	(*DoorCreated)(nil),           // 1: cardea.permissions.v1.DoorCreated
-	(*ZoneCreated)(nil),           // 2: cardea.permissions.v1.ZoneCreated
-	(*ScheduleCreated)(nil),       // 3: cardea.permissions.v1.ScheduleCreated
-	(*GroupCreated)(nil),          // 4: cardea.permissions.v1.GroupCreated
-	(*MemberAdded)(nil),           // 5: cardea.permissions.v1.MemberAdded
-	(*MemberRemoved)(nil),         // 6: cardea.permissions.v1.MemberRemoved
-	(*GrantCreated)(nil),          // 7: cardea.permissions.v1.GrantCreated
-	(*GrantRevoked)(nil),          // 8: cardea.permissions.v1.GrantRevoked
-	(*PersonFollowed)(nil),        // 9: cardea.permissions.v1.PersonFollowed
-	(*PersonUnfollowed)(nil),      // 10: cardea.permissions.v1.PersonUnfollowed
-	(*MembershipsReceived)(nil),   // 11: cardea.permissions.v1.MembershipsReceived
-	(*Door)(nil),                  // 12: cardea.permissions.v1.Door
-	(*ScheduleSpec)(nil),          // 13: cardea.permissions.v1.ScheduleSpec
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
+	(*SiteCreated)(nil),            // 0: cardea.permissions.v1.SiteCreated
+	(*DoorCreated)(nil),            // 1: cardea.permissions.v1.DoorCreated
+	(*ZoneCreated)(nil),            // 2: cardea.permissions.v1.ZoneCreated
+	(*ScheduleCreated)(nil),        // 3: cardea.permissions.v1.ScheduleCreated
+	(*GroupCreated)(nil),           // 4: cardea.permissions.v1.GroupCreated
+	(*MemberAdded)(nil),            // 5: cardea.permissions.v1.MemberAdded
+	(*MemberRemoved)(nil),          // 6: cardea.permissions.v1.MemberRemoved
+	(*GrantCreated)(nil),           // 7: cardea.permissions.v1.GrantCreated
+	(*GrantRevoked)(nil),           // 8: cardea.permissions.v1.GrantRevoked
+	(*PersonFollowed)(nil),         // 9: cardea.permissions.v1.PersonFollowed
+	(*PersonUnfollowed)(nil),       // 10: cardea.permissions.v1.PersonUnfollowed
+	(*MembershipsReceived)(nil),    // 11: cardea.permissions.v1.MembershipsReceived
+	(*SiteUpdated)(nil),            // 12: cardea.permissions.v1.SiteUpdated
+	(*SiteDeleted)(nil),            // 13: cardea.permissions.v1.SiteDeleted
+	(*DoorUpdated)(nil),            // 14: cardea.permissions.v1.DoorUpdated
+	(*DoorDeleted)(nil),            // 15: cardea.permissions.v1.DoorDeleted
+	(*ZoneUpdated)(nil),            // 16: cardea.permissions.v1.ZoneUpdated
+	(*ZoneDeleted)(nil),            // 17: cardea.permissions.v1.ZoneDeleted
+	(*ScheduleUpdated)(nil),        // 18: cardea.permissions.v1.ScheduleUpdated
+	(*ScheduleDeleted)(nil),        // 19: cardea.permissions.v1.ScheduleDeleted
+	(*HolidayCalendarCreated)(nil), // 20: cardea.permissions.v1.HolidayCalendarCreated
+	(*HolidayCalendarUpdated)(nil), // 21: cardea.permissions.v1.HolidayCalendarUpdated
+	(*HolidayCalendarDeleted)(nil), // 22: cardea.permissions.v1.HolidayCalendarDeleted
+	(*GroupUpdated)(nil),           // 23: cardea.permissions.v1.GroupUpdated
+	(*GroupDeleted)(nil),           // 24: cardea.permissions.v1.GroupDeleted
+	(*GrantUpdated)(nil),           // 25: cardea.permissions.v1.GrantUpdated
+	(*LockdownStarted)(nil),        // 26: cardea.permissions.v1.LockdownStarted
+	(*LockdownEnded)(nil),          // 27: cardea.permissions.v1.LockdownEnded
+	(*RoleAssigned)(nil),           // 28: cardea.permissions.v1.RoleAssigned
+	(*RoleRevoked)(nil),            // 29: cardea.permissions.v1.RoleRevoked
+	(*Door)(nil),                   // 30: cardea.permissions.v1.Door
+	(*AntiPassback)(nil),           // 31: cardea.permissions.v1.AntiPassback
+	(*ScheduleSpec)(nil),           // 32: cardea.permissions.v1.ScheduleSpec
+	(*timestamppb.Timestamp)(nil),  // 33: google.protobuf.Timestamp
+	(*Site)(nil),                   // 34: cardea.permissions.v1.Site
+	(*Zone)(nil),                   // 35: cardea.permissions.v1.Zone
+	(*Schedule)(nil),               // 36: cardea.permissions.v1.Schedule
+	(*HolidayCalendar)(nil),        // 37: cardea.permissions.v1.HolidayCalendar
+	(*Group)(nil),                  // 38: cardea.permissions.v1.Group
+	(*Grant)(nil),                  // 39: cardea.permissions.v1.Grant
+	(*Lockdown)(nil),               // 40: cardea.permissions.v1.Lockdown
+	(*RoleAssignment)(nil),         // 41: cardea.permissions.v1.RoleAssignment
 }
 var file_cardea_permissions_v1_events_proto_depIdxs = []int32{
-	12, // 0: cardea.permissions.v1.DoorCreated.door:type_name -> cardea.permissions.v1.Door
-	13, // 1: cardea.permissions.v1.ScheduleCreated.spec:type_name -> cardea.permissions.v1.ScheduleSpec
-	14, // 2: cardea.permissions.v1.GrantCreated.valid_from:type_name -> google.protobuf.Timestamp
-	14, // 3: cardea.permissions.v1.GrantCreated.valid_to:type_name -> google.protobuf.Timestamp
-	4,  // [4:4] is the sub-list for method output_type
-	4,  // [4:4] is the sub-list for method input_type
-	4,  // [4:4] is the sub-list for extension type_name
-	4,  // [4:4] is the sub-list for extension extendee
-	0,  // [0:4] is the sub-list for field type_name
+	30, // 0: cardea.permissions.v1.DoorCreated.door:type_name -> cardea.permissions.v1.Door
+	31, // 1: cardea.permissions.v1.ZoneCreated.anti_passback:type_name -> cardea.permissions.v1.AntiPassback
+	32, // 2: cardea.permissions.v1.ScheduleCreated.spec:type_name -> cardea.permissions.v1.ScheduleSpec
+	33, // 3: cardea.permissions.v1.MemberAdded.effective_at:type_name -> google.protobuf.Timestamp
+	33, // 4: cardea.permissions.v1.MemberRemoved.effective_at:type_name -> google.protobuf.Timestamp
+	33, // 5: cardea.permissions.v1.GrantCreated.valid_from:type_name -> google.protobuf.Timestamp
+	33, // 6: cardea.permissions.v1.GrantCreated.valid_to:type_name -> google.protobuf.Timestamp
+	33, // 7: cardea.permissions.v1.GrantRevoked.effective_at:type_name -> google.protobuf.Timestamp
+	34, // 8: cardea.permissions.v1.SiteUpdated.site:type_name -> cardea.permissions.v1.Site
+	33, // 9: cardea.permissions.v1.SiteUpdated.effective_at:type_name -> google.protobuf.Timestamp
+	30, // 10: cardea.permissions.v1.DoorUpdated.door:type_name -> cardea.permissions.v1.Door
+	33, // 11: cardea.permissions.v1.DoorUpdated.effective_at:type_name -> google.protobuf.Timestamp
+	35, // 12: cardea.permissions.v1.ZoneUpdated.zone:type_name -> cardea.permissions.v1.Zone
+	33, // 13: cardea.permissions.v1.ZoneUpdated.effective_at:type_name -> google.protobuf.Timestamp
+	36, // 14: cardea.permissions.v1.ScheduleUpdated.schedule:type_name -> cardea.permissions.v1.Schedule
+	33, // 15: cardea.permissions.v1.ScheduleUpdated.effective_at:type_name -> google.protobuf.Timestamp
+	37, // 16: cardea.permissions.v1.HolidayCalendarCreated.calendar:type_name -> cardea.permissions.v1.HolidayCalendar
+	37, // 17: cardea.permissions.v1.HolidayCalendarUpdated.calendar:type_name -> cardea.permissions.v1.HolidayCalendar
+	33, // 18: cardea.permissions.v1.HolidayCalendarUpdated.effective_at:type_name -> google.protobuf.Timestamp
+	38, // 19: cardea.permissions.v1.GroupUpdated.group:type_name -> cardea.permissions.v1.Group
+	39, // 20: cardea.permissions.v1.GrantUpdated.grant:type_name -> cardea.permissions.v1.Grant
+	40, // 21: cardea.permissions.v1.LockdownStarted.lockdown:type_name -> cardea.permissions.v1.Lockdown
+	41, // 22: cardea.permissions.v1.RoleAssigned.role:type_name -> cardea.permissions.v1.RoleAssignment
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_cardea_permissions_v1_events_proto_init() }
@@ -858,14 +1933,15 @@ func file_cardea_permissions_v1_events_proto_init() {
 	if File_cardea_permissions_v1_events_proto != nil {
 		return
 	}
-	file_cardea_permissions_v1_permissions_proto_init()
+	file_cardea_permissions_v1_resources_proto_init()
+	file_cardea_permissions_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_permissions_v1_events_proto_rawDesc), len(file_cardea_permissions_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -25,148 +25,6 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
-// Outcome is what was decided.
-type Outcome int32
-
-const (
-	// Not stated; never sent. A reader that sees it denies.
-	Outcome_OUTCOME_UNSPECIFIED Outcome = 0
-	// The door opens.
-	Outcome_OUTCOME_GRANTED Outcome = 1
-	// The door stays closed.
-	Outcome_OUTCOME_DENIED Outcome = 2
-)
-
-// Enum value maps for Outcome.
-var (
-	Outcome_name = map[int32]string{
-		0: "OUTCOME_UNSPECIFIED",
-		1: "OUTCOME_GRANTED",
-		2: "OUTCOME_DENIED",
-	}
-	Outcome_value = map[string]int32{
-		"OUTCOME_UNSPECIFIED": 0,
-		"OUTCOME_GRANTED":     1,
-		"OUTCOME_DENIED":      2,
-	}
-)
-
-func (x Outcome) Enum() *Outcome {
-	p := new(Outcome)
-	*p = x
-	return p
-}
-
-func (x Outcome) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_permissions_proto_enumTypes[0].Descriptor()
-}
-
-func (Outcome) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_permissions_proto_enumTypes[0]
-}
-
-func (x Outcome) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use Outcome.Descriptor instead.
-func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{0}
-}
-
-// DecisionReason is the closed list of why. services/policy documents each.
-type DecisionReason int32
-
-const (
-	// Not stated; never sent.
-	DecisionReason_DECISION_REASON_UNSPECIFIED DecisionReason = 0
-	// Granted: a grant holds.
-	DecisionReason_DECISION_REASON_GRANT DecisionReason = 1
-	// Denied: no grant names the person, or a group of theirs, and the door, or a zone of it.
-	DecisionReason_DECISION_REASON_NO_GRANT DecisionReason = 2
-	// Denied: a grant names them, but its schedule excludes the time.
-	DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE DecisionReason = 3
-	// Denied: the grant's validity has not begun.
-	DecisionReason_DECISION_REASON_NOT_YET_VALID DecisionReason = 4
-	// Denied: the grant's validity has ended.
-	DecisionReason_DECISION_REASON_EXPIRED DecisionReason = 5
-	// Denied: the credential is not known to the organization.
-	DecisionReason_DECISION_REASON_UNKNOWN_CREDENTIAL DecisionReason = 6
-	// Denied: the credential was revoked or suspended.
-	DecisionReason_DECISION_REASON_CREDENTIAL_NOT_ACTIVE DecisionReason = 7
-	// Denied: the door is not known, or not at this lock.
-	DecisionReason_DECISION_REASON_UNKNOWN_DOOR DecisionReason = 8
-	// Denied: a lockdown holds and the person may not override it.
-	DecisionReason_DECISION_REASON_LOCKDOWN DecisionReason = 9
-	// Denied: the gateway's copy is older than it may be.
-	DecisionReason_DECISION_REASON_COPY_TOO_OLD DecisionReason = 10
-	// Denied: the facts contradict themselves (an unknown time zone, say); the door fails closed.
-	DecisionReason_DECISION_REASON_BROKEN_FACTS DecisionReason = 11
-)
-
-// Enum value maps for DecisionReason.
-var (
-	DecisionReason_name = map[int32]string{
-		0:  "DECISION_REASON_UNSPECIFIED",
-		1:  "DECISION_REASON_GRANT",
-		2:  "DECISION_REASON_NO_GRANT",
-		3:  "DECISION_REASON_OUTSIDE_SCHEDULE",
-		4:  "DECISION_REASON_NOT_YET_VALID",
-		5:  "DECISION_REASON_EXPIRED",
-		6:  "DECISION_REASON_UNKNOWN_CREDENTIAL",
-		7:  "DECISION_REASON_CREDENTIAL_NOT_ACTIVE",
-		8:  "DECISION_REASON_UNKNOWN_DOOR",
-		9:  "DECISION_REASON_LOCKDOWN",
-		10: "DECISION_REASON_COPY_TOO_OLD",
-		11: "DECISION_REASON_BROKEN_FACTS",
-	}
-	DecisionReason_value = map[string]int32{
-		"DECISION_REASON_UNSPECIFIED":           0,
-		"DECISION_REASON_GRANT":                 1,
-		"DECISION_REASON_NO_GRANT":              2,
-		"DECISION_REASON_OUTSIDE_SCHEDULE":      3,
-		"DECISION_REASON_NOT_YET_VALID":         4,
-		"DECISION_REASON_EXPIRED":               5,
-		"DECISION_REASON_UNKNOWN_CREDENTIAL":    6,
-		"DECISION_REASON_CREDENTIAL_NOT_ACTIVE": 7,
-		"DECISION_REASON_UNKNOWN_DOOR":          8,
-		"DECISION_REASON_LOCKDOWN":              9,
-		"DECISION_REASON_COPY_TOO_OLD":          10,
-		"DECISION_REASON_BROKEN_FACTS":          11,
-	}
-)
-
-func (x DecisionReason) Enum() *DecisionReason {
-	p := new(DecisionReason)
-	*p = x
-	return p
-}
-
-func (x DecisionReason) String() string {
-	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
-}
-
-func (DecisionReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_permissions_proto_enumTypes[1].Descriptor()
-}
-
-func (DecisionReason) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_permissions_proto_enumTypes[1]
-}
-
-func (x DecisionReason) Number() protoreflect.EnumNumber {
-	return protoreflect.EnumNumber(x)
-}
-
-// Deprecated: Use DecisionReason.Descriptor instead.
-func (DecisionReason) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{1}
-}
-
 // CreateSiteRequest is a site to make.
 type CreateSiteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -304,88 +162,6 @@ func (x *CreateSiteResponse) GetToken() *v1.ConsistencyToken {
 	return nil
 }
 
-// Door is something that a lock closes.
-type Door struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// `door_<code>_...`.
-	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// The organization.
-	OrgId string `protobuf:"bytes,2,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
-	// Its site.
-	SiteId string `protobuf:"bytes,3,opt,name=site_id,json=siteId,proto3" json:"site_id,omitempty"`
-	// What people call it.
-	Name string `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
-	// How long an unlock lasts.
-	UnlockFor     *durationpb.Duration `protobuf:"bytes,5,opt,name=unlock_for,json=unlockFor,proto3" json:"unlock_for,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Door) Reset() {
-	*x = Door{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[2]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Door) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Door) ProtoMessage() {}
-
-func (x *Door) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[2]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Door.ProtoReflect.Descriptor instead.
-func (*Door) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{2}
-}
-
-func (x *Door) GetId() string {
-	if x != nil {
-		return x.Id
-	}
-	return ""
-}
-
-func (x *Door) GetOrgId() string {
-	if x != nil {
-		return x.OrgId
-	}
-	return ""
-}
-
-func (x *Door) GetSiteId() string {
-	if x != nil {
-		return x.SiteId
-	}
-	return ""
-}
-
-func (x *Door) GetName() string {
-	if x != nil {
-		return x.Name
-	}
-	return ""
-}
-
-func (x *Door) GetUnlockFor() *durationpb.Duration {
-	if x != nil {
-		return x.UnlockFor
-	}
-	return nil
-}
-
 // CreateDoorRequest is a door to make.
 type CreateDoorRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -399,13 +175,15 @@ type CreateDoorRequest struct {
 	UnlockFor *durationpb.Duration `protobuf:"bytes,4,opt,name=unlock_for,json=unlockFor,proto3" json:"unlock_for,omitempty"`
 	// See CreateSiteRequest.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What it asks beyond a grant; unset: nothing.
+	Rules         *DoorRules `protobuf:"bytes,6,opt,name=rules,proto3" json:"rules,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateDoorRequest) Reset() {
 	*x = CreateDoorRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[3]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -417,7 +195,7 @@ func (x *CreateDoorRequest) String() string {
 func (*CreateDoorRequest) ProtoMessage() {}
 
 func (x *CreateDoorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[3]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -430,7 +208,7 @@ func (x *CreateDoorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDoorRequest.ProtoReflect.Descriptor instead.
 func (*CreateDoorRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{3}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *CreateDoorRequest) GetOrgId() string {
@@ -468,6 +246,13 @@ func (x *CreateDoorRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *CreateDoorRequest) GetRules() *DoorRules {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
 // CreateDoorResponse is the door's id.
 type CreateDoorResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -481,7 +266,7 @@ type CreateDoorResponse struct {
 
 func (x *CreateDoorResponse) Reset() {
 	*x = CreateDoorResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[4]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -493,7 +278,7 @@ func (x *CreateDoorResponse) String() string {
 func (*CreateDoorResponse) ProtoMessage() {}
 
 func (x *CreateDoorResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[4]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -506,7 +291,7 @@ func (x *CreateDoorResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateDoorResponse.ProtoReflect.Descriptor instead.
 func (*CreateDoorResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{4}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *CreateDoorResponse) GetDoorId() string {
@@ -538,7 +323,7 @@ type GetDoorRequest struct {
 
 func (x *GetDoorRequest) Reset() {
 	*x = GetDoorRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[5]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -550,7 +335,7 @@ func (x *GetDoorRequest) String() string {
 func (*GetDoorRequest) ProtoMessage() {}
 
 func (x *GetDoorRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[5]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -563,7 +348,7 @@ func (x *GetDoorRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetDoorRequest.ProtoReflect.Descriptor instead.
 func (*GetDoorRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{5}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetDoorRequest) GetOrgId() string {
@@ -596,17 +381,21 @@ type CreateZoneRequest struct {
 	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
 	// What people call it.
 	Name string `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
-	// Its doors, 1 to 1,000.
+	// The doors that are directly in it, at most 1,000. A zone has a door or a zone.
 	DoorIds []string `protobuf:"bytes,4,rep,name=door_ids,json=doorIds,proto3" json:"door_ids,omitempty"`
 	// See CreateSiteRequest.
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// The zones that are directly in it, at most 1,000.
+	ZoneIds []string `protobuf:"bytes,6,rep,name=zone_ids,json=zoneIds,proto3" json:"zone_ids,omitempty"`
+	// The rule at its border; unset: none.
+	AntiPassback  *AntiPassback `protobuf:"bytes,7,opt,name=anti_passback,json=antiPassback,proto3" json:"anti_passback,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateZoneRequest) Reset() {
 	*x = CreateZoneRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[6]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -618,7 +407,7 @@ func (x *CreateZoneRequest) String() string {
 func (*CreateZoneRequest) ProtoMessage() {}
 
 func (x *CreateZoneRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[6]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -631,7 +420,7 @@ func (x *CreateZoneRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateZoneRequest.ProtoReflect.Descriptor instead.
 func (*CreateZoneRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{6}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CreateZoneRequest) GetOrgId() string {
@@ -669,6 +458,20 @@ func (x *CreateZoneRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *CreateZoneRequest) GetZoneIds() []string {
+	if x != nil {
+		return x.ZoneIds
+	}
+	return nil
+}
+
+func (x *CreateZoneRequest) GetAntiPassback() *AntiPassback {
+	if x != nil {
+		return x.AntiPassback
+	}
+	return nil
+}
+
 // CreateZoneResponse is the zone's id.
 type CreateZoneResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -682,7 +485,7 @@ type CreateZoneResponse struct {
 
 func (x *CreateZoneResponse) Reset() {
 	*x = CreateZoneResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[7]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +497,7 @@ func (x *CreateZoneResponse) String() string {
 func (*CreateZoneResponse) ProtoMessage() {}
 
 func (x *CreateZoneResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[7]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +510,7 @@ func (x *CreateZoneResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateZoneResponse.ProtoReflect.Descriptor instead.
 func (*CreateZoneResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{7}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CreateZoneResponse) GetZoneId() string {
@@ -720,190 +523,6 @@ func (x *CreateZoneResponse) GetZoneId() string {
 func (x *CreateZoneResponse) GetToken() *v1.ConsistencyToken {
 	if x != nil {
 		return x.Token
-	}
-	return nil
-}
-
-// WeeklyInterval is a piece of every week, in the site's local time.
-type WeeklyInterval struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The day on which it starts: 1 = Monday ... 7 = Sunday (ISO 8601).
-	Weekday int32 `protobuf:"varint,1,opt,name=weekday,proto3" json:"weekday,omitempty"`
-	// Minutes after local midnight at which it starts, 0 to 1439.
-	StartMinute int32 `protobuf:"varint,2,opt,name=start_minute,json=startMinute,proto3" json:"start_minute,omitempty"`
-	// Minutes after that day's local midnight at which it ends, not inside it: more than start_minute, at most start_minute + 1440;
-	// more than 1440 runs over midnight into the next day.
-	EndMinute     int32 `protobuf:"varint,3,opt,name=end_minute,json=endMinute,proto3" json:"end_minute,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *WeeklyInterval) Reset() {
-	*x = WeeklyInterval{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[8]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *WeeklyInterval) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*WeeklyInterval) ProtoMessage() {}
-
-func (x *WeeklyInterval) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[8]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use WeeklyInterval.ProtoReflect.Descriptor instead.
-func (*WeeklyInterval) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{8}
-}
-
-func (x *WeeklyInterval) GetWeekday() int32 {
-	if x != nil {
-		return x.Weekday
-	}
-	return 0
-}
-
-func (x *WeeklyInterval) GetStartMinute() int32 {
-	if x != nil {
-		return x.StartMinute
-	}
-	return 0
-}
-
-func (x *WeeklyInterval) GetEndMinute() int32 {
-	if x != nil {
-		return x.EndMinute
-	}
-	return 0
-}
-
-// DatedException replaces what the weekly intervals say for intervals that start on one date.
-type DatedException struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// ISO 8601 date, e.g. `2026-12-24`.
-	Date string `protobuf:"bytes,1,opt,name=date,proto3" json:"date,omitempty"`
-	// True: the same month and day of every year (29 February: leap years only).
-	EveryYear bool `protobuf:"varint,2,opt,name=every_year,json=everyYear,proto3" json:"every_year,omitempty"`
-	// What holds instead on that date; empty: closed. `weekday` is ignored (write 1).
-	Intervals     []*WeeklyInterval `protobuf:"bytes,3,rep,name=intervals,proto3" json:"intervals,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *DatedException) Reset() {
-	*x = DatedException{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[9]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *DatedException) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*DatedException) ProtoMessage() {}
-
-func (x *DatedException) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[9]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use DatedException.ProtoReflect.Descriptor instead.
-func (*DatedException) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{9}
-}
-
-func (x *DatedException) GetDate() string {
-	if x != nil {
-		return x.Date
-	}
-	return ""
-}
-
-func (x *DatedException) GetEveryYear() bool {
-	if x != nil {
-		return x.EveryYear
-	}
-	return false
-}
-
-func (x *DatedException) GetIntervals() []*WeeklyInterval {
-	if x != nil {
-		return x.Intervals
-	}
-	return nil
-}
-
-// ScheduleSpec is when a grant holds.
-type ScheduleSpec struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// The week, at most 168 pieces; they may overlap.
-	Weekly []*WeeklyInterval `protobuf:"bytes,1,rep,name=weekly,proto3" json:"weekly,omitempty"`
-	// Holidays and exceptions, at most 500.
-	Exceptions    []*DatedException `protobuf:"bytes,2,rep,name=exceptions,proto3" json:"exceptions,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *ScheduleSpec) Reset() {
-	*x = ScheduleSpec{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[10]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *ScheduleSpec) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*ScheduleSpec) ProtoMessage() {}
-
-func (x *ScheduleSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[10]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use ScheduleSpec.ProtoReflect.Descriptor instead.
-func (*ScheduleSpec) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{10}
-}
-
-func (x *ScheduleSpec) GetWeekly() []*WeeklyInterval {
-	if x != nil {
-		return x.Weekly
-	}
-	return nil
-}
-
-func (x *ScheduleSpec) GetExceptions() []*DatedException {
-	if x != nil {
-		return x.Exceptions
 	}
 	return nil
 }
@@ -927,7 +546,7 @@ type CreateScheduleRequest struct {
 
 func (x *CreateScheduleRequest) Reset() {
 	*x = CreateScheduleRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[11]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -939,7 +558,7 @@ func (x *CreateScheduleRequest) String() string {
 func (*CreateScheduleRequest) ProtoMessage() {}
 
 func (x *CreateScheduleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[11]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -952,7 +571,7 @@ func (x *CreateScheduleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateScheduleRequest.ProtoReflect.Descriptor instead.
 func (*CreateScheduleRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{11}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CreateScheduleRequest) GetOrgId() string {
@@ -1003,7 +622,7 @@ type CreateScheduleResponse struct {
 
 func (x *CreateScheduleResponse) Reset() {
 	*x = CreateScheduleResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[12]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1015,7 +634,7 @@ func (x *CreateScheduleResponse) String() string {
 func (*CreateScheduleResponse) ProtoMessage() {}
 
 func (x *CreateScheduleResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[12]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1028,7 +647,7 @@ func (x *CreateScheduleResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateScheduleResponse.ProtoReflect.Descriptor instead.
 func (*CreateScheduleResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{12}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CreateScheduleResponse) GetScheduleId() string {
@@ -1062,7 +681,7 @@ type CreateGroupRequest struct {
 
 func (x *CreateGroupRequest) Reset() {
 	*x = CreateGroupRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[13]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1074,7 +693,7 @@ func (x *CreateGroupRequest) String() string {
 func (*CreateGroupRequest) ProtoMessage() {}
 
 func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[13]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1087,7 +706,7 @@ func (x *CreateGroupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupRequest.ProtoReflect.Descriptor instead.
 func (*CreateGroupRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{13}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateGroupRequest) GetOrgId() string {
@@ -1131,7 +750,7 @@ type CreateGroupResponse struct {
 
 func (x *CreateGroupResponse) Reset() {
 	*x = CreateGroupResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[14]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +762,7 @@ func (x *CreateGroupResponse) String() string {
 func (*CreateGroupResponse) ProtoMessage() {}
 
 func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[14]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +775,7 @@ func (x *CreateGroupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateGroupResponse.ProtoReflect.Descriptor instead.
 func (*CreateGroupResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{14}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateGroupResponse) GetGroupId() string {
@@ -1181,14 +800,16 @@ type AddMemberRequest struct {
 	// The group.
 	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// A person or a group.
-	MemberId      string `protobuf:"bytes,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	MemberId string `protobuf:"bytes,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// Since when, at most now; unset: now. An earlier one is a late fact: the history tells when it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AddMemberRequest) Reset() {
 	*x = AddMemberRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[15]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +821,7 @@ func (x *AddMemberRequest) String() string {
 func (*AddMemberRequest) ProtoMessage() {}
 
 func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[15]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +834,7 @@ func (x *AddMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberRequest.ProtoReflect.Descriptor instead.
 func (*AddMemberRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{15}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *AddMemberRequest) GetOrgId() string {
@@ -1237,6 +858,13 @@ func (x *AddMemberRequest) GetMemberId() string {
 	return ""
 }
 
+func (x *AddMemberRequest) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
 // AddMemberResponse names the commit.
 type AddMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1248,7 +876,7 @@ type AddMemberResponse struct {
 
 func (x *AddMemberResponse) Reset() {
 	*x = AddMemberResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[16]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1260,7 +888,7 @@ func (x *AddMemberResponse) String() string {
 func (*AddMemberResponse) ProtoMessage() {}
 
 func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[16]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1273,7 +901,7 @@ func (x *AddMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AddMemberResponse.ProtoReflect.Descriptor instead.
 func (*AddMemberResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{16}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *AddMemberResponse) GetToken() *v1.ConsistencyToken {
@@ -1291,14 +919,16 @@ type RemoveMemberRequest struct {
 	// The group.
 	GroupId string `protobuf:"bytes,2,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// The member.
-	MemberId      string `protobuf:"bytes,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	MemberId string `protobuf:"bytes,3,opt,name=member_id,json=memberId,proto3" json:"member_id,omitempty"`
+	// Since when they are out, at most now; unset: now. An earlier one is a late fact: the history tells when it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[17]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +940,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[17]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +953,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{17}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *RemoveMemberRequest) GetOrgId() string {
@@ -1347,6 +977,13 @@ func (x *RemoveMemberRequest) GetMemberId() string {
 	return ""
 }
 
+func (x *RemoveMemberRequest) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
 // RemoveMemberResponse names the commit.
 type RemoveMemberResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1358,7 +995,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[18]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1370,7 +1007,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[18]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1383,7 +1020,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{18}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *RemoveMemberResponse) GetToken() *v1.ConsistencyToken {
@@ -1410,13 +1047,19 @@ type GrantRequest struct {
 	ValidTo *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
 	// See CreateSiteRequest.
 	IdempotencyKey string `protobuf:"bytes,7,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// How often it opens in all, by all whom it names; 0: without limit, 1: once.
+	MaxUses int32 `protobuf:"varint,8,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
+	// It opens in lockdowns of at most this rank, 0 to 9; 0: in none.
+	OverrideRank int32 `protobuf:"varint,9,opt,name=override_rank,json=overrideRank,proto3" json:"override_rank,omitempty"`
+	// Through how many shares it may be passed on, 0 to 4; 0: it may not be shared.
+	ShareDepth    int32 `protobuf:"varint,10,opt,name=share_depth,json=shareDepth,proto3" json:"share_depth,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *GrantRequest) Reset() {
 	*x = GrantRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[19]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1428,7 +1071,7 @@ func (x *GrantRequest) String() string {
 func (*GrantRequest) ProtoMessage() {}
 
 func (x *GrantRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[19]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1441,7 +1084,7 @@ func (x *GrantRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantRequest.ProtoReflect.Descriptor instead.
 func (*GrantRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{19}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GrantRequest) GetOrgId() string {
@@ -1493,6 +1136,27 @@ func (x *GrantRequest) GetIdempotencyKey() string {
 	return ""
 }
 
+func (x *GrantRequest) GetMaxUses() int32 {
+	if x != nil {
+		return x.MaxUses
+	}
+	return 0
+}
+
+func (x *GrantRequest) GetOverrideRank() int32 {
+	if x != nil {
+		return x.OverrideRank
+	}
+	return 0
+}
+
+func (x *GrantRequest) GetShareDepth() int32 {
+	if x != nil {
+		return x.ShareDepth
+	}
+	return 0
+}
+
 // GrantResponse is the grant's id.
 type GrantResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1506,7 +1170,7 @@ type GrantResponse struct {
 
 func (x *GrantResponse) Reset() {
 	*x = GrantResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[20]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1518,7 +1182,7 @@ func (x *GrantResponse) String() string {
 func (*GrantResponse) ProtoMessage() {}
 
 func (x *GrantResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[20]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1531,7 +1195,7 @@ func (x *GrantResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantResponse.ProtoReflect.Descriptor instead.
 func (*GrantResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{20}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GrantResponse) GetGrantId() string {
@@ -1554,14 +1218,16 @@ type RevokeRequest struct {
 	// The organization.
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	// The grant.
-	GrantId       string `protobuf:"bytes,2,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	GrantId string `protobuf:"bytes,2,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	// Since when it does not hold any more, at most now; unset: now. An earlier one is a late fact: the history tells when it was recorded.
+	EffectiveAt   *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeRequest) Reset() {
 	*x = RevokeRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[21]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1573,7 +1239,7 @@ func (x *RevokeRequest) String() string {
 func (*RevokeRequest) ProtoMessage() {}
 
 func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[21]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1586,7 +1252,7 @@ func (x *RevokeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeRequest.ProtoReflect.Descriptor instead.
 func (*RevokeRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{21}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RevokeRequest) GetOrgId() string {
@@ -1603,6 +1269,13 @@ func (x *RevokeRequest) GetGrantId() string {
 	return ""
 }
 
+func (x *RevokeRequest) GetEffectiveAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EffectiveAt
+	}
+	return nil
+}
+
 // RevokeResponse names the commit.
 type RevokeResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1614,7 +1287,7 @@ type RevokeResponse struct {
 
 func (x *RevokeResponse) Reset() {
 	*x = RevokeResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[22]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1626,7 +1299,7 @@ func (x *RevokeResponse) String() string {
 func (*RevokeResponse) ProtoMessage() {}
 
 func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[22]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1639,94 +1312,12 @@ func (x *RevokeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeResponse.ProtoReflect.Descriptor instead.
 func (*RevokeResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{22}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *RevokeResponse) GetToken() *v1.ConsistencyToken {
 	if x != nil {
 		return x.Token
-	}
-	return nil
-}
-
-// Decision says what, why, and from which facts.
-type Decision struct {
-	state protoimpl.MessageState `protogen:"open.v1"`
-	// What.
-	Outcome Outcome `protobuf:"varint,1,opt,name=outcome,proto3,enum=cardea.permissions.v1.Outcome" json:"outcome,omitempty"`
-	// Why.
-	Reason DecisionReason `protobuf:"varint,2,opt,name=reason,proto3,enum=cardea.permissions.v1.DecisionReason" json:"reason,omitempty"`
-	// The grant that decided; for a denial the one that came closest; empty where none did.
-	GrantId string `protobuf:"bytes,3,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
-	// The schedule that decided; empty where none did.
-	ScheduleId string `protobuf:"bytes,4,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
-	// The state that it was decided from: the permissions commit of the door's region.
-	Revision      *v1.ConsistencyToken `protobuf:"bytes,5,opt,name=revision,proto3" json:"revision,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
-}
-
-func (x *Decision) Reset() {
-	*x = Decision{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[23]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *Decision) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*Decision) ProtoMessage() {}
-
-func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[23]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use Decision.ProtoReflect.Descriptor instead.
-func (*Decision) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{23}
-}
-
-func (x *Decision) GetOutcome() Outcome {
-	if x != nil {
-		return x.Outcome
-	}
-	return Outcome_OUTCOME_UNSPECIFIED
-}
-
-func (x *Decision) GetReason() DecisionReason {
-	if x != nil {
-		return x.Reason
-	}
-	return DecisionReason_DECISION_REASON_UNSPECIFIED
-}
-
-func (x *Decision) GetGrantId() string {
-	if x != nil {
-		return x.GrantId
-	}
-	return ""
-}
-
-func (x *Decision) GetScheduleId() string {
-	if x != nil {
-		return x.ScheduleId
-	}
-	return ""
-}
-
-func (x *Decision) GetRevision() *v1.ConsistencyToken {
-	if x != nil {
-		return x.Revision
 	}
 	return nil
 }
@@ -1740,17 +1331,25 @@ type CheckRequest struct {
 	DoorId string `protobuf:"bytes,2,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
 	// Who.
 	PersonId string `protobuf:"bytes,3,opt,name=person_id,json=personId,proto3" json:"person_id,omitempty"`
-	// When; unset: now. For the past as it was known, use AccessAt.
+	// When, from now on; unset: now. An earlier moment is answered from what is known now about it; for the past as it was
+	// known then, use AccessAt.
 	At *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
 	// Answer at least as fresh as these.
-	AtLeast       []*v1.ConsistencyToken `protobuf:"bytes,5,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast []*v1.ConsistencyToken `protobuf:"bytes,5,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Which way the person wants to go.
+	Direction Direction `protobuf:"varint,6,opt,name=direction,proto3,enum=cardea.permissions.v1.Direction" json:"direction,omitempty"`
+	// What became of a second factor.
+	SecondFactor SecondFactor `protobuf:"varint,7,opt,name=second_factor,json=secondFactor,proto3,enum=cardea.permissions.v1.SecondFactor" json:"second_factor,omitempty"`
+	// Decide every rule from this state. Unset: rules that need state, or a second factor, are taken as met and named in
+	// Decision.conditions.
+	State         *RuleState `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[24]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +1361,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[24]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +1374,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{24}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CheckRequest) GetOrgId() string {
@@ -1813,18 +1412,41 @@ func (x *CheckRequest) GetAtLeast() []*v1.ConsistencyToken {
 	return nil
 }
 
+func (x *CheckRequest) GetDirection() Direction {
+	if x != nil {
+		return x.Direction
+	}
+	return Direction_DIRECTION_UNSPECIFIED
+}
+
+func (x *CheckRequest) GetSecondFactor() SecondFactor {
+	if x != nil {
+		return x.SecondFactor
+	}
+	return SecondFactor_SECOND_FACTOR_UNSPECIFIED
+}
+
+func (x *CheckRequest) GetState() *RuleState {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
+
 // CheckResponse is the answer.
 type CheckResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What and why.
-	Decision      *Decision `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	Decision *Decision `protobuf:"bytes,1,opt,name=decision,proto3" json:"decision,omitempty"`
+	// With CheckRequest.state: how the state changes.
+	Effects       []*RuleEffect `protobuf:"bytes,2,rep,name=effects,proto3" json:"effects,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[25]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1836,7 +1458,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[25]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1849,12 +1471,19 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{25}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *CheckResponse) GetDecision() *Decision {
 	if x != nil {
 		return x.Decision
+	}
+	return nil
+}
+
+func (x *CheckResponse) GetEffects() []*RuleEffect {
+	if x != nil {
+		return x.Effects
 	}
 	return nil
 }
@@ -1876,7 +1505,7 @@ type WaitEnforcedRequest struct {
 
 func (x *WaitEnforcedRequest) Reset() {
 	*x = WaitEnforcedRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[26]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1517,7 @@ func (x *WaitEnforcedRequest) String() string {
 func (*WaitEnforcedRequest) ProtoMessage() {}
 
 func (x *WaitEnforcedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[26]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +1530,7 @@ func (x *WaitEnforcedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnforcedRequest.ProtoReflect.Descriptor instead.
 func (*WaitEnforcedRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{26}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *WaitEnforcedRequest) GetOrgId() string {
@@ -1947,7 +1576,7 @@ type GatewayApplied struct {
 
 func (x *GatewayApplied) Reset() {
 	*x = GatewayApplied{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[27]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1959,7 +1588,7 @@ func (x *GatewayApplied) String() string {
 func (*GatewayApplied) ProtoMessage() {}
 
 func (x *GatewayApplied) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[27]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1972,7 +1601,7 @@ func (x *GatewayApplied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatewayApplied.ProtoReflect.Descriptor instead.
 func (*GatewayApplied) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{27}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GatewayApplied) GetGatewayId() string {
@@ -2009,7 +1638,7 @@ type Exposure struct {
 
 func (x *Exposure) Reset() {
 	*x = Exposure{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[28]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +1650,7 @@ func (x *Exposure) String() string {
 func (*Exposure) ProtoMessage() {}
 
 func (x *Exposure) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[28]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +1663,7 @@ func (x *Exposure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Exposure.ProtoReflect.Descriptor instead.
 func (*Exposure) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{28}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Exposure) GetDoorId() string {
@@ -2072,7 +1701,7 @@ type WaitEnforcedResponse struct {
 
 func (x *WaitEnforcedResponse) Reset() {
 	*x = WaitEnforcedResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[29]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2084,7 +1713,7 @@ func (x *WaitEnforcedResponse) String() string {
 func (*WaitEnforcedResponse) ProtoMessage() {}
 
 func (x *WaitEnforcedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[29]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2097,7 +1726,7 @@ func (x *WaitEnforcedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitEnforcedResponse.ProtoReflect.Descriptor instead.
 func (*WaitEnforcedResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{29}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *WaitEnforcedResponse) GetEnforced() bool {
@@ -2153,14 +1782,16 @@ type AccessAtRequest struct {
 	// 1 to 1,000; 0: 100.
 	PageSize int32 `protobuf:"varint,7,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the previous page.
-	PageToken     string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Answer at least as fresh as these; not with known_at.
+	AtLeast       []*v1.ConsistencyToken `protobuf:"bytes,9,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AccessAtRequest) Reset() {
 	*x = AccessAtRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[30]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +1803,7 @@ func (x *AccessAtRequest) String() string {
 func (*AccessAtRequest) ProtoMessage() {}
 
 func (x *AccessAtRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[30]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +1816,7 @@ func (x *AccessAtRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessAtRequest.ProtoReflect.Descriptor instead.
 func (*AccessAtRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{30}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *AccessAtRequest) GetOrgId() string {
@@ -2244,6 +1875,13 @@ func (x *AccessAtRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *AccessAtRequest) GetAtLeast() []*v1.ConsistencyToken {
+	if x != nil {
+		return x.AtLeast
+	}
+	return nil
+}
+
 // Access is one pair that could open.
 type Access struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2259,7 +1897,7 @@ type Access struct {
 
 func (x *Access) Reset() {
 	*x = Access{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[31]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2271,7 +1909,7 @@ func (x *Access) String() string {
 func (*Access) ProtoMessage() {}
 
 func (x *Access) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[31]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2284,7 +1922,7 @@ func (x *Access) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Access.ProtoReflect.Descriptor instead.
 func (*Access) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{31}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Access) GetPersonId() string {
@@ -2316,14 +1954,16 @@ type AccessAtResponse struct {
 	// For the next page; empty: this was the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// The head that was read: later commits are not in the answer.
-	Head          *v1.ConsistencyToken `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`
+	Head *v1.ConsistencyToken `protobuf:"bytes,3,opt,name=head,proto3" json:"head,omitempty"`
+	// With door_id: the door stood open for everybody; access lists only those whom a grant admits.
+	StandsOpen    bool `protobuf:"varint,4,opt,name=stands_open,json=standsOpen,proto3" json:"stands_open,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AccessAtResponse) Reset() {
 	*x = AccessAtResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[32]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +1975,7 @@ func (x *AccessAtResponse) String() string {
 func (*AccessAtResponse) ProtoMessage() {}
 
 func (x *AccessAtResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[32]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +1988,7 @@ func (x *AccessAtResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessAtResponse.ProtoReflect.Descriptor instead.
 func (*AccessAtResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{32}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *AccessAtResponse) GetAccess() []*Access {
@@ -2372,6 +2012,13 @@ func (x *AccessAtResponse) GetHead() *v1.ConsistencyToken {
 	return nil
 }
 
+func (x *AccessAtResponse) GetStandsOpen() bool {
+	if x != nil {
+		return x.StandsOpen
+	}
+	return false
+}
+
 // FollowRequest names a subject and who wants to know of it.
 type FollowRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2391,7 +2038,7 @@ type FollowRequest struct {
 
 func (x *FollowRequest) Reset() {
 	*x = FollowRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[33]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2403,7 +2050,7 @@ func (x *FollowRequest) String() string {
 func (*FollowRequest) ProtoMessage() {}
 
 func (x *FollowRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[33]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2416,7 +2063,7 @@ func (x *FollowRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowRequest.ProtoReflect.Descriptor instead.
 func (*FollowRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{33}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FollowRequest) GetOrgId() string {
@@ -2465,7 +2112,7 @@ type FollowResponse struct {
 
 func (x *FollowResponse) Reset() {
 	*x = FollowResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[34]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +2124,7 @@ func (x *FollowResponse) String() string {
 func (*FollowResponse) ProtoMessage() {}
 
 func (x *FollowResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[34]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +2137,7 @@ func (x *FollowResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FollowResponse.ProtoReflect.Descriptor instead.
 func (*FollowResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{34}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FollowResponse) GetToken() *v1.ConsistencyToken {
@@ -2519,7 +2166,7 @@ type ReceiveMembershipsRequest struct {
 
 func (x *ReceiveMembershipsRequest) Reset() {
 	*x = ReceiveMembershipsRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[35]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2178,7 @@ func (x *ReceiveMembershipsRequest) String() string {
 func (*ReceiveMembershipsRequest) ProtoMessage() {}
 
 func (x *ReceiveMembershipsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[35]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2191,7 @@ func (x *ReceiveMembershipsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveMembershipsRequest.ProtoReflect.Descriptor instead.
 func (*ReceiveMembershipsRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{35}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ReceiveMembershipsRequest) GetOrgId() string {
@@ -2593,7 +2240,7 @@ type ReceiveMembershipsResponse struct {
 
 func (x *ReceiveMembershipsResponse) Reset() {
 	*x = ReceiveMembershipsResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[36]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +2252,7 @@ func (x *ReceiveMembershipsResponse) String() string {
 func (*ReceiveMembershipsResponse) ProtoMessage() {}
 
 func (x *ReceiveMembershipsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[36]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +2265,7 @@ func (x *ReceiveMembershipsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReceiveMembershipsResponse.ProtoReflect.Descriptor instead.
 func (*ReceiveMembershipsResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{36}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ReceiveMembershipsResponse) GetToken() *v1.ConsistencyToken {
@@ -2643,7 +2290,7 @@ type GetStandingRequest struct {
 
 func (x *GetStandingRequest) Reset() {
 	*x = GetStandingRequest{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[37]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2655,7 +2302,7 @@ func (x *GetStandingRequest) String() string {
 func (*GetStandingRequest) ProtoMessage() {}
 
 func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[37]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2668,7 +2315,7 @@ func (x *GetStandingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStandingRequest.ProtoReflect.Descriptor instead.
 func (*GetStandingRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{37}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *GetStandingRequest) GetOrgId() string {
@@ -2705,7 +2352,7 @@ type GetStandingResponse struct {
 
 func (x *GetStandingResponse) Reset() {
 	*x = GetStandingResponse{}
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[38]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2717,7 +2364,7 @@ func (x *GetStandingResponse) String() string {
 func (*GetStandingResponse) ProtoMessage() {}
 
 func (x *GetStandingResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[38]
+	mi := &file_cardea_permissions_v1_permissions_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2730,7 +2377,7 @@ func (x *GetStandingResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStandingResponse.ProtoReflect.Descriptor instead.
 func (*GetStandingResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{38}
+	return file_cardea_permissions_v1_permissions_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *GetStandingResponse) GetToken() *v1.ConsistencyToken {
@@ -2751,7 +2398,7 @@ var File_cardea_permissions_v1_permissions_proto protoreflect.FileDescriptor
 
 const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\n" +
-	"'cardea/permissions/v1/permissions.proto\x12\x15cardea.permissions.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1dcardea/type/v1/crossing.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n" +
+	"'cardea/permissions/v1/permissions.proto\x12\x15cardea.permissions.v1\x1a\x1bbuf/validate/validate.proto\x1a#cardea/permissions/v1/answers.proto\x1a\"cardea/permissions/v1/import.proto\x1a cardea/permissions/v1/keys.proto\x1a\"cardea/permissions/v1/people.proto\x1a\"cardea/permissions/v1/places.proto\x1a%cardea/permissions/v1/resources.proto\x1a!cardea/permissions/v1/rules.proto\x1a\x1dcardea/type/v1/crossing.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xdc\x01\n" +
 	"\x11CreateSiteRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12\x1d\n" +
@@ -2761,14 +2408,7 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\"e\n" +
 	"\x12CreateSiteResponse\x12\x17\n" +
 	"\asite_id\x18\x01 \x01(\tR\x06siteId\x126\n" +
-	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x94\x01\n" +
-	"\x04Door\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
-	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x17\n" +
-	"\asite_id\x18\x03 \x01(\tR\x06siteId\x12\x12\n" +
-	"\x04name\x18\x04 \x01(\tR\x04name\x128\n" +
-	"\n" +
-	"unlock_for\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\tunlockFor\"\x83\x02\n" +
+	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xbb\x02\n" +
 	"\x11CreateDoorRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12&\n" +
 	"\asite_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\x06siteId\x12\x1d\n" +
@@ -2776,42 +2416,27 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\n" +
 	"unlock_for\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\f\"\x02\b<2\x06\x10\x80ʵ\xee\x01R\tunlockFor\x123\n" +
 	"\x0fidempotency_key\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\"e\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\x126\n" +
+	"\x05rules\x18\x06 \x01(\v2 .cardea.permissions.v1.DoorRulesR\x05rules\"e\n" +
 	"\x12CreateDoorResponse\x12\x17\n" +
 	"\adoor_id\x18\x01 \x01(\tR\x06doorId\x126\n" +
 	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xa5\x01\n" +
 	"\x0eGetDoorRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12&\n" +
 	"\adoor_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\x06doorId\x12E\n" +
-	"\bat_least\x18\x03 \x03(\v2 .cardea.type.v1.ConsistencyTokenB\b\xbaH\x05\x92\x01\x02\x10\x10R\aatLeast\"\xde\x01\n" +
+	"\bat_least\x18\x03 \x03(\v2 .cardea.type.v1.ConsistencyTokenB\b\xbaH\x05\x92\x01\x02\x10\x10R\aatLeast\"\xce\x02\n" +
 	"\x11CreateZoneRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12\x1d\n" +
-	"\x04name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x04name\x12(\n" +
-	"\bdoor_ids\x18\x04 \x03(\tB\r\xbaH\n" +
-	"\x92\x01\a\b\x01\x10\xe8\a\x18\x01R\adoorIds\x123\n" +
+	"\x04name\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18dR\x04name\x12&\n" +
+	"\bdoor_ids\x18\x04 \x03(\tB\v\xbaH\b\x92\x01\x05\x10\xe8\a\x18\x01R\adoorIds\x123\n" +
 	"\x0fidempotency_key\x18\x05 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\"e\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\x12&\n" +
+	"\bzone_ids\x18\x06 \x03(\tB\v\xbaH\b\x92\x01\x05\x10\xe8\a\x18\x01R\azoneIds\x12H\n" +
+	"\ranti_passback\x18\a \x01(\v2#.cardea.permissions.v1.AntiPassbackR\fantiPassback\"e\n" +
 	"\x12CreateZoneResponse\x12\x17\n" +
 	"\azone_id\x18\x01 \x01(\tR\x06zoneId\x126\n" +
-	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x8f\x01\n" +
-	"\x0eWeeklyInterval\x12#\n" +
-	"\aweekday\x18\x01 \x01(\x05B\t\xbaH\x06\x1a\x04\x18\a(\x01R\aweekday\x12-\n" +
-	"\fstart_minute\x18\x02 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\x9f\v(\x00R\vstartMinute\x12)\n" +
-	"\n" +
-	"end_minute\x18\x03 \x01(\x05B\n" +
-	"\xbaH\a\x1a\x05\x18\xbf\x16(\x01R\tendMinute\"\xb7\x01\n" +
-	"\x0eDatedException\x127\n" +
-	"\x04date\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x04date\x12\x1d\n" +
-	"\n" +
-	"every_year\x18\x02 \x01(\bR\teveryYear\x12M\n" +
-	"\tintervals\x18\x03 \x03(\v2%.cardea.permissions.v1.WeeklyIntervalB\b\xbaH\x05\x92\x01\x02\x10\x18R\tintervals\"\xaa\x01\n" +
-	"\fScheduleSpec\x12H\n" +
-	"\x06weekly\x18\x01 \x03(\v2%.cardea.permissions.v1.WeeklyIntervalB\t\xbaH\x06\x92\x01\x03\x10\xa8\x01R\x06weekly\x12P\n" +
-	"\n" +
-	"exceptions\x18\x02 \x03(\v2%.cardea.permissions.v1.DatedExceptionB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03R\n" +
-	"exceptions\"\xfa\x01\n" +
+	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xfa\x01\n" +
 	"\x15CreateScheduleRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12&\n" +
 	"\asite_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\x06siteId\x12\x1d\n" +
@@ -2831,19 +2456,21 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\"h\n" +
 	"\x13CreateGroupResponse\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x126\n" +
-	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x8a\x01\n" +
+	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xc9\x01\n" +
 	"\x10AddMemberRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12(\n" +
 	"\bgroup_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\agroupId\x12&\n" +
-	"\tmember_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\"K\n" +
+	"\tmember_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12=\n" +
+	"\feffective_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"K\n" +
 	"\x11AddMemberResponse\x126\n" +
-	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x8d\x01\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xcc\x01\n" +
 	"\x13RemoveMemberRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12(\n" +
 	"\bgroup_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\agroupId\x12&\n" +
-	"\tmember_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\"N\n" +
+	"\tmember_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bmemberId\x12=\n" +
+	"\feffective_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"N\n" +
 	"\x14RemoveMemberResponse\x126\n" +
-	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xdb\x02\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xdf\x03\n" +
 	"\fGrantRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12*\n" +
 	"\ttarget_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\btargetId\x12(\n" +
@@ -2855,30 +2482,33 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"valid_from\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
 	"\bvalid_to\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x123\n" +
 	"\x0fidempotency_key\x18\a \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\"b\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\x12&\n" +
+	"\bmax_uses\x18\b \x01(\x05B\v\xbaH\b\x1a\x06\x18\xc0\x84=(\x00R\amaxUses\x12.\n" +
+	"\roverride_rank\x18\t \x01(\x05B\t\xbaH\x06\x1a\x04\x18\t(\x00R\foverrideRank\x12*\n" +
+	"\vshare_depth\x18\n" +
+	" \x01(\x05B\t\xbaH\x06\x1a\x04\x18\x04(\x00R\n" +
+	"shareDepth\"b\n" +
 	"\rGrantResponse\x12\x19\n" +
 	"\bgrant_id\x18\x01 \x01(\tR\agrantId\x126\n" +
-	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"_\n" +
+	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\x9e\x01\n" +
 	"\rRevokeRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12(\n" +
-	"\bgrant_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\agrantId\"H\n" +
+	"\bgrant_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\agrantId\x12=\n" +
+	"\feffective_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"H\n" +
 	"\x0eRevokeResponse\x126\n" +
-	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xfd\x01\n" +
-	"\bDecision\x128\n" +
-	"\aoutcome\x18\x01 \x01(\x0e2\x1e.cardea.permissions.v1.OutcomeR\aoutcome\x12=\n" +
-	"\x06reason\x18\x02 \x01(\x0e2%.cardea.permissions.v1.DecisionReasonR\x06reason\x12\x19\n" +
-	"\bgrant_id\x18\x03 \x01(\tR\agrantId\x12\x1f\n" +
-	"\vschedule_id\x18\x04 \x01(\tR\n" +
-	"scheduleId\x12<\n" +
-	"\brevision\x18\x05 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\brevision\"\xf7\x01\n" +
+	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"\xcd\x03\n" +
 	"\fCheckRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12&\n" +
 	"\adoor_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\x06doorId\x12&\n" +
 	"\tperson_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bpersonId\x12*\n" +
 	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12E\n" +
-	"\bat_least\x18\x05 \x03(\v2 .cardea.type.v1.ConsistencyTokenB\b\xbaH\x05\x92\x01\x02\x10\x10R\aatLeast\"L\n" +
+	"\bat_least\x18\x05 \x03(\v2 .cardea.type.v1.ConsistencyTokenB\b\xbaH\x05\x92\x01\x02\x10\x10R\aatLeast\x12H\n" +
+	"\tdirection\x18\x06 \x01(\x0e2 .cardea.permissions.v1.DirectionB\b\xbaH\x05\x82\x01\x02\x10\x01R\tdirection\x12R\n" +
+	"\rsecond_factor\x18\a \x01(\x0e2#.cardea.permissions.v1.SecondFactorB\b\xbaH\x05\x82\x01\x02\x10\x01R\fsecondFactor\x126\n" +
+	"\x05state\x18\b \x01(\v2 .cardea.permissions.v1.RuleStateR\x05state\"\x89\x01\n" +
 	"\rCheckResponse\x12;\n" +
-	"\bdecision\x18\x01 \x01(\v2\x1f.cardea.permissions.v1.DecisionR\bdecision\"\xe5\x01\n" +
+	"\bdecision\x18\x01 \x01(\v2\x1f.cardea.permissions.v1.DecisionR\bdecision\x12;\n" +
+	"\aeffects\x18\x02 \x03(\v2!.cardea.permissions.v1.RuleEffectR\aeffects\"\xe5\x01\n" +
 	"\x13WaitEnforcedRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12>\n" +
@@ -2897,7 +2527,7 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\aapplied\x18\x02 \x03(\v2%.cardea.permissions.v1.GatewayAppliedR\aapplied\x12P\n" +
 	"\x10pending_gateways\x18\x03 \x03(\v2%.cardea.permissions.v1.GatewayAppliedR\x0fpendingGateways\x12=\n" +
 	"\texposures\x18\x04 \x03(\v2\x1f.cardea.permissions.v1.ExposureR\texposures\x12'\n" +
-	"\x0fpending_regions\x18\x05 \x03(\tR\x0ependingRegions\"\xe5\x02\n" +
+	"\x0fpending_regions\x18\x05 \x03(\tR\x0ependingRegions\"\xac\x03\n" +
 	"\x0fAccessAtRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12$\n" +
 	"\adoor_id\x18\x02 \x01(\tB\v\xbaH\x04r\x02\x18@\xb8\xd4\x18\x01R\x06doorId\x12$\n" +
@@ -2908,15 +2538,18 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\tpage_size\x18\a \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"{\n" +
+	"page_token\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12E\n" +
+	"\bat_least\x18\t \x03(\v2 .cardea.type.v1.ConsistencyTokenB\b\xbaH\x05\x92\x01\x02\x10\x10R\aatLeast\"{\n" +
 	"\x06Access\x12\x1b\n" +
 	"\tperson_id\x18\x01 \x01(\tR\bpersonId\x12\x17\n" +
 	"\adoor_id\x18\x02 \x01(\tR\x06doorId\x12;\n" +
-	"\bdecision\x18\x03 \x01(\v2\x1f.cardea.permissions.v1.DecisionR\bdecision\"\xa7\x01\n" +
+	"\bdecision\x18\x03 \x01(\v2\x1f.cardea.permissions.v1.DecisionR\bdecision\"\xc8\x01\n" +
 	"\x10AccessAtResponse\x125\n" +
 	"\x06access\x18\x01 \x03(\v2\x1d.cardea.permissions.v1.AccessR\x06access\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x124\n" +
-	"\x04head\x18\x03 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x04head\"\xf1\x01\n" +
+	"\x04head\x18\x03 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x04head\x12\x1f\n" +
+	"\vstands_open\x18\x04 \x01(\bR\n" +
+	"standsOpen\"\xf1\x01\n" +
 	"\rFollowRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12,\n" +
 	"\n" +
@@ -2942,25 +2575,7 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\aversion\x18\x03 \x01(\x03B\a\xbaH\x04\"\x02(\x00R\aversion\"\x85\x01\n" +
 	"\x13GetStandingResponse\x126\n" +
 	"\x05token\x18\x01 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\x126\n" +
-	"\tcrossings\x18\x02 \x03(\v2\x18.cardea.type.v1.CrossingR\tcrossings*K\n" +
-	"\aOutcome\x12\x17\n" +
-	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
-	"\x0fOUTCOME_GRANTED\x10\x01\x12\x12\n" +
-	"\x0eOUTCOME_DENIED\x10\x02*\xa7\x03\n" +
-	"\x0eDecisionReason\x12\x1f\n" +
-	"\x1bDECISION_REASON_UNSPECIFIED\x10\x00\x12\x19\n" +
-	"\x15DECISION_REASON_GRANT\x10\x01\x12\x1c\n" +
-	"\x18DECISION_REASON_NO_GRANT\x10\x02\x12$\n" +
-	" DECISION_REASON_OUTSIDE_SCHEDULE\x10\x03\x12!\n" +
-	"\x1dDECISION_REASON_NOT_YET_VALID\x10\x04\x12\x1b\n" +
-	"\x17DECISION_REASON_EXPIRED\x10\x05\x12&\n" +
-	"\"DECISION_REASON_UNKNOWN_CREDENTIAL\x10\x06\x12)\n" +
-	"%DECISION_REASON_CREDENTIAL_NOT_ACTIVE\x10\a\x12 \n" +
-	"\x1cDECISION_REASON_UNKNOWN_DOOR\x10\b\x12\x1c\n" +
-	"\x18DECISION_REASON_LOCKDOWN\x10\t\x12 \n" +
-	"\x1cDECISION_REASON_COPY_TOO_OLD\x10\n" +
-	"\x12 \n" +
-	"\x1cDECISION_REASON_BROKEN_FACTS\x10\v2\xa9\x0f\n" +
+	"\tcrossings\x18\x02 \x03(\v2\x18.cardea.type.v1.CrossingR\tcrossings2\xf49\n" +
 	"\x12PermissionsService\x12v\n" +
 	"\n" +
 	"CreateSite\x12(.cardea.permissions.v1.CreateSiteRequest\x1a).cardea.permissions.v1.CreateSiteResponse\"\x13\xaa\xd4\x18\vsites.write\xb0\xd4\x18\x01\x12v\n" +
@@ -2978,7 +2593,69 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\x06Revoke\x12$.cardea.permissions.v1.RevokeRequest\x1a%.cardea.permissions.v1.RevokeResponse\"\x17\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x90\x02\x02\x12k\n" +
 	"\x05Check\x12#.cardea.permissions.v1.CheckRequest\x1a$.cardea.permissions.v1.CheckResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12\x80\x01\n" +
 	"\fWaitEnforced\x12*.cardea.permissions.v1.WaitEnforcedRequest\x1a+.cardea.permissions.v1.WaitEnforcedResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
-	"\bAccessAt\x12&.cardea.permissions.v1.AccessAtRequest\x1a'.cardea.permissions.v1.AccessAtResponse\"\x19\xaa\xd4\x18\x0eaccess.history\xb0\xd4\x18\x01\x90\x02\x02\x12m\n" +
+	"\bAccessAt\x12&.cardea.permissions.v1.AccessAtRequest\x1a'.cardea.permissions.v1.AccessAtResponse\"\x19\xaa\xd4\x18\x0eaccess.history\xb0\xd4\x18\x01\x90\x02\x02\x12d\n" +
+	"\aGetSite\x12%.cardea.permissions.v1.GetSiteRequest\x1a\x1b.cardea.permissions.v1.Site\"\x15\xaa\xd4\x18\n" +
+	"sites.read\xb0\xd4\x18\x01\x90\x02\x02\x12u\n" +
+	"\tListSites\x12'.cardea.permissions.v1.ListSitesRequest\x1a(.cardea.permissions.v1.ListSitesResponse\"\x15\xaa\xd4\x18\n" +
+	"sites.read\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
+	"\n" +
+	"UpdateSite\x12(.cardea.permissions.v1.UpdateSiteRequest\x1a).cardea.permissions.v1.UpdateSiteResponse\"\x13\xaa\xd4\x18\vsites.write\xb0\xd4\x18\x01\x12r\n" +
+	"\n" +
+	"DeleteSite\x12(.cardea.permissions.v1.DeleteSiteRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x13\xaa\xd4\x18\vsites.write\xb0\xd4\x18\x01\x12\x81\x01\n" +
+	"\rListSiteDoors\x12+.cardea.permissions.v1.ListSiteDoorsRequest\x1a,.cardea.permissions.v1.ListSiteDoorsResponse\"\x15\xaa\xd4\x18\n" +
+	"doors.read\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
+	"\n" +
+	"UpdateDoor\x12(.cardea.permissions.v1.UpdateDoorRequest\x1a).cardea.permissions.v1.UpdateDoorResponse\"\x13\xaa\xd4\x18\vdoors.write\xb0\xd4\x18\x01\x12r\n" +
+	"\n" +
+	"DeleteDoor\x12(.cardea.permissions.v1.DeleteDoorRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x13\xaa\xd4\x18\vdoors.write\xb0\xd4\x18\x01\x12d\n" +
+	"\aGetZone\x12%.cardea.permissions.v1.GetZoneRequest\x1a\x1b.cardea.permissions.v1.Zone\"\x15\xaa\xd4\x18\n" +
+	"zones.read\xb0\xd4\x18\x01\x90\x02\x02\x12u\n" +
+	"\tListZones\x12'.cardea.permissions.v1.ListZonesRequest\x1a(.cardea.permissions.v1.ListZonesResponse\"\x15\xaa\xd4\x18\n" +
+	"zones.read\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
+	"\n" +
+	"UpdateZone\x12(.cardea.permissions.v1.UpdateZoneRequest\x1a).cardea.permissions.v1.UpdateZoneResponse\"\x13\xaa\xd4\x18\vzones.write\xb0\xd4\x18\x01\x12r\n" +
+	"\n" +
+	"DeleteZone\x12(.cardea.permissions.v1.DeleteZoneRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x13\xaa\xd4\x18\vzones.write\xb0\xd4\x18\x01\x12t\n" +
+	"\vGetSchedule\x12).cardea.permissions.v1.GetScheduleRequest\x1a\x1f.cardea.permissions.v1.Schedule\"\x19\xaa\xd4\x18\x0eschedules.read\xb0\xd4\x18\x01\x90\x02\x02\x12\x85\x01\n" +
+	"\rListSchedules\x12+.cardea.permissions.v1.ListSchedulesRequest\x1a,.cardea.permissions.v1.ListSchedulesResponse\"\x19\xaa\xd4\x18\x0eschedules.read\xb0\xd4\x18\x01\x90\x02\x02\x12\x86\x01\n" +
+	"\x0eUpdateSchedule\x12,.cardea.permissions.v1.UpdateScheduleRequest\x1a-.cardea.permissions.v1.UpdateScheduleResponse\"\x17\xaa\xd4\x18\x0fschedules.write\xb0\xd4\x18\x01\x12~\n" +
+	"\x0eDeleteSchedule\x12,.cardea.permissions.v1.DeleteScheduleRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x17\xaa\xd4\x18\x0fschedules.write\xb0\xd4\x18\x01\x12\x9b\x01\n" +
+	"\x15CreateHolidayCalendar\x123.cardea.permissions.v1.CreateHolidayCalendarRequest\x1a4.cardea.permissions.v1.CreateHolidayCalendarResponse\"\x17\xaa\xd4\x18\x0fschedules.write\xb0\xd4\x18\x01\x12\x89\x01\n" +
+	"\x12GetHolidayCalendar\x120.cardea.permissions.v1.GetHolidayCalendarRequest\x1a&.cardea.permissions.v1.HolidayCalendar\"\x19\xaa\xd4\x18\x0eschedules.read\xb0\xd4\x18\x01\x90\x02\x02\x12\x9a\x01\n" +
+	"\x14ListHolidayCalendars\x122.cardea.permissions.v1.ListHolidayCalendarsRequest\x1a3.cardea.permissions.v1.ListHolidayCalendarsResponse\"\x19\xaa\xd4\x18\x0eschedules.read\xb0\xd4\x18\x01\x90\x02\x02\x12\x9b\x01\n" +
+	"\x15UpdateHolidayCalendar\x123.cardea.permissions.v1.UpdateHolidayCalendarRequest\x1a4.cardea.permissions.v1.UpdateHolidayCalendarResponse\"\x17\xaa\xd4\x18\x0fschedules.write\xb0\xd4\x18\x01\x12\x8c\x01\n" +
+	"\x15DeleteHolidayCalendar\x123.cardea.permissions.v1.DeleteHolidayCalendarRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x17\xaa\xd4\x18\x0fschedules.write\xb0\xd4\x18\x01\x12h\n" +
+	"\bGetGroup\x12&.cardea.permissions.v1.GetGroupRequest\x1a\x1c.cardea.permissions.v1.Group\"\x16\xaa\xd4\x18\vgroups.read\xb0\xd4\x18\x01\x90\x02\x02\x12y\n" +
+	"\n" +
+	"ListGroups\x12(.cardea.permissions.v1.ListGroupsRequest\x1a).cardea.permissions.v1.ListGroupsResponse\"\x16\xaa\xd4\x18\vgroups.read\xb0\xd4\x18\x01\x90\x02\x02\x12z\n" +
+	"\vUpdateGroup\x12).cardea.permissions.v1.UpdateGroupRequest\x1a*.cardea.permissions.v1.UpdateGroupResponse\"\x14\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x12u\n" +
+	"\vDeleteGroup\x12).cardea.permissions.v1.DeleteGroupRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x14\xaa\xd4\x18\fgroups.write\xb0\xd4\x18\x01\x12|\n" +
+	"\vListMembers\x12).cardea.permissions.v1.ListMembersRequest\x1a*.cardea.permissions.v1.ListMembersResponse\"\x16\xaa\xd4\x18\vgroups.read\xb0\xd4\x18\x01\x90\x02\x02\x12w\n" +
+	"\tEndAccess\x12'.cardea.permissions.v1.EndAccessRequest\x1a(.cardea.permissions.v1.EndAccessResponse\"\x17\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x90\x02\x02\x12h\n" +
+	"\bGetGrant\x12&.cardea.permissions.v1.GetGrantRequest\x1a\x1c.cardea.permissions.v1.Grant\"\x16\xaa\xd4\x18\vgrants.read\xb0\xd4\x18\x01\x90\x02\x02\x12y\n" +
+	"\n" +
+	"ListGrants\x12(.cardea.permissions.v1.ListGrantsRequest\x1a).cardea.permissions.v1.ListGrantsResponse\"\x16\xaa\xd4\x18\vgrants.read\xb0\xd4\x18\x01\x90\x02\x02\x12z\n" +
+	"\vUpdateGrant\x12).cardea.permissions.v1.UpdateGrantRequest\x1a*.cardea.permissions.v1.UpdateGrantResponse\"\x14\xaa\xd4\x18\fgrants.write\xb0\xd4\x18\x01\x12w\n" +
+	"\n" +
+	"ShareGrant\x12(.cardea.permissions.v1.ShareGrantRequest\x1a).cardea.permissions.v1.ShareGrantResponse\"\x14\xaa\xd4\x18\fgrants.share\xb0\xd4\x18\x01\x12\x83\x01\n" +
+	"\rStartLockdown\x12+.cardea.permissions.v1.StartLockdownRequest\x1a,.cardea.permissions.v1.StartLockdownResponse\"\x17\xaa\xd4\x18\x0flockdowns.write\xb0\xd4\x18\x01\x12{\n" +
+	"\vEndLockdown\x12).cardea.permissions.v1.EndLockdownRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x1a\xaa\xd4\x18\x0flockdowns.write\xb0\xd4\x18\x01\x90\x02\x02\x12\x85\x01\n" +
+	"\rListLockdowns\x12+.cardea.permissions.v1.ListLockdownsRequest\x1a,.cardea.permissions.v1.ListLockdownsResponse\"\x19\xaa\xd4\x18\x0elockdowns.read\xb0\xd4\x18\x01\x90\x02\x02\x12v\n" +
+	"\n" +
+	"AssignRole\x12(.cardea.permissions.v1.AssignRoleRequest\x1a).cardea.permissions.v1.AssignRoleResponse\"\x13\xaa\xd4\x18\vroles.write\xb0\xd4\x18\x01\x12u\n" +
+	"\n" +
+	"RevokeRole\x12(.cardea.permissions.v1.RevokeRoleRequest\x1a%.cardea.permissions.v1.DeleteResponse\"\x16\xaa\xd4\x18\vroles.write\xb0\xd4\x18\x01\x90\x02\x02\x12u\n" +
+	"\tListRoles\x12'.cardea.permissions.v1.ListRolesRequest\x1a(.cardea.permissions.v1.ListRolesResponse\"\x15\xaa\xd4\x18\n" +
+	"roles.read\xb0\xd4\x18\x01\x90\x02\x02\x12w\n" +
+	"\tCheckRole\x12'.cardea.permissions.v1.CheckRoleRequest\x1a(.cardea.permissions.v1.CheckRoleResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12w\n" +
+	"\tCheckBulk\x12'.cardea.permissions.v1.CheckBulkRequest\x1a(.cardea.permissions.v1.CheckBulkResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12q\n" +
+	"\aExplain\x12%.cardea.permissions.v1.ExplainRequest\x1a&.cardea.permissions.v1.ExplainResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12w\n" +
+	"\tListDoors\x12'.cardea.permissions.v1.ListDoorsRequest\x1a(.cardea.permissions.v1.ListDoorsResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12z\n" +
+	"\n" +
+	"ListPeople\x12(.cardea.permissions.v1.ListPeopleRequest\x1a).cardea.permissions.v1.ListPeopleResponse\"\x17\xaa\xd4\x18\faccess.check\xb0\xd4\x18\x01\x90\x02\x02\x12m\n" +
+	"\x05Watch\x12#.cardea.permissions.v1.WatchRequest\x1a$.cardea.permissions.v1.WatchResponse\"\x19\xaa\xd4\x18\x0eaccess.history\xb0\xd4\x18\x01\x90\x02\x02\x12o\n" +
+	"\x06Import\x12$.cardea.permissions.v1.ImportRequest\x1a%.cardea.permissions.v1.ImportResponse\"\x18\xaa\xd4\x18\rimports.write\xb0\xd4\x18\x01\x90\x02\x02\x12x\n" +
+	"\tGetImport\x12'.cardea.permissions.v1.GetImportRequest\x1a(.cardea.permissions.v1.GetImportResponse\"\x18\xaa\xd4\x18\rimports.write\xb0\xd4\x18\x01\x90\x02\x02\x12m\n" +
 	"\x06Follow\x12$.cardea.permissions.v1.FollowRequest\x1a%.cardea.permissions.v1.FollowResponse\"\x16\xaa\xd4\x18\vmesh.follow\xb0\xd4\x18\x01\x90\x02\x02\x12\x92\x01\n" +
 	"\x12ReceiveMemberships\x120.cardea.permissions.v1.ReceiveMembershipsRequest\x1a1.cardea.permissions.v1.ReceiveMembershipsResponse\"\x17\xaa\xd4\x18\fmesh.receive\xb0\xd4\x18\x01\x90\x02\x02\x12~\n" +
 	"\vGetStanding\x12).cardea.permissions.v1.GetStandingRequest\x1a*.cardea.permissions.v1.GetStandingResponse\"\x18\xaa\xd4\x18\rmesh.standing\xb0\xd4\x18\x01\x90\x02\x02B\xf0\x01\n" +
@@ -2996,134 +2673,307 @@ func file_cardea_permissions_v1_permissions_proto_rawDescGZIP() []byte {
 	return file_cardea_permissions_v1_permissions_proto_rawDescData
 }
 
-var file_cardea_permissions_v1_permissions_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cardea_permissions_v1_permissions_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_cardea_permissions_v1_permissions_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_cardea_permissions_v1_permissions_proto_goTypes = []any{
-	(Outcome)(0),                       // 0: cardea.permissions.v1.Outcome
-	(DecisionReason)(0),                // 1: cardea.permissions.v1.DecisionReason
-	(*CreateSiteRequest)(nil),          // 2: cardea.permissions.v1.CreateSiteRequest
-	(*CreateSiteResponse)(nil),         // 3: cardea.permissions.v1.CreateSiteResponse
-	(*Door)(nil),                       // 4: cardea.permissions.v1.Door
-	(*CreateDoorRequest)(nil),          // 5: cardea.permissions.v1.CreateDoorRequest
-	(*CreateDoorResponse)(nil),         // 6: cardea.permissions.v1.CreateDoorResponse
-	(*GetDoorRequest)(nil),             // 7: cardea.permissions.v1.GetDoorRequest
-	(*CreateZoneRequest)(nil),          // 8: cardea.permissions.v1.CreateZoneRequest
-	(*CreateZoneResponse)(nil),         // 9: cardea.permissions.v1.CreateZoneResponse
-	(*WeeklyInterval)(nil),             // 10: cardea.permissions.v1.WeeklyInterval
-	(*DatedException)(nil),             // 11: cardea.permissions.v1.DatedException
-	(*ScheduleSpec)(nil),               // 12: cardea.permissions.v1.ScheduleSpec
-	(*CreateScheduleRequest)(nil),      // 13: cardea.permissions.v1.CreateScheduleRequest
-	(*CreateScheduleResponse)(nil),     // 14: cardea.permissions.v1.CreateScheduleResponse
-	(*CreateGroupRequest)(nil),         // 15: cardea.permissions.v1.CreateGroupRequest
-	(*CreateGroupResponse)(nil),        // 16: cardea.permissions.v1.CreateGroupResponse
-	(*AddMemberRequest)(nil),           // 17: cardea.permissions.v1.AddMemberRequest
-	(*AddMemberResponse)(nil),          // 18: cardea.permissions.v1.AddMemberResponse
-	(*RemoveMemberRequest)(nil),        // 19: cardea.permissions.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 20: cardea.permissions.v1.RemoveMemberResponse
-	(*GrantRequest)(nil),               // 21: cardea.permissions.v1.GrantRequest
-	(*GrantResponse)(nil),              // 22: cardea.permissions.v1.GrantResponse
-	(*RevokeRequest)(nil),              // 23: cardea.permissions.v1.RevokeRequest
-	(*RevokeResponse)(nil),             // 24: cardea.permissions.v1.RevokeResponse
-	(*Decision)(nil),                   // 25: cardea.permissions.v1.Decision
-	(*CheckRequest)(nil),               // 26: cardea.permissions.v1.CheckRequest
-	(*CheckResponse)(nil),              // 27: cardea.permissions.v1.CheckResponse
-	(*WaitEnforcedRequest)(nil),        // 28: cardea.permissions.v1.WaitEnforcedRequest
-	(*GatewayApplied)(nil),             // 29: cardea.permissions.v1.GatewayApplied
-	(*Exposure)(nil),                   // 30: cardea.permissions.v1.Exposure
-	(*WaitEnforcedResponse)(nil),       // 31: cardea.permissions.v1.WaitEnforcedResponse
-	(*AccessAtRequest)(nil),            // 32: cardea.permissions.v1.AccessAtRequest
-	(*Access)(nil),                     // 33: cardea.permissions.v1.Access
-	(*AccessAtResponse)(nil),           // 34: cardea.permissions.v1.AccessAtResponse
-	(*FollowRequest)(nil),              // 35: cardea.permissions.v1.FollowRequest
-	(*FollowResponse)(nil),             // 36: cardea.permissions.v1.FollowResponse
-	(*ReceiveMembershipsRequest)(nil),  // 37: cardea.permissions.v1.ReceiveMembershipsRequest
-	(*ReceiveMembershipsResponse)(nil), // 38: cardea.permissions.v1.ReceiveMembershipsResponse
-	(*GetStandingRequest)(nil),         // 39: cardea.permissions.v1.GetStandingRequest
-	(*GetStandingResponse)(nil),        // 40: cardea.permissions.v1.GetStandingResponse
-	(*v1.ConsistencyToken)(nil),        // 41: cardea.type.v1.ConsistencyToken
-	(*durationpb.Duration)(nil),        // 42: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),      // 43: google.protobuf.Timestamp
-	(*v1.Crossing)(nil),                // 44: cardea.type.v1.Crossing
+	(*CreateSiteRequest)(nil),             // 0: cardea.permissions.v1.CreateSiteRequest
+	(*CreateSiteResponse)(nil),            // 1: cardea.permissions.v1.CreateSiteResponse
+	(*CreateDoorRequest)(nil),             // 2: cardea.permissions.v1.CreateDoorRequest
+	(*CreateDoorResponse)(nil),            // 3: cardea.permissions.v1.CreateDoorResponse
+	(*GetDoorRequest)(nil),                // 4: cardea.permissions.v1.GetDoorRequest
+	(*CreateZoneRequest)(nil),             // 5: cardea.permissions.v1.CreateZoneRequest
+	(*CreateZoneResponse)(nil),            // 6: cardea.permissions.v1.CreateZoneResponse
+	(*CreateScheduleRequest)(nil),         // 7: cardea.permissions.v1.CreateScheduleRequest
+	(*CreateScheduleResponse)(nil),        // 8: cardea.permissions.v1.CreateScheduleResponse
+	(*CreateGroupRequest)(nil),            // 9: cardea.permissions.v1.CreateGroupRequest
+	(*CreateGroupResponse)(nil),           // 10: cardea.permissions.v1.CreateGroupResponse
+	(*AddMemberRequest)(nil),              // 11: cardea.permissions.v1.AddMemberRequest
+	(*AddMemberResponse)(nil),             // 12: cardea.permissions.v1.AddMemberResponse
+	(*RemoveMemberRequest)(nil),           // 13: cardea.permissions.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),          // 14: cardea.permissions.v1.RemoveMemberResponse
+	(*GrantRequest)(nil),                  // 15: cardea.permissions.v1.GrantRequest
+	(*GrantResponse)(nil),                 // 16: cardea.permissions.v1.GrantResponse
+	(*RevokeRequest)(nil),                 // 17: cardea.permissions.v1.RevokeRequest
+	(*RevokeResponse)(nil),                // 18: cardea.permissions.v1.RevokeResponse
+	(*CheckRequest)(nil),                  // 19: cardea.permissions.v1.CheckRequest
+	(*CheckResponse)(nil),                 // 20: cardea.permissions.v1.CheckResponse
+	(*WaitEnforcedRequest)(nil),           // 21: cardea.permissions.v1.WaitEnforcedRequest
+	(*GatewayApplied)(nil),                // 22: cardea.permissions.v1.GatewayApplied
+	(*Exposure)(nil),                      // 23: cardea.permissions.v1.Exposure
+	(*WaitEnforcedResponse)(nil),          // 24: cardea.permissions.v1.WaitEnforcedResponse
+	(*AccessAtRequest)(nil),               // 25: cardea.permissions.v1.AccessAtRequest
+	(*Access)(nil),                        // 26: cardea.permissions.v1.Access
+	(*AccessAtResponse)(nil),              // 27: cardea.permissions.v1.AccessAtResponse
+	(*FollowRequest)(nil),                 // 28: cardea.permissions.v1.FollowRequest
+	(*FollowResponse)(nil),                // 29: cardea.permissions.v1.FollowResponse
+	(*ReceiveMembershipsRequest)(nil),     // 30: cardea.permissions.v1.ReceiveMembershipsRequest
+	(*ReceiveMembershipsResponse)(nil),    // 31: cardea.permissions.v1.ReceiveMembershipsResponse
+	(*GetStandingRequest)(nil),            // 32: cardea.permissions.v1.GetStandingRequest
+	(*GetStandingResponse)(nil),           // 33: cardea.permissions.v1.GetStandingResponse
+	(*v1.ConsistencyToken)(nil),           // 34: cardea.type.v1.ConsistencyToken
+	(*durationpb.Duration)(nil),           // 35: google.protobuf.Duration
+	(*DoorRules)(nil),                     // 36: cardea.permissions.v1.DoorRules
+	(*AntiPassback)(nil),                  // 37: cardea.permissions.v1.AntiPassback
+	(*ScheduleSpec)(nil),                  // 38: cardea.permissions.v1.ScheduleSpec
+	(*timestamppb.Timestamp)(nil),         // 39: google.protobuf.Timestamp
+	(Direction)(0),                        // 40: cardea.permissions.v1.Direction
+	(SecondFactor)(0),                     // 41: cardea.permissions.v1.SecondFactor
+	(*RuleState)(nil),                     // 42: cardea.permissions.v1.RuleState
+	(*Decision)(nil),                      // 43: cardea.permissions.v1.Decision
+	(*RuleEffect)(nil),                    // 44: cardea.permissions.v1.RuleEffect
+	(*v1.Crossing)(nil),                   // 45: cardea.type.v1.Crossing
+	(*GetSiteRequest)(nil),                // 46: cardea.permissions.v1.GetSiteRequest
+	(*ListSitesRequest)(nil),              // 47: cardea.permissions.v1.ListSitesRequest
+	(*UpdateSiteRequest)(nil),             // 48: cardea.permissions.v1.UpdateSiteRequest
+	(*DeleteSiteRequest)(nil),             // 49: cardea.permissions.v1.DeleteSiteRequest
+	(*ListSiteDoorsRequest)(nil),          // 50: cardea.permissions.v1.ListSiteDoorsRequest
+	(*UpdateDoorRequest)(nil),             // 51: cardea.permissions.v1.UpdateDoorRequest
+	(*DeleteDoorRequest)(nil),             // 52: cardea.permissions.v1.DeleteDoorRequest
+	(*GetZoneRequest)(nil),                // 53: cardea.permissions.v1.GetZoneRequest
+	(*ListZonesRequest)(nil),              // 54: cardea.permissions.v1.ListZonesRequest
+	(*UpdateZoneRequest)(nil),             // 55: cardea.permissions.v1.UpdateZoneRequest
+	(*DeleteZoneRequest)(nil),             // 56: cardea.permissions.v1.DeleteZoneRequest
+	(*GetScheduleRequest)(nil),            // 57: cardea.permissions.v1.GetScheduleRequest
+	(*ListSchedulesRequest)(nil),          // 58: cardea.permissions.v1.ListSchedulesRequest
+	(*UpdateScheduleRequest)(nil),         // 59: cardea.permissions.v1.UpdateScheduleRequest
+	(*DeleteScheduleRequest)(nil),         // 60: cardea.permissions.v1.DeleteScheduleRequest
+	(*CreateHolidayCalendarRequest)(nil),  // 61: cardea.permissions.v1.CreateHolidayCalendarRequest
+	(*GetHolidayCalendarRequest)(nil),     // 62: cardea.permissions.v1.GetHolidayCalendarRequest
+	(*ListHolidayCalendarsRequest)(nil),   // 63: cardea.permissions.v1.ListHolidayCalendarsRequest
+	(*UpdateHolidayCalendarRequest)(nil),  // 64: cardea.permissions.v1.UpdateHolidayCalendarRequest
+	(*DeleteHolidayCalendarRequest)(nil),  // 65: cardea.permissions.v1.DeleteHolidayCalendarRequest
+	(*GetGroupRequest)(nil),               // 66: cardea.permissions.v1.GetGroupRequest
+	(*ListGroupsRequest)(nil),             // 67: cardea.permissions.v1.ListGroupsRequest
+	(*UpdateGroupRequest)(nil),            // 68: cardea.permissions.v1.UpdateGroupRequest
+	(*DeleteGroupRequest)(nil),            // 69: cardea.permissions.v1.DeleteGroupRequest
+	(*ListMembersRequest)(nil),            // 70: cardea.permissions.v1.ListMembersRequest
+	(*EndAccessRequest)(nil),              // 71: cardea.permissions.v1.EndAccessRequest
+	(*GetGrantRequest)(nil),               // 72: cardea.permissions.v1.GetGrantRequest
+	(*ListGrantsRequest)(nil),             // 73: cardea.permissions.v1.ListGrantsRequest
+	(*UpdateGrantRequest)(nil),            // 74: cardea.permissions.v1.UpdateGrantRequest
+	(*ShareGrantRequest)(nil),             // 75: cardea.permissions.v1.ShareGrantRequest
+	(*StartLockdownRequest)(nil),          // 76: cardea.permissions.v1.StartLockdownRequest
+	(*EndLockdownRequest)(nil),            // 77: cardea.permissions.v1.EndLockdownRequest
+	(*ListLockdownsRequest)(nil),          // 78: cardea.permissions.v1.ListLockdownsRequest
+	(*AssignRoleRequest)(nil),             // 79: cardea.permissions.v1.AssignRoleRequest
+	(*RevokeRoleRequest)(nil),             // 80: cardea.permissions.v1.RevokeRoleRequest
+	(*ListRolesRequest)(nil),              // 81: cardea.permissions.v1.ListRolesRequest
+	(*CheckRoleRequest)(nil),              // 82: cardea.permissions.v1.CheckRoleRequest
+	(*CheckBulkRequest)(nil),              // 83: cardea.permissions.v1.CheckBulkRequest
+	(*ExplainRequest)(nil),                // 84: cardea.permissions.v1.ExplainRequest
+	(*ListDoorsRequest)(nil),              // 85: cardea.permissions.v1.ListDoorsRequest
+	(*ListPeopleRequest)(nil),             // 86: cardea.permissions.v1.ListPeopleRequest
+	(*WatchRequest)(nil),                  // 87: cardea.permissions.v1.WatchRequest
+	(*ImportRequest)(nil),                 // 88: cardea.permissions.v1.ImportRequest
+	(*GetImportRequest)(nil),              // 89: cardea.permissions.v1.GetImportRequest
+	(*Door)(nil),                          // 90: cardea.permissions.v1.Door
+	(*Site)(nil),                          // 91: cardea.permissions.v1.Site
+	(*ListSitesResponse)(nil),             // 92: cardea.permissions.v1.ListSitesResponse
+	(*UpdateSiteResponse)(nil),            // 93: cardea.permissions.v1.UpdateSiteResponse
+	(*DeleteResponse)(nil),                // 94: cardea.permissions.v1.DeleteResponse
+	(*ListSiteDoorsResponse)(nil),         // 95: cardea.permissions.v1.ListSiteDoorsResponse
+	(*UpdateDoorResponse)(nil),            // 96: cardea.permissions.v1.UpdateDoorResponse
+	(*Zone)(nil),                          // 97: cardea.permissions.v1.Zone
+	(*ListZonesResponse)(nil),             // 98: cardea.permissions.v1.ListZonesResponse
+	(*UpdateZoneResponse)(nil),            // 99: cardea.permissions.v1.UpdateZoneResponse
+	(*Schedule)(nil),                      // 100: cardea.permissions.v1.Schedule
+	(*ListSchedulesResponse)(nil),         // 101: cardea.permissions.v1.ListSchedulesResponse
+	(*UpdateScheduleResponse)(nil),        // 102: cardea.permissions.v1.UpdateScheduleResponse
+	(*CreateHolidayCalendarResponse)(nil), // 103: cardea.permissions.v1.CreateHolidayCalendarResponse
+	(*HolidayCalendar)(nil),               // 104: cardea.permissions.v1.HolidayCalendar
+	(*ListHolidayCalendarsResponse)(nil),  // 105: cardea.permissions.v1.ListHolidayCalendarsResponse
+	(*UpdateHolidayCalendarResponse)(nil), // 106: cardea.permissions.v1.UpdateHolidayCalendarResponse
+	(*Group)(nil),                         // 107: cardea.permissions.v1.Group
+	(*ListGroupsResponse)(nil),            // 108: cardea.permissions.v1.ListGroupsResponse
+	(*UpdateGroupResponse)(nil),           // 109: cardea.permissions.v1.UpdateGroupResponse
+	(*ListMembersResponse)(nil),           // 110: cardea.permissions.v1.ListMembersResponse
+	(*EndAccessResponse)(nil),             // 111: cardea.permissions.v1.EndAccessResponse
+	(*Grant)(nil),                         // 112: cardea.permissions.v1.Grant
+	(*ListGrantsResponse)(nil),            // 113: cardea.permissions.v1.ListGrantsResponse
+	(*UpdateGrantResponse)(nil),           // 114: cardea.permissions.v1.UpdateGrantResponse
+	(*ShareGrantResponse)(nil),            // 115: cardea.permissions.v1.ShareGrantResponse
+	(*StartLockdownResponse)(nil),         // 116: cardea.permissions.v1.StartLockdownResponse
+	(*ListLockdownsResponse)(nil),         // 117: cardea.permissions.v1.ListLockdownsResponse
+	(*AssignRoleResponse)(nil),            // 118: cardea.permissions.v1.AssignRoleResponse
+	(*ListRolesResponse)(nil),             // 119: cardea.permissions.v1.ListRolesResponse
+	(*CheckRoleResponse)(nil),             // 120: cardea.permissions.v1.CheckRoleResponse
+	(*CheckBulkResponse)(nil),             // 121: cardea.permissions.v1.CheckBulkResponse
+	(*ExplainResponse)(nil),               // 122: cardea.permissions.v1.ExplainResponse
+	(*ListDoorsResponse)(nil),             // 123: cardea.permissions.v1.ListDoorsResponse
+	(*ListPeopleResponse)(nil),            // 124: cardea.permissions.v1.ListPeopleResponse
+	(*WatchResponse)(nil),                 // 125: cardea.permissions.v1.WatchResponse
+	(*ImportResponse)(nil),                // 126: cardea.permissions.v1.ImportResponse
+	(*GetImportResponse)(nil),             // 127: cardea.permissions.v1.GetImportResponse
 }
 var file_cardea_permissions_v1_permissions_proto_depIdxs = []int32{
-	41, // 0: cardea.permissions.v1.CreateSiteResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	42, // 1: cardea.permissions.v1.Door.unlock_for:type_name -> google.protobuf.Duration
-	42, // 2: cardea.permissions.v1.CreateDoorRequest.unlock_for:type_name -> google.protobuf.Duration
-	41, // 3: cardea.permissions.v1.CreateDoorResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 4: cardea.permissions.v1.GetDoorRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 5: cardea.permissions.v1.CreateZoneResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	10, // 6: cardea.permissions.v1.DatedException.intervals:type_name -> cardea.permissions.v1.WeeklyInterval
-	10, // 7: cardea.permissions.v1.ScheduleSpec.weekly:type_name -> cardea.permissions.v1.WeeklyInterval
-	11, // 8: cardea.permissions.v1.ScheduleSpec.exceptions:type_name -> cardea.permissions.v1.DatedException
-	12, // 9: cardea.permissions.v1.CreateScheduleRequest.spec:type_name -> cardea.permissions.v1.ScheduleSpec
-	41, // 10: cardea.permissions.v1.CreateScheduleResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 11: cardea.permissions.v1.CreateGroupResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 12: cardea.permissions.v1.AddMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 13: cardea.permissions.v1.RemoveMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	43, // 14: cardea.permissions.v1.GrantRequest.valid_from:type_name -> google.protobuf.Timestamp
-	43, // 15: cardea.permissions.v1.GrantRequest.valid_to:type_name -> google.protobuf.Timestamp
-	41, // 16: cardea.permissions.v1.GrantResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 17: cardea.permissions.v1.RevokeResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	0,  // 18: cardea.permissions.v1.Decision.outcome:type_name -> cardea.permissions.v1.Outcome
-	1,  // 19: cardea.permissions.v1.Decision.reason:type_name -> cardea.permissions.v1.DecisionReason
-	41, // 20: cardea.permissions.v1.Decision.revision:type_name -> cardea.type.v1.ConsistencyToken
-	43, // 21: cardea.permissions.v1.CheckRequest.at:type_name -> google.protobuf.Timestamp
-	41, // 22: cardea.permissions.v1.CheckRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
-	25, // 23: cardea.permissions.v1.CheckResponse.decision:type_name -> cardea.permissions.v1.Decision
-	41, // 24: cardea.permissions.v1.WaitEnforcedRequest.token:type_name -> cardea.type.v1.ConsistencyToken
-	42, // 25: cardea.permissions.v1.WaitEnforcedRequest.timeout:type_name -> google.protobuf.Duration
-	43, // 26: cardea.permissions.v1.Exposure.until:type_name -> google.protobuf.Timestamp
-	29, // 27: cardea.permissions.v1.WaitEnforcedResponse.applied:type_name -> cardea.permissions.v1.GatewayApplied
-	29, // 28: cardea.permissions.v1.WaitEnforcedResponse.pending_gateways:type_name -> cardea.permissions.v1.GatewayApplied
-	30, // 29: cardea.permissions.v1.WaitEnforcedResponse.exposures:type_name -> cardea.permissions.v1.Exposure
-	43, // 30: cardea.permissions.v1.AccessAtRequest.at:type_name -> google.protobuf.Timestamp
-	43, // 31: cardea.permissions.v1.AccessAtRequest.known_at:type_name -> google.protobuf.Timestamp
-	25, // 32: cardea.permissions.v1.Access.decision:type_name -> cardea.permissions.v1.Decision
-	33, // 33: cardea.permissions.v1.AccessAtResponse.access:type_name -> cardea.permissions.v1.Access
-	41, // 34: cardea.permissions.v1.AccessAtResponse.head:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 35: cardea.permissions.v1.FollowRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 36: cardea.permissions.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 37: cardea.permissions.v1.ReceiveMembershipsRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 38: cardea.permissions.v1.ReceiveMembershipsResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 39: cardea.permissions.v1.GetStandingResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	44, // 40: cardea.permissions.v1.GetStandingResponse.crossings:type_name -> cardea.type.v1.Crossing
-	2,  // 41: cardea.permissions.v1.PermissionsService.CreateSite:input_type -> cardea.permissions.v1.CreateSiteRequest
-	5,  // 42: cardea.permissions.v1.PermissionsService.CreateDoor:input_type -> cardea.permissions.v1.CreateDoorRequest
-	7,  // 43: cardea.permissions.v1.PermissionsService.GetDoor:input_type -> cardea.permissions.v1.GetDoorRequest
-	8,  // 44: cardea.permissions.v1.PermissionsService.CreateZone:input_type -> cardea.permissions.v1.CreateZoneRequest
-	13, // 45: cardea.permissions.v1.PermissionsService.CreateSchedule:input_type -> cardea.permissions.v1.CreateScheduleRequest
-	15, // 46: cardea.permissions.v1.PermissionsService.CreateGroup:input_type -> cardea.permissions.v1.CreateGroupRequest
-	17, // 47: cardea.permissions.v1.PermissionsService.AddMember:input_type -> cardea.permissions.v1.AddMemberRequest
-	19, // 48: cardea.permissions.v1.PermissionsService.RemoveMember:input_type -> cardea.permissions.v1.RemoveMemberRequest
-	21, // 49: cardea.permissions.v1.PermissionsService.Grant:input_type -> cardea.permissions.v1.GrantRequest
-	23, // 50: cardea.permissions.v1.PermissionsService.Revoke:input_type -> cardea.permissions.v1.RevokeRequest
-	26, // 51: cardea.permissions.v1.PermissionsService.Check:input_type -> cardea.permissions.v1.CheckRequest
-	28, // 52: cardea.permissions.v1.PermissionsService.WaitEnforced:input_type -> cardea.permissions.v1.WaitEnforcedRequest
-	32, // 53: cardea.permissions.v1.PermissionsService.AccessAt:input_type -> cardea.permissions.v1.AccessAtRequest
-	35, // 54: cardea.permissions.v1.PermissionsService.Follow:input_type -> cardea.permissions.v1.FollowRequest
-	37, // 55: cardea.permissions.v1.PermissionsService.ReceiveMemberships:input_type -> cardea.permissions.v1.ReceiveMembershipsRequest
-	39, // 56: cardea.permissions.v1.PermissionsService.GetStanding:input_type -> cardea.permissions.v1.GetStandingRequest
-	3,  // 57: cardea.permissions.v1.PermissionsService.CreateSite:output_type -> cardea.permissions.v1.CreateSiteResponse
-	6,  // 58: cardea.permissions.v1.PermissionsService.CreateDoor:output_type -> cardea.permissions.v1.CreateDoorResponse
-	4,  // 59: cardea.permissions.v1.PermissionsService.GetDoor:output_type -> cardea.permissions.v1.Door
-	9,  // 60: cardea.permissions.v1.PermissionsService.CreateZone:output_type -> cardea.permissions.v1.CreateZoneResponse
-	14, // 61: cardea.permissions.v1.PermissionsService.CreateSchedule:output_type -> cardea.permissions.v1.CreateScheduleResponse
-	16, // 62: cardea.permissions.v1.PermissionsService.CreateGroup:output_type -> cardea.permissions.v1.CreateGroupResponse
-	18, // 63: cardea.permissions.v1.PermissionsService.AddMember:output_type -> cardea.permissions.v1.AddMemberResponse
-	20, // 64: cardea.permissions.v1.PermissionsService.RemoveMember:output_type -> cardea.permissions.v1.RemoveMemberResponse
-	22, // 65: cardea.permissions.v1.PermissionsService.Grant:output_type -> cardea.permissions.v1.GrantResponse
-	24, // 66: cardea.permissions.v1.PermissionsService.Revoke:output_type -> cardea.permissions.v1.RevokeResponse
-	27, // 67: cardea.permissions.v1.PermissionsService.Check:output_type -> cardea.permissions.v1.CheckResponse
-	31, // 68: cardea.permissions.v1.PermissionsService.WaitEnforced:output_type -> cardea.permissions.v1.WaitEnforcedResponse
-	34, // 69: cardea.permissions.v1.PermissionsService.AccessAt:output_type -> cardea.permissions.v1.AccessAtResponse
-	36, // 70: cardea.permissions.v1.PermissionsService.Follow:output_type -> cardea.permissions.v1.FollowResponse
-	38, // 71: cardea.permissions.v1.PermissionsService.ReceiveMemberships:output_type -> cardea.permissions.v1.ReceiveMembershipsResponse
-	40, // 72: cardea.permissions.v1.PermissionsService.GetStanding:output_type -> cardea.permissions.v1.GetStandingResponse
-	57, // [57:73] is the sub-list for method output_type
-	41, // [41:57] is the sub-list for method input_type
-	41, // [41:41] is the sub-list for extension type_name
-	41, // [41:41] is the sub-list for extension extendee
-	0,  // [0:41] is the sub-list for field type_name
+	34,  // 0: cardea.permissions.v1.CreateSiteResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	35,  // 1: cardea.permissions.v1.CreateDoorRequest.unlock_for:type_name -> google.protobuf.Duration
+	36,  // 2: cardea.permissions.v1.CreateDoorRequest.rules:type_name -> cardea.permissions.v1.DoorRules
+	34,  // 3: cardea.permissions.v1.CreateDoorResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 4: cardea.permissions.v1.GetDoorRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
+	37,  // 5: cardea.permissions.v1.CreateZoneRequest.anti_passback:type_name -> cardea.permissions.v1.AntiPassback
+	34,  // 6: cardea.permissions.v1.CreateZoneResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	38,  // 7: cardea.permissions.v1.CreateScheduleRequest.spec:type_name -> cardea.permissions.v1.ScheduleSpec
+	34,  // 8: cardea.permissions.v1.CreateScheduleResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 9: cardea.permissions.v1.CreateGroupResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39,  // 10: cardea.permissions.v1.AddMemberRequest.effective_at:type_name -> google.protobuf.Timestamp
+	34,  // 11: cardea.permissions.v1.AddMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39,  // 12: cardea.permissions.v1.RemoveMemberRequest.effective_at:type_name -> google.protobuf.Timestamp
+	34,  // 13: cardea.permissions.v1.RemoveMemberResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39,  // 14: cardea.permissions.v1.GrantRequest.valid_from:type_name -> google.protobuf.Timestamp
+	39,  // 15: cardea.permissions.v1.GrantRequest.valid_to:type_name -> google.protobuf.Timestamp
+	34,  // 16: cardea.permissions.v1.GrantResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39,  // 17: cardea.permissions.v1.RevokeRequest.effective_at:type_name -> google.protobuf.Timestamp
+	34,  // 18: cardea.permissions.v1.RevokeResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39,  // 19: cardea.permissions.v1.CheckRequest.at:type_name -> google.protobuf.Timestamp
+	34,  // 20: cardea.permissions.v1.CheckRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
+	40,  // 21: cardea.permissions.v1.CheckRequest.direction:type_name -> cardea.permissions.v1.Direction
+	41,  // 22: cardea.permissions.v1.CheckRequest.second_factor:type_name -> cardea.permissions.v1.SecondFactor
+	42,  // 23: cardea.permissions.v1.CheckRequest.state:type_name -> cardea.permissions.v1.RuleState
+	43,  // 24: cardea.permissions.v1.CheckResponse.decision:type_name -> cardea.permissions.v1.Decision
+	44,  // 25: cardea.permissions.v1.CheckResponse.effects:type_name -> cardea.permissions.v1.RuleEffect
+	34,  // 26: cardea.permissions.v1.WaitEnforcedRequest.token:type_name -> cardea.type.v1.ConsistencyToken
+	35,  // 27: cardea.permissions.v1.WaitEnforcedRequest.timeout:type_name -> google.protobuf.Duration
+	39,  // 28: cardea.permissions.v1.Exposure.until:type_name -> google.protobuf.Timestamp
+	22,  // 29: cardea.permissions.v1.WaitEnforcedResponse.applied:type_name -> cardea.permissions.v1.GatewayApplied
+	22,  // 30: cardea.permissions.v1.WaitEnforcedResponse.pending_gateways:type_name -> cardea.permissions.v1.GatewayApplied
+	23,  // 31: cardea.permissions.v1.WaitEnforcedResponse.exposures:type_name -> cardea.permissions.v1.Exposure
+	39,  // 32: cardea.permissions.v1.AccessAtRequest.at:type_name -> google.protobuf.Timestamp
+	39,  // 33: cardea.permissions.v1.AccessAtRequest.known_at:type_name -> google.protobuf.Timestamp
+	34,  // 34: cardea.permissions.v1.AccessAtRequest.at_least:type_name -> cardea.type.v1.ConsistencyToken
+	43,  // 35: cardea.permissions.v1.Access.decision:type_name -> cardea.permissions.v1.Decision
+	26,  // 36: cardea.permissions.v1.AccessAtResponse.access:type_name -> cardea.permissions.v1.Access
+	34,  // 37: cardea.permissions.v1.AccessAtResponse.head:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 38: cardea.permissions.v1.FollowRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 39: cardea.permissions.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 40: cardea.permissions.v1.ReceiveMembershipsRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 41: cardea.permissions.v1.ReceiveMembershipsResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	34,  // 42: cardea.permissions.v1.GetStandingResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	45,  // 43: cardea.permissions.v1.GetStandingResponse.crossings:type_name -> cardea.type.v1.Crossing
+	0,   // 44: cardea.permissions.v1.PermissionsService.CreateSite:input_type -> cardea.permissions.v1.CreateSiteRequest
+	2,   // 45: cardea.permissions.v1.PermissionsService.CreateDoor:input_type -> cardea.permissions.v1.CreateDoorRequest
+	4,   // 46: cardea.permissions.v1.PermissionsService.GetDoor:input_type -> cardea.permissions.v1.GetDoorRequest
+	5,   // 47: cardea.permissions.v1.PermissionsService.CreateZone:input_type -> cardea.permissions.v1.CreateZoneRequest
+	7,   // 48: cardea.permissions.v1.PermissionsService.CreateSchedule:input_type -> cardea.permissions.v1.CreateScheduleRequest
+	9,   // 49: cardea.permissions.v1.PermissionsService.CreateGroup:input_type -> cardea.permissions.v1.CreateGroupRequest
+	11,  // 50: cardea.permissions.v1.PermissionsService.AddMember:input_type -> cardea.permissions.v1.AddMemberRequest
+	13,  // 51: cardea.permissions.v1.PermissionsService.RemoveMember:input_type -> cardea.permissions.v1.RemoveMemberRequest
+	15,  // 52: cardea.permissions.v1.PermissionsService.Grant:input_type -> cardea.permissions.v1.GrantRequest
+	17,  // 53: cardea.permissions.v1.PermissionsService.Revoke:input_type -> cardea.permissions.v1.RevokeRequest
+	19,  // 54: cardea.permissions.v1.PermissionsService.Check:input_type -> cardea.permissions.v1.CheckRequest
+	21,  // 55: cardea.permissions.v1.PermissionsService.WaitEnforced:input_type -> cardea.permissions.v1.WaitEnforcedRequest
+	25,  // 56: cardea.permissions.v1.PermissionsService.AccessAt:input_type -> cardea.permissions.v1.AccessAtRequest
+	46,  // 57: cardea.permissions.v1.PermissionsService.GetSite:input_type -> cardea.permissions.v1.GetSiteRequest
+	47,  // 58: cardea.permissions.v1.PermissionsService.ListSites:input_type -> cardea.permissions.v1.ListSitesRequest
+	48,  // 59: cardea.permissions.v1.PermissionsService.UpdateSite:input_type -> cardea.permissions.v1.UpdateSiteRequest
+	49,  // 60: cardea.permissions.v1.PermissionsService.DeleteSite:input_type -> cardea.permissions.v1.DeleteSiteRequest
+	50,  // 61: cardea.permissions.v1.PermissionsService.ListSiteDoors:input_type -> cardea.permissions.v1.ListSiteDoorsRequest
+	51,  // 62: cardea.permissions.v1.PermissionsService.UpdateDoor:input_type -> cardea.permissions.v1.UpdateDoorRequest
+	52,  // 63: cardea.permissions.v1.PermissionsService.DeleteDoor:input_type -> cardea.permissions.v1.DeleteDoorRequest
+	53,  // 64: cardea.permissions.v1.PermissionsService.GetZone:input_type -> cardea.permissions.v1.GetZoneRequest
+	54,  // 65: cardea.permissions.v1.PermissionsService.ListZones:input_type -> cardea.permissions.v1.ListZonesRequest
+	55,  // 66: cardea.permissions.v1.PermissionsService.UpdateZone:input_type -> cardea.permissions.v1.UpdateZoneRequest
+	56,  // 67: cardea.permissions.v1.PermissionsService.DeleteZone:input_type -> cardea.permissions.v1.DeleteZoneRequest
+	57,  // 68: cardea.permissions.v1.PermissionsService.GetSchedule:input_type -> cardea.permissions.v1.GetScheduleRequest
+	58,  // 69: cardea.permissions.v1.PermissionsService.ListSchedules:input_type -> cardea.permissions.v1.ListSchedulesRequest
+	59,  // 70: cardea.permissions.v1.PermissionsService.UpdateSchedule:input_type -> cardea.permissions.v1.UpdateScheduleRequest
+	60,  // 71: cardea.permissions.v1.PermissionsService.DeleteSchedule:input_type -> cardea.permissions.v1.DeleteScheduleRequest
+	61,  // 72: cardea.permissions.v1.PermissionsService.CreateHolidayCalendar:input_type -> cardea.permissions.v1.CreateHolidayCalendarRequest
+	62,  // 73: cardea.permissions.v1.PermissionsService.GetHolidayCalendar:input_type -> cardea.permissions.v1.GetHolidayCalendarRequest
+	63,  // 74: cardea.permissions.v1.PermissionsService.ListHolidayCalendars:input_type -> cardea.permissions.v1.ListHolidayCalendarsRequest
+	64,  // 75: cardea.permissions.v1.PermissionsService.UpdateHolidayCalendar:input_type -> cardea.permissions.v1.UpdateHolidayCalendarRequest
+	65,  // 76: cardea.permissions.v1.PermissionsService.DeleteHolidayCalendar:input_type -> cardea.permissions.v1.DeleteHolidayCalendarRequest
+	66,  // 77: cardea.permissions.v1.PermissionsService.GetGroup:input_type -> cardea.permissions.v1.GetGroupRequest
+	67,  // 78: cardea.permissions.v1.PermissionsService.ListGroups:input_type -> cardea.permissions.v1.ListGroupsRequest
+	68,  // 79: cardea.permissions.v1.PermissionsService.UpdateGroup:input_type -> cardea.permissions.v1.UpdateGroupRequest
+	69,  // 80: cardea.permissions.v1.PermissionsService.DeleteGroup:input_type -> cardea.permissions.v1.DeleteGroupRequest
+	70,  // 81: cardea.permissions.v1.PermissionsService.ListMembers:input_type -> cardea.permissions.v1.ListMembersRequest
+	71,  // 82: cardea.permissions.v1.PermissionsService.EndAccess:input_type -> cardea.permissions.v1.EndAccessRequest
+	72,  // 83: cardea.permissions.v1.PermissionsService.GetGrant:input_type -> cardea.permissions.v1.GetGrantRequest
+	73,  // 84: cardea.permissions.v1.PermissionsService.ListGrants:input_type -> cardea.permissions.v1.ListGrantsRequest
+	74,  // 85: cardea.permissions.v1.PermissionsService.UpdateGrant:input_type -> cardea.permissions.v1.UpdateGrantRequest
+	75,  // 86: cardea.permissions.v1.PermissionsService.ShareGrant:input_type -> cardea.permissions.v1.ShareGrantRequest
+	76,  // 87: cardea.permissions.v1.PermissionsService.StartLockdown:input_type -> cardea.permissions.v1.StartLockdownRequest
+	77,  // 88: cardea.permissions.v1.PermissionsService.EndLockdown:input_type -> cardea.permissions.v1.EndLockdownRequest
+	78,  // 89: cardea.permissions.v1.PermissionsService.ListLockdowns:input_type -> cardea.permissions.v1.ListLockdownsRequest
+	79,  // 90: cardea.permissions.v1.PermissionsService.AssignRole:input_type -> cardea.permissions.v1.AssignRoleRequest
+	80,  // 91: cardea.permissions.v1.PermissionsService.RevokeRole:input_type -> cardea.permissions.v1.RevokeRoleRequest
+	81,  // 92: cardea.permissions.v1.PermissionsService.ListRoles:input_type -> cardea.permissions.v1.ListRolesRequest
+	82,  // 93: cardea.permissions.v1.PermissionsService.CheckRole:input_type -> cardea.permissions.v1.CheckRoleRequest
+	83,  // 94: cardea.permissions.v1.PermissionsService.CheckBulk:input_type -> cardea.permissions.v1.CheckBulkRequest
+	84,  // 95: cardea.permissions.v1.PermissionsService.Explain:input_type -> cardea.permissions.v1.ExplainRequest
+	85,  // 96: cardea.permissions.v1.PermissionsService.ListDoors:input_type -> cardea.permissions.v1.ListDoorsRequest
+	86,  // 97: cardea.permissions.v1.PermissionsService.ListPeople:input_type -> cardea.permissions.v1.ListPeopleRequest
+	87,  // 98: cardea.permissions.v1.PermissionsService.Watch:input_type -> cardea.permissions.v1.WatchRequest
+	88,  // 99: cardea.permissions.v1.PermissionsService.Import:input_type -> cardea.permissions.v1.ImportRequest
+	89,  // 100: cardea.permissions.v1.PermissionsService.GetImport:input_type -> cardea.permissions.v1.GetImportRequest
+	28,  // 101: cardea.permissions.v1.PermissionsService.Follow:input_type -> cardea.permissions.v1.FollowRequest
+	30,  // 102: cardea.permissions.v1.PermissionsService.ReceiveMemberships:input_type -> cardea.permissions.v1.ReceiveMembershipsRequest
+	32,  // 103: cardea.permissions.v1.PermissionsService.GetStanding:input_type -> cardea.permissions.v1.GetStandingRequest
+	1,   // 104: cardea.permissions.v1.PermissionsService.CreateSite:output_type -> cardea.permissions.v1.CreateSiteResponse
+	3,   // 105: cardea.permissions.v1.PermissionsService.CreateDoor:output_type -> cardea.permissions.v1.CreateDoorResponse
+	90,  // 106: cardea.permissions.v1.PermissionsService.GetDoor:output_type -> cardea.permissions.v1.Door
+	6,   // 107: cardea.permissions.v1.PermissionsService.CreateZone:output_type -> cardea.permissions.v1.CreateZoneResponse
+	8,   // 108: cardea.permissions.v1.PermissionsService.CreateSchedule:output_type -> cardea.permissions.v1.CreateScheduleResponse
+	10,  // 109: cardea.permissions.v1.PermissionsService.CreateGroup:output_type -> cardea.permissions.v1.CreateGroupResponse
+	12,  // 110: cardea.permissions.v1.PermissionsService.AddMember:output_type -> cardea.permissions.v1.AddMemberResponse
+	14,  // 111: cardea.permissions.v1.PermissionsService.RemoveMember:output_type -> cardea.permissions.v1.RemoveMemberResponse
+	16,  // 112: cardea.permissions.v1.PermissionsService.Grant:output_type -> cardea.permissions.v1.GrantResponse
+	18,  // 113: cardea.permissions.v1.PermissionsService.Revoke:output_type -> cardea.permissions.v1.RevokeResponse
+	20,  // 114: cardea.permissions.v1.PermissionsService.Check:output_type -> cardea.permissions.v1.CheckResponse
+	24,  // 115: cardea.permissions.v1.PermissionsService.WaitEnforced:output_type -> cardea.permissions.v1.WaitEnforcedResponse
+	27,  // 116: cardea.permissions.v1.PermissionsService.AccessAt:output_type -> cardea.permissions.v1.AccessAtResponse
+	91,  // 117: cardea.permissions.v1.PermissionsService.GetSite:output_type -> cardea.permissions.v1.Site
+	92,  // 118: cardea.permissions.v1.PermissionsService.ListSites:output_type -> cardea.permissions.v1.ListSitesResponse
+	93,  // 119: cardea.permissions.v1.PermissionsService.UpdateSite:output_type -> cardea.permissions.v1.UpdateSiteResponse
+	94,  // 120: cardea.permissions.v1.PermissionsService.DeleteSite:output_type -> cardea.permissions.v1.DeleteResponse
+	95,  // 121: cardea.permissions.v1.PermissionsService.ListSiteDoors:output_type -> cardea.permissions.v1.ListSiteDoorsResponse
+	96,  // 122: cardea.permissions.v1.PermissionsService.UpdateDoor:output_type -> cardea.permissions.v1.UpdateDoorResponse
+	94,  // 123: cardea.permissions.v1.PermissionsService.DeleteDoor:output_type -> cardea.permissions.v1.DeleteResponse
+	97,  // 124: cardea.permissions.v1.PermissionsService.GetZone:output_type -> cardea.permissions.v1.Zone
+	98,  // 125: cardea.permissions.v1.PermissionsService.ListZones:output_type -> cardea.permissions.v1.ListZonesResponse
+	99,  // 126: cardea.permissions.v1.PermissionsService.UpdateZone:output_type -> cardea.permissions.v1.UpdateZoneResponse
+	94,  // 127: cardea.permissions.v1.PermissionsService.DeleteZone:output_type -> cardea.permissions.v1.DeleteResponse
+	100, // 128: cardea.permissions.v1.PermissionsService.GetSchedule:output_type -> cardea.permissions.v1.Schedule
+	101, // 129: cardea.permissions.v1.PermissionsService.ListSchedules:output_type -> cardea.permissions.v1.ListSchedulesResponse
+	102, // 130: cardea.permissions.v1.PermissionsService.UpdateSchedule:output_type -> cardea.permissions.v1.UpdateScheduleResponse
+	94,  // 131: cardea.permissions.v1.PermissionsService.DeleteSchedule:output_type -> cardea.permissions.v1.DeleteResponse
+	103, // 132: cardea.permissions.v1.PermissionsService.CreateHolidayCalendar:output_type -> cardea.permissions.v1.CreateHolidayCalendarResponse
+	104, // 133: cardea.permissions.v1.PermissionsService.GetHolidayCalendar:output_type -> cardea.permissions.v1.HolidayCalendar
+	105, // 134: cardea.permissions.v1.PermissionsService.ListHolidayCalendars:output_type -> cardea.permissions.v1.ListHolidayCalendarsResponse
+	106, // 135: cardea.permissions.v1.PermissionsService.UpdateHolidayCalendar:output_type -> cardea.permissions.v1.UpdateHolidayCalendarResponse
+	94,  // 136: cardea.permissions.v1.PermissionsService.DeleteHolidayCalendar:output_type -> cardea.permissions.v1.DeleteResponse
+	107, // 137: cardea.permissions.v1.PermissionsService.GetGroup:output_type -> cardea.permissions.v1.Group
+	108, // 138: cardea.permissions.v1.PermissionsService.ListGroups:output_type -> cardea.permissions.v1.ListGroupsResponse
+	109, // 139: cardea.permissions.v1.PermissionsService.UpdateGroup:output_type -> cardea.permissions.v1.UpdateGroupResponse
+	94,  // 140: cardea.permissions.v1.PermissionsService.DeleteGroup:output_type -> cardea.permissions.v1.DeleteResponse
+	110, // 141: cardea.permissions.v1.PermissionsService.ListMembers:output_type -> cardea.permissions.v1.ListMembersResponse
+	111, // 142: cardea.permissions.v1.PermissionsService.EndAccess:output_type -> cardea.permissions.v1.EndAccessResponse
+	112, // 143: cardea.permissions.v1.PermissionsService.GetGrant:output_type -> cardea.permissions.v1.Grant
+	113, // 144: cardea.permissions.v1.PermissionsService.ListGrants:output_type -> cardea.permissions.v1.ListGrantsResponse
+	114, // 145: cardea.permissions.v1.PermissionsService.UpdateGrant:output_type -> cardea.permissions.v1.UpdateGrantResponse
+	115, // 146: cardea.permissions.v1.PermissionsService.ShareGrant:output_type -> cardea.permissions.v1.ShareGrantResponse
+	116, // 147: cardea.permissions.v1.PermissionsService.StartLockdown:output_type -> cardea.permissions.v1.StartLockdownResponse
+	94,  // 148: cardea.permissions.v1.PermissionsService.EndLockdown:output_type -> cardea.permissions.v1.DeleteResponse
+	117, // 149: cardea.permissions.v1.PermissionsService.ListLockdowns:output_type -> cardea.permissions.v1.ListLockdownsResponse
+	118, // 150: cardea.permissions.v1.PermissionsService.AssignRole:output_type -> cardea.permissions.v1.AssignRoleResponse
+	94,  // 151: cardea.permissions.v1.PermissionsService.RevokeRole:output_type -> cardea.permissions.v1.DeleteResponse
+	119, // 152: cardea.permissions.v1.PermissionsService.ListRoles:output_type -> cardea.permissions.v1.ListRolesResponse
+	120, // 153: cardea.permissions.v1.PermissionsService.CheckRole:output_type -> cardea.permissions.v1.CheckRoleResponse
+	121, // 154: cardea.permissions.v1.PermissionsService.CheckBulk:output_type -> cardea.permissions.v1.CheckBulkResponse
+	122, // 155: cardea.permissions.v1.PermissionsService.Explain:output_type -> cardea.permissions.v1.ExplainResponse
+	123, // 156: cardea.permissions.v1.PermissionsService.ListDoors:output_type -> cardea.permissions.v1.ListDoorsResponse
+	124, // 157: cardea.permissions.v1.PermissionsService.ListPeople:output_type -> cardea.permissions.v1.ListPeopleResponse
+	125, // 158: cardea.permissions.v1.PermissionsService.Watch:output_type -> cardea.permissions.v1.WatchResponse
+	126, // 159: cardea.permissions.v1.PermissionsService.Import:output_type -> cardea.permissions.v1.ImportResponse
+	127, // 160: cardea.permissions.v1.PermissionsService.GetImport:output_type -> cardea.permissions.v1.GetImportResponse
+	29,  // 161: cardea.permissions.v1.PermissionsService.Follow:output_type -> cardea.permissions.v1.FollowResponse
+	31,  // 162: cardea.permissions.v1.PermissionsService.ReceiveMemberships:output_type -> cardea.permissions.v1.ReceiveMembershipsResponse
+	33,  // 163: cardea.permissions.v1.PermissionsService.GetStanding:output_type -> cardea.permissions.v1.GetStandingResponse
+	104, // [104:164] is the sub-list for method output_type
+	44,  // [44:104] is the sub-list for method input_type
+	44,  // [44:44] is the sub-list for extension type_name
+	44,  // [44:44] is the sub-list for extension extendee
+	0,   // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_cardea_permissions_v1_permissions_proto_init() }
@@ -3131,19 +2981,25 @@ func file_cardea_permissions_v1_permissions_proto_init() {
 	if File_cardea_permissions_v1_permissions_proto != nil {
 		return
 	}
+	file_cardea_permissions_v1_answers_proto_init()
+	file_cardea_permissions_v1_import_proto_init()
+	file_cardea_permissions_v1_keys_proto_init()
+	file_cardea_permissions_v1_people_proto_init()
+	file_cardea_permissions_v1_places_proto_init()
+	file_cardea_permissions_v1_resources_proto_init()
+	file_cardea_permissions_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_permissions_v1_permissions_proto_rawDesc), len(file_cardea_permissions_v1_permissions_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   39,
+			NumEnums:      0,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_cardea_permissions_v1_permissions_proto_goTypes,
 		DependencyIndexes: file_cardea_permissions_v1_permissions_proto_depIdxs,
-		EnumInfos:         file_cardea_permissions_v1_permissions_proto_enumTypes,
 		MessageInfos:      file_cardea_permissions_v1_permissions_proto_msgTypes,
 	}.Build()
 	File_cardea_permissions_v1_permissions_proto = out.File

@@ -85,8 +85,10 @@ type DoorState struct {
 	TimeZone string `protobuf:"bytes,1,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	// How long an unlock lasts.
 	UnlockFor *durationpb.Duration `protobuf:"bytes,2,opt,name=unlock_for,json=unlockFor,proto3" json:"unlock_for,omitempty"`
-	// The zones that the door is in.
-	ZoneIds       []string `protobuf:"bytes,3,rep,name=zone_ids,json=zoneIds,proto3" json:"zone_ids,omitempty"`
+	// The zones that the door is directly in.
+	ZoneIds []string `protobuf:"bytes,3,rep,name=zone_ids,json=zoneIds,proto3" json:"zone_ids,omitempty"`
+	// What it asks beyond a grant.
+	Rules         *DoorRules `protobuf:"bytes,4,opt,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -142,13 +144,22 @@ func (x *DoorState) GetZoneIds() []string {
 	return nil
 }
 
+func (x *DoorState) GetRules() *DoorRules {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
 // ScheduleState is the body at `<org>.site.<site>.schedule.<schedule id>`.
 type ScheduleState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// IANA name of the site's time zone.
 	TimeZone string `protobuf:"bytes,1,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	// When it holds.
-	Spec          *ScheduleSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	Spec *ScheduleSpec `protobuf:"bytes,2,opt,name=spec,proto3" json:"spec,omitempty"`
+	// The dates of the holiday calendars that it observes.
+	Holidays      []*Holiday `protobuf:"bytes,3,rep,name=holidays,proto3" json:"holidays,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -197,6 +208,13 @@ func (x *ScheduleState) GetSpec() *ScheduleSpec {
 	return nil
 }
 
+func (x *ScheduleState) GetHolidays() []*Holiday {
+	if x != nil {
+		return x.Holidays
+	}
+	return nil
+}
+
 // GrantState is the body at `<org>.site.<site>.grant.<grant id>`. A grant of a zone is under the site of the zone's first door.
 type GrantState struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -209,7 +227,15 @@ type GrantState struct {
 	// From when.
 	ValidFrom *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=valid_from,json=validFrom,proto3" json:"valid_from,omitempty"`
 	// Until when; unset: until revoked.
-	ValidTo       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	ValidTo *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=valid_to,json=validTo,proto3" json:"valid_to,omitempty"`
+	// How often it opens in all; 0: without limit.
+	MaxUses int32 `protobuf:"varint,6,opt,name=max_uses,json=maxUses,proto3" json:"max_uses,omitempty"`
+	// It opens in lockdowns of at most this rank; 0: in none.
+	OverrideRank int32 `protobuf:"varint,7,opt,name=override_rank,json=overrideRank,proto3" json:"override_rank,omitempty"`
+	// The grant of which it is a share; empty: not a share.
+	SharedFromId string `protobuf:"bytes,8,opt,name=shared_from_id,json=sharedFromId,proto3" json:"shared_from_id,omitempty"`
+	// The person who shared it.
+	SharerId      string `protobuf:"bytes,9,opt,name=sharer_id,json=sharerId,proto3" json:"sharer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -279,22 +305,180 @@ func (x *GrantState) GetValidTo() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *GrantState) GetMaxUses() int32 {
+	if x != nil {
+		return x.MaxUses
+	}
+	return 0
+}
+
+func (x *GrantState) GetOverrideRank() int32 {
+	if x != nil {
+		return x.OverrideRank
+	}
+	return 0
+}
+
+func (x *GrantState) GetSharedFromId() string {
+	if x != nil {
+		return x.SharedFromId
+	}
+	return ""
+}
+
+func (x *GrantState) GetSharerId() string {
+	if x != nil {
+		return x.SharerId
+	}
+	return ""
+}
+
+// ZoneState is the body at `<org>.site.<site>.zone.<zone id>`, under the site of the zone's first door (through zones inside it).
+type ZoneState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The zones that it is directly in.
+	ParentIds []string `protobuf:"bytes,1,rep,name=parent_ids,json=parentIds,proto3" json:"parent_ids,omitempty"`
+	// The rule at its border; unset: none.
+	AntiPassback  *AntiPassback `protobuf:"bytes,2,opt,name=anti_passback,json=antiPassback,proto3" json:"anti_passback,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ZoneState) Reset() {
+	*x = ZoneState{}
+	mi := &file_cardea_permissions_v1_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ZoneState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ZoneState) ProtoMessage() {}
+
+func (x *ZoneState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ZoneState.ProtoReflect.Descriptor instead.
+func (*ZoneState) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ZoneState) GetParentIds() []string {
+	if x != nil {
+		return x.ParentIds
+	}
+	return nil
+}
+
+func (x *ZoneState) GetAntiPassback() *AntiPassback {
+	if x != nil {
+		return x.AntiPassback
+	}
+	return nil
+}
+
+// LockdownState is the body at `<org>.site.<site>.lockdown.<lockdown id>`.
+type LockdownState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The door, zone or site.
+	TargetId string `protobuf:"bytes,1,opt,name=target_id,json=targetId,proto3" json:"target_id,omitempty"`
+	// Grants of at least this override rank still open.
+	Rank int32 `protobuf:"varint,2,opt,name=rank,proto3" json:"rank,omitempty"`
+	// Since when.
+	StartsAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=starts_at,json=startsAt,proto3" json:"starts_at,omitempty"`
+	// When it ends by itself, not included; unset: when somebody ends it.
+	EndsAt        *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=ends_at,json=endsAt,proto3" json:"ends_at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockdownState) Reset() {
+	*x = LockdownState{}
+	mi := &file_cardea_permissions_v1_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockdownState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockdownState) ProtoMessage() {}
+
+func (x *LockdownState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockdownState.ProtoReflect.Descriptor instead.
+func (*LockdownState) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *LockdownState) GetTargetId() string {
+	if x != nil {
+		return x.TargetId
+	}
+	return ""
+}
+
+func (x *LockdownState) GetRank() int32 {
+	if x != nil {
+		return x.Rank
+	}
+	return 0
+}
+
+func (x *LockdownState) GetStartsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartsAt
+	}
+	return nil
+}
+
+func (x *LockdownState) GetEndsAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndsAt
+	}
+	return nil
+}
+
 var File_cardea_permissions_v1_state_proto protoreflect.FileDescriptor
 
 const file_cardea_permissions_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"!cardea/permissions/v1/state.proto\x12\x15cardea.permissions.v1\x1a'cardea/permissions/v1/permissions.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
+	"!cardea/permissions/v1/state.proto\x12\x15cardea.permissions.v1\x1a!cardea/permissions/v1/rules.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"I\n" +
 	"\x0fMembershipState\x12\x19\n" +
 	"\bgroup_id\x18\x01 \x01(\tR\agroupId\x12\x1b\n" +
-	"\tmember_id\x18\x02 \x01(\tR\bmemberId\"}\n" +
+	"\tmember_id\x18\x02 \x01(\tR\bmemberId\"\xb5\x01\n" +
 	"\tDoorState\x12\x1b\n" +
 	"\ttime_zone\x18\x01 \x01(\tR\btimeZone\x128\n" +
 	"\n" +
 	"unlock_for\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\tunlockFor\x12\x19\n" +
-	"\bzone_ids\x18\x03 \x03(\tR\azoneIds\"e\n" +
+	"\bzone_ids\x18\x03 \x03(\tR\azoneIds\x126\n" +
+	"\x05rules\x18\x04 \x01(\v2 .cardea.permissions.v1.DoorRulesR\x05rules\"\xa1\x01\n" +
 	"\rScheduleState\x12\x1b\n" +
 	"\ttime_zone\x18\x01 \x01(\tR\btimeZone\x127\n" +
-	"\x04spec\x18\x02 \x01(\v2#.cardea.permissions.v1.ScheduleSpecR\x04spec\"\xdb\x01\n" +
+	"\x04spec\x18\x02 \x01(\v2#.cardea.permissions.v1.ScheduleSpecR\x04spec\x12:\n" +
+	"\bholidays\x18\x03 \x03(\v2\x1e.cardea.permissions.v1.HolidayR\bholidays\"\xde\x02\n" +
 	"\n" +
 	"GrantState\x12\x1d\n" +
 	"\n" +
@@ -304,7 +488,20 @@ const file_cardea_permissions_v1_state_proto_rawDesc = "" +
 	"scheduleId\x129\n" +
 	"\n" +
 	"valid_from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\tvalidFrom\x125\n" +
-	"\bvalid_to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\avalidToB\xea\x01\n" +
+	"\bvalid_to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\avalidTo\x12\x19\n" +
+	"\bmax_uses\x18\x06 \x01(\x05R\amaxUses\x12#\n" +
+	"\roverride_rank\x18\a \x01(\x05R\foverrideRank\x12$\n" +
+	"\x0eshared_from_id\x18\b \x01(\tR\fsharedFromId\x12\x1b\n" +
+	"\tsharer_id\x18\t \x01(\tR\bsharerId\"t\n" +
+	"\tZoneState\x12\x1d\n" +
+	"\n" +
+	"parent_ids\x18\x01 \x03(\tR\tparentIds\x12H\n" +
+	"\ranti_passback\x18\x02 \x01(\v2#.cardea.permissions.v1.AntiPassbackR\fantiPassback\"\xae\x01\n" +
+	"\rLockdownState\x12\x1b\n" +
+	"\ttarget_id\x18\x01 \x01(\tR\btargetId\x12\x12\n" +
+	"\x04rank\x18\x02 \x01(\x05R\x04rank\x127\n" +
+	"\tstarts_at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\bstartsAt\x123\n" +
+	"\aends_at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x06endsAtB\xea\x01\n" +
 	"\x19com.cardea.permissions.v1B\n" +
 	"StateProtoP\x01ZKgithub.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1;permissionsv1\xa2\x02\x03CPX\xaa\x02\x15Cardea.Permissions.V1\xca\x02\x15Cardea\\Permissions\\V1\xe2\x02!Cardea\\Permissions\\V1\\GPBMetadata\xea\x02\x17Cardea::Permissions::V1b\x06proto3"
 
@@ -320,26 +517,36 @@ func file_cardea_permissions_v1_state_proto_rawDescGZIP() []byte {
 	return file_cardea_permissions_v1_state_proto_rawDescData
 }
 
-var file_cardea_permissions_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cardea_permissions_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cardea_permissions_v1_state_proto_goTypes = []any{
 	(*MembershipState)(nil),       // 0: cardea.permissions.v1.MembershipState
 	(*DoorState)(nil),             // 1: cardea.permissions.v1.DoorState
 	(*ScheduleState)(nil),         // 2: cardea.permissions.v1.ScheduleState
 	(*GrantState)(nil),            // 3: cardea.permissions.v1.GrantState
-	(*durationpb.Duration)(nil),   // 4: google.protobuf.Duration
-	(*ScheduleSpec)(nil),          // 5: cardea.permissions.v1.ScheduleSpec
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
+	(*ZoneState)(nil),             // 4: cardea.permissions.v1.ZoneState
+	(*LockdownState)(nil),         // 5: cardea.permissions.v1.LockdownState
+	(*durationpb.Duration)(nil),   // 6: google.protobuf.Duration
+	(*DoorRules)(nil),             // 7: cardea.permissions.v1.DoorRules
+	(*ScheduleSpec)(nil),          // 8: cardea.permissions.v1.ScheduleSpec
+	(*Holiday)(nil),               // 9: cardea.permissions.v1.Holiday
+	(*timestamppb.Timestamp)(nil), // 10: google.protobuf.Timestamp
+	(*AntiPassback)(nil),          // 11: cardea.permissions.v1.AntiPassback
 }
 var file_cardea_permissions_v1_state_proto_depIdxs = []int32{
-	4, // 0: cardea.permissions.v1.DoorState.unlock_for:type_name -> google.protobuf.Duration
-	5, // 1: cardea.permissions.v1.ScheduleState.spec:type_name -> cardea.permissions.v1.ScheduleSpec
-	6, // 2: cardea.permissions.v1.GrantState.valid_from:type_name -> google.protobuf.Timestamp
-	6, // 3: cardea.permissions.v1.GrantState.valid_to:type_name -> google.protobuf.Timestamp
-	4, // [4:4] is the sub-list for method output_type
-	4, // [4:4] is the sub-list for method input_type
-	4, // [4:4] is the sub-list for extension type_name
-	4, // [4:4] is the sub-list for extension extendee
-	0, // [0:4] is the sub-list for field type_name
+	6,  // 0: cardea.permissions.v1.DoorState.unlock_for:type_name -> google.protobuf.Duration
+	7,  // 1: cardea.permissions.v1.DoorState.rules:type_name -> cardea.permissions.v1.DoorRules
+	8,  // 2: cardea.permissions.v1.ScheduleState.spec:type_name -> cardea.permissions.v1.ScheduleSpec
+	9,  // 3: cardea.permissions.v1.ScheduleState.holidays:type_name -> cardea.permissions.v1.Holiday
+	10, // 4: cardea.permissions.v1.GrantState.valid_from:type_name -> google.protobuf.Timestamp
+	10, // 5: cardea.permissions.v1.GrantState.valid_to:type_name -> google.protobuf.Timestamp
+	11, // 6: cardea.permissions.v1.ZoneState.anti_passback:type_name -> cardea.permissions.v1.AntiPassback
+	10, // 7: cardea.permissions.v1.LockdownState.starts_at:type_name -> google.protobuf.Timestamp
+	10, // 8: cardea.permissions.v1.LockdownState.ends_at:type_name -> google.protobuf.Timestamp
+	9,  // [9:9] is the sub-list for method output_type
+	9,  // [9:9] is the sub-list for method input_type
+	9,  // [9:9] is the sub-list for extension type_name
+	9,  // [9:9] is the sub-list for extension extendee
+	0,  // [0:9] is the sub-list for field type_name
 }
 
 func init() { file_cardea_permissions_v1_state_proto_init() }
@@ -347,14 +554,14 @@ func file_cardea_permissions_v1_state_proto_init() {
 	if File_cardea_permissions_v1_state_proto != nil {
 		return
 	}
-	file_cardea_permissions_v1_permissions_proto_init()
+	file_cardea_permissions_v1_rules_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_permissions_v1_state_proto_rawDesc), len(file_cardea_permissions_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

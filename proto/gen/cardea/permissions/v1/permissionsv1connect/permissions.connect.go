@@ -72,6 +72,138 @@ const (
 	// PermissionsServiceAccessAtProcedure is the fully-qualified name of the PermissionsService's
 	// AccessAt RPC.
 	PermissionsServiceAccessAtProcedure = "/cardea.permissions.v1.PermissionsService/AccessAt"
+	// PermissionsServiceGetSiteProcedure is the fully-qualified name of the PermissionsService's
+	// GetSite RPC.
+	PermissionsServiceGetSiteProcedure = "/cardea.permissions.v1.PermissionsService/GetSite"
+	// PermissionsServiceListSitesProcedure is the fully-qualified name of the PermissionsService's
+	// ListSites RPC.
+	PermissionsServiceListSitesProcedure = "/cardea.permissions.v1.PermissionsService/ListSites"
+	// PermissionsServiceUpdateSiteProcedure is the fully-qualified name of the PermissionsService's
+	// UpdateSite RPC.
+	PermissionsServiceUpdateSiteProcedure = "/cardea.permissions.v1.PermissionsService/UpdateSite"
+	// PermissionsServiceDeleteSiteProcedure is the fully-qualified name of the PermissionsService's
+	// DeleteSite RPC.
+	PermissionsServiceDeleteSiteProcedure = "/cardea.permissions.v1.PermissionsService/DeleteSite"
+	// PermissionsServiceListSiteDoorsProcedure is the fully-qualified name of the PermissionsService's
+	// ListSiteDoors RPC.
+	PermissionsServiceListSiteDoorsProcedure = "/cardea.permissions.v1.PermissionsService/ListSiteDoors"
+	// PermissionsServiceUpdateDoorProcedure is the fully-qualified name of the PermissionsService's
+	// UpdateDoor RPC.
+	PermissionsServiceUpdateDoorProcedure = "/cardea.permissions.v1.PermissionsService/UpdateDoor"
+	// PermissionsServiceDeleteDoorProcedure is the fully-qualified name of the PermissionsService's
+	// DeleteDoor RPC.
+	PermissionsServiceDeleteDoorProcedure = "/cardea.permissions.v1.PermissionsService/DeleteDoor"
+	// PermissionsServiceGetZoneProcedure is the fully-qualified name of the PermissionsService's
+	// GetZone RPC.
+	PermissionsServiceGetZoneProcedure = "/cardea.permissions.v1.PermissionsService/GetZone"
+	// PermissionsServiceListZonesProcedure is the fully-qualified name of the PermissionsService's
+	// ListZones RPC.
+	PermissionsServiceListZonesProcedure = "/cardea.permissions.v1.PermissionsService/ListZones"
+	// PermissionsServiceUpdateZoneProcedure is the fully-qualified name of the PermissionsService's
+	// UpdateZone RPC.
+	PermissionsServiceUpdateZoneProcedure = "/cardea.permissions.v1.PermissionsService/UpdateZone"
+	// PermissionsServiceDeleteZoneProcedure is the fully-qualified name of the PermissionsService's
+	// DeleteZone RPC.
+	PermissionsServiceDeleteZoneProcedure = "/cardea.permissions.v1.PermissionsService/DeleteZone"
+	// PermissionsServiceGetScheduleProcedure is the fully-qualified name of the PermissionsService's
+	// GetSchedule RPC.
+	PermissionsServiceGetScheduleProcedure = "/cardea.permissions.v1.PermissionsService/GetSchedule"
+	// PermissionsServiceListSchedulesProcedure is the fully-qualified name of the PermissionsService's
+	// ListSchedules RPC.
+	PermissionsServiceListSchedulesProcedure = "/cardea.permissions.v1.PermissionsService/ListSchedules"
+	// PermissionsServiceUpdateScheduleProcedure is the fully-qualified name of the PermissionsService's
+	// UpdateSchedule RPC.
+	PermissionsServiceUpdateScheduleProcedure = "/cardea.permissions.v1.PermissionsService/UpdateSchedule"
+	// PermissionsServiceDeleteScheduleProcedure is the fully-qualified name of the PermissionsService's
+	// DeleteSchedule RPC.
+	PermissionsServiceDeleteScheduleProcedure = "/cardea.permissions.v1.PermissionsService/DeleteSchedule"
+	// PermissionsServiceCreateHolidayCalendarProcedure is the fully-qualified name of the
+	// PermissionsService's CreateHolidayCalendar RPC.
+	PermissionsServiceCreateHolidayCalendarProcedure = "/cardea.permissions.v1.PermissionsService/CreateHolidayCalendar"
+	// PermissionsServiceGetHolidayCalendarProcedure is the fully-qualified name of the
+	// PermissionsService's GetHolidayCalendar RPC.
+	PermissionsServiceGetHolidayCalendarProcedure = "/cardea.permissions.v1.PermissionsService/GetHolidayCalendar"
+	// PermissionsServiceListHolidayCalendarsProcedure is the fully-qualified name of the
+	// PermissionsService's ListHolidayCalendars RPC.
+	PermissionsServiceListHolidayCalendarsProcedure = "/cardea.permissions.v1.PermissionsService/ListHolidayCalendars"
+	// PermissionsServiceUpdateHolidayCalendarProcedure is the fully-qualified name of the
+	// PermissionsService's UpdateHolidayCalendar RPC.
+	PermissionsServiceUpdateHolidayCalendarProcedure = "/cardea.permissions.v1.PermissionsService/UpdateHolidayCalendar"
+	// PermissionsServiceDeleteHolidayCalendarProcedure is the fully-qualified name of the
+	// PermissionsService's DeleteHolidayCalendar RPC.
+	PermissionsServiceDeleteHolidayCalendarProcedure = "/cardea.permissions.v1.PermissionsService/DeleteHolidayCalendar"
+	// PermissionsServiceGetGroupProcedure is the fully-qualified name of the PermissionsService's
+	// GetGroup RPC.
+	PermissionsServiceGetGroupProcedure = "/cardea.permissions.v1.PermissionsService/GetGroup"
+	// PermissionsServiceListGroupsProcedure is the fully-qualified name of the PermissionsService's
+	// ListGroups RPC.
+	PermissionsServiceListGroupsProcedure = "/cardea.permissions.v1.PermissionsService/ListGroups"
+	// PermissionsServiceUpdateGroupProcedure is the fully-qualified name of the PermissionsService's
+	// UpdateGroup RPC.
+	PermissionsServiceUpdateGroupProcedure = "/cardea.permissions.v1.PermissionsService/UpdateGroup"
+	// PermissionsServiceDeleteGroupProcedure is the fully-qualified name of the PermissionsService's
+	// DeleteGroup RPC.
+	PermissionsServiceDeleteGroupProcedure = "/cardea.permissions.v1.PermissionsService/DeleteGroup"
+	// PermissionsServiceListMembersProcedure is the fully-qualified name of the PermissionsService's
+	// ListMembers RPC.
+	PermissionsServiceListMembersProcedure = "/cardea.permissions.v1.PermissionsService/ListMembers"
+	// PermissionsServiceEndAccessProcedure is the fully-qualified name of the PermissionsService's
+	// EndAccess RPC.
+	PermissionsServiceEndAccessProcedure = "/cardea.permissions.v1.PermissionsService/EndAccess"
+	// PermissionsServiceGetGrantProcedure is the fully-qualified name of the PermissionsService's
+	// GetGrant RPC.
+	PermissionsServiceGetGrantProcedure = "/cardea.permissions.v1.PermissionsService/GetGrant"
+	// PermissionsServiceListGrantsProcedure is the fully-qualified name of the PermissionsService's
+	// ListGrants RPC.
+	PermissionsServiceListGrantsProcedure = "/cardea.permissions.v1.PermissionsService/ListGrants"
+	// PermissionsServiceUpdateGrantProcedure is the fully-qualified name of the PermissionsService's
+	// UpdateGrant RPC.
+	PermissionsServiceUpdateGrantProcedure = "/cardea.permissions.v1.PermissionsService/UpdateGrant"
+	// PermissionsServiceShareGrantProcedure is the fully-qualified name of the PermissionsService's
+	// ShareGrant RPC.
+	PermissionsServiceShareGrantProcedure = "/cardea.permissions.v1.PermissionsService/ShareGrant"
+	// PermissionsServiceStartLockdownProcedure is the fully-qualified name of the PermissionsService's
+	// StartLockdown RPC.
+	PermissionsServiceStartLockdownProcedure = "/cardea.permissions.v1.PermissionsService/StartLockdown"
+	// PermissionsServiceEndLockdownProcedure is the fully-qualified name of the PermissionsService's
+	// EndLockdown RPC.
+	PermissionsServiceEndLockdownProcedure = "/cardea.permissions.v1.PermissionsService/EndLockdown"
+	// PermissionsServiceListLockdownsProcedure is the fully-qualified name of the PermissionsService's
+	// ListLockdowns RPC.
+	PermissionsServiceListLockdownsProcedure = "/cardea.permissions.v1.PermissionsService/ListLockdowns"
+	// PermissionsServiceAssignRoleProcedure is the fully-qualified name of the PermissionsService's
+	// AssignRole RPC.
+	PermissionsServiceAssignRoleProcedure = "/cardea.permissions.v1.PermissionsService/AssignRole"
+	// PermissionsServiceRevokeRoleProcedure is the fully-qualified name of the PermissionsService's
+	// RevokeRole RPC.
+	PermissionsServiceRevokeRoleProcedure = "/cardea.permissions.v1.PermissionsService/RevokeRole"
+	// PermissionsServiceListRolesProcedure is the fully-qualified name of the PermissionsService's
+	// ListRoles RPC.
+	PermissionsServiceListRolesProcedure = "/cardea.permissions.v1.PermissionsService/ListRoles"
+	// PermissionsServiceCheckRoleProcedure is the fully-qualified name of the PermissionsService's
+	// CheckRole RPC.
+	PermissionsServiceCheckRoleProcedure = "/cardea.permissions.v1.PermissionsService/CheckRole"
+	// PermissionsServiceCheckBulkProcedure is the fully-qualified name of the PermissionsService's
+	// CheckBulk RPC.
+	PermissionsServiceCheckBulkProcedure = "/cardea.permissions.v1.PermissionsService/CheckBulk"
+	// PermissionsServiceExplainProcedure is the fully-qualified name of the PermissionsService's
+	// Explain RPC.
+	PermissionsServiceExplainProcedure = "/cardea.permissions.v1.PermissionsService/Explain"
+	// PermissionsServiceListDoorsProcedure is the fully-qualified name of the PermissionsService's
+	// ListDoors RPC.
+	PermissionsServiceListDoorsProcedure = "/cardea.permissions.v1.PermissionsService/ListDoors"
+	// PermissionsServiceListPeopleProcedure is the fully-qualified name of the PermissionsService's
+	// ListPeople RPC.
+	PermissionsServiceListPeopleProcedure = "/cardea.permissions.v1.PermissionsService/ListPeople"
+	// PermissionsServiceWatchProcedure is the fully-qualified name of the PermissionsService's Watch
+	// RPC.
+	PermissionsServiceWatchProcedure = "/cardea.permissions.v1.PermissionsService/Watch"
+	// PermissionsServiceImportProcedure is the fully-qualified name of the PermissionsService's Import
+	// RPC.
+	PermissionsServiceImportProcedure = "/cardea.permissions.v1.PermissionsService/Import"
+	// PermissionsServiceGetImportProcedure is the fully-qualified name of the PermissionsService's
+	// GetImport RPC.
+	PermissionsServiceGetImportProcedure = "/cardea.permissions.v1.PermissionsService/GetImport"
 	// PermissionsServiceFollowProcedure is the fully-qualified name of the PermissionsService's Follow
 	// RPC.
 	PermissionsServiceFollowProcedure = "/cardea.permissions.v1.PermissionsService/Follow"
@@ -114,6 +246,94 @@ type PermissionsServiceClient interface {
 	// AccessAt answers who could open a door, or which doors a person could open, at a time, as it was known at a time.
 	// CLOCK_NONSENSE for a `known_at` in the future.
 	AccessAt(context.Context, *v1.AccessAtRequest) (*v1.AccessAtResponse, error)
+	// GetSite returns a site as it is now.
+	GetSite(context.Context, *v1.GetSiteRequest) (*v1.Site, error)
+	// ListSites returns the sites of a region.
+	ListSites(context.Context, *v1.ListSitesRequest) (*v1.ListSitesResponse, error)
+	// UpdateSite replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateSite(context.Context, *v1.UpdateSiteRequest) (*v1.UpdateSiteResponse, error)
+	// DeleteSite ends a site that has no doors and schedules (STATE_FORBIDS otherwise). Its past stays.
+	DeleteSite(context.Context, *v1.DeleteSiteRequest) (*v1.DeleteResponse, error)
+	// ListSiteDoors returns the doors of a site. What somebody may open is ListDoors.
+	ListSiteDoors(context.Context, *v1.ListSiteDoorsRequest) (*v1.ListSiteDoorsResponse, error)
+	// UpdateDoor replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateDoor(context.Context, *v1.UpdateDoorRequest) (*v1.UpdateDoorResponse, error)
+	// DeleteDoor ends a door, and with it its grants and lockdowns. Its past stays.
+	DeleteDoor(context.Context, *v1.DeleteDoorRequest) (*v1.DeleteResponse, error)
+	// GetZone returns a zone as it is now.
+	GetZone(context.Context, *v1.GetZoneRequest) (*v1.Zone, error)
+	// ListZones returns the zones of a region.
+	ListZones(context.Context, *v1.ListZonesRequest) (*v1.ListZonesResponse, error)
+	// UpdateZone replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateZone(context.Context, *v1.UpdateZoneRequest) (*v1.UpdateZoneResponse, error)
+	// DeleteZone ends a zone, and with it its grants and lockdowns. Its past stays.
+	DeleteZone(context.Context, *v1.DeleteZoneRequest) (*v1.DeleteResponse, error)
+	// GetSchedule returns a schedule as it is now.
+	GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error)
+	// ListSchedules returns the schedules of a site.
+	ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error)
+	// UpdateSchedule replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.UpdateScheduleResponse, error)
+	// DeleteSchedule ends a schedule that nothing names any more. Its past stays.
+	DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteResponse, error)
+	// CreateHolidayCalendar makes a list of dates that schedules observe.
+	CreateHolidayCalendar(context.Context, *v1.CreateHolidayCalendarRequest) (*v1.CreateHolidayCalendarResponse, error)
+	// GetHolidayCalendar returns a holiday calendar as it is now.
+	GetHolidayCalendar(context.Context, *v1.GetHolidayCalendarRequest) (*v1.HolidayCalendar, error)
+	// ListHolidayCalendars returns the holiday calendars of a region.
+	ListHolidayCalendars(context.Context, *v1.ListHolidayCalendarsRequest) (*v1.ListHolidayCalendarsResponse, error)
+	// UpdateHolidayCalendar replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateHolidayCalendar(context.Context, *v1.UpdateHolidayCalendarRequest) (*v1.UpdateHolidayCalendarResponse, error)
+	// DeleteHolidayCalendar ends a calendar that no schedule observes any more. Its past stays.
+	DeleteHolidayCalendar(context.Context, *v1.DeleteHolidayCalendarRequest) (*v1.DeleteResponse, error)
+	// GetGroup returns a group as it is now.
+	GetGroup(context.Context, *v1.GetGroupRequest) (*v1.Group, error)
+	// ListGroups returns the groups of a region.
+	ListGroups(context.Context, *v1.ListGroupsRequest) (*v1.ListGroupsResponse, error)
+	// UpdateGroup renames a group. CONFLICT when the etag is old.
+	UpdateGroup(context.Context, *v1.UpdateGroupRequest) (*v1.UpdateGroupResponse, error)
+	// DeleteGroup ends a group, its memberships both ways, and the grants of its jurisdiction that name it. Its past stays.
+	DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteResponse, error)
+	// ListMembers returns the direct members of a group.
+	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
+	// EndAccess revokes, for a leaver, every grant to them and ends their memberships, in one region.
+	EndAccess(context.Context, *v1.EndAccessRequest) (*v1.EndAccessResponse, error)
+	// GetGrant returns a grant, also one that is revoked.
+	GetGrant(context.Context, *v1.GetGrantRequest) (*v1.Grant, error)
+	// ListGrants returns grants by target, by subject, or all of a region.
+	ListGrants(context.Context, *v1.ListGrantsRequest) (*v1.ListGrantsResponse, error)
+	// UpdateGrant changes when a grant holds, from now on. CONFLICT when the etag is old.
+	UpdateGrant(context.Context, *v1.UpdateGrantRequest) (*v1.UpdateGrantResponse, error)
+	// ShareGrant passes a grant on to a person, within what the sharer holds. It ends with the grant.
+	ShareGrant(context.Context, *v1.ShareGrantRequest) (*v1.ShareGrantResponse, error)
+	// StartLockdown keeps a door, a zone or a site closed, but for holders of an override.
+	StartLockdown(context.Context, *v1.StartLockdownRequest) (*v1.StartLockdownResponse, error)
+	// EndLockdown ends a lockdown now. Ending twice is one end.
+	EndLockdown(context.Context, *v1.EndLockdownRequest) (*v1.DeleteResponse, error)
+	// ListLockdowns returns the lockdowns of a region that have not ended.
+	ListLockdowns(context.Context, *v1.ListLockdownsRequest) (*v1.ListLockdownsResponse, error)
+	// AssignRole makes a person or a group an administrator.
+	AssignRole(context.Context, *v1.AssignRoleRequest) (*v1.AssignRoleResponse, error)
+	// RevokeRole ends an assignment now. Revoking twice is one revocation.
+	RevokeRole(context.Context, *v1.RevokeRoleRequest) (*v1.DeleteResponse, error)
+	// ListRoles returns the assignments of a region that are not revoked.
+	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
+	// CheckRole decides whether a person may do something as an administrator.
+	CheckRole(context.Context, *v1.CheckRoleRequest) (*v1.CheckRoleResponse, error)
+	// CheckBulk answers many questions from one state.
+	CheckBulk(context.Context, *v1.CheckBulkRequest) (*v1.CheckBulkResponse, error)
+	// Explain answers a question with everything that was looked at.
+	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
+	// ListDoors returns the doors that a person may open by a grant; see ListSiteDoors for those that there are.
+	ListDoors(context.Context, *v1.ListDoorsRequest) (*v1.ListDoorsResponse, error)
+	// ListPeople returns who may open a door by a grant.
+	ListPeople(context.Context, *v1.ListPeopleRequest) (*v1.ListPeopleResponse, error)
+	// Watch returns what was committed after a checkpoint, and waits for it: call it again with the checkpoint that it returns.
+	Watch(context.Context, *v1.WatchRequest) (*v1.WatchResponse, error)
+	// Import makes what the lines of a piece of a CSV file say. A piece that was taken before is answered again and changes nothing.
+	Import(context.Context, *v1.ImportRequest) (*v1.ImportResponse, error)
+	// GetImport tells where to resume an import.
+	GetImport(context.Context, *v1.GetImportRequest) (*v1.GetImportResponse, error)
 	// Follow asks the home of a group or person to send its opaque facts to a region where a grant names it, or to stop.
 	Follow(context.Context, *v1.FollowRequest) (*v1.FollowResponse, error)
 	// ReceiveMemberships hands a group's members (opaque ids) to a region that follows it.
@@ -218,6 +438,297 @@ func NewPermissionsServiceClient(httpClient connect.HTTPClient, baseURL string, 
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
+		getSite: connect.NewClient[v1.GetSiteRequest, v1.Site](
+			httpClient,
+			baseURL+PermissionsServiceGetSiteProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetSite")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listSites: connect.NewClient[v1.ListSitesRequest, v1.ListSitesResponse](
+			httpClient,
+			baseURL+PermissionsServiceListSitesProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListSites")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateSite: connect.NewClient[v1.UpdateSiteRequest, v1.UpdateSiteResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateSiteProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateSite")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteSite: connect.NewClient[v1.DeleteSiteRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceDeleteSiteProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("DeleteSite")),
+			connect.WithClientOptions(opts...),
+		),
+		listSiteDoors: connect.NewClient[v1.ListSiteDoorsRequest, v1.ListSiteDoorsResponse](
+			httpClient,
+			baseURL+PermissionsServiceListSiteDoorsProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListSiteDoors")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateDoor: connect.NewClient[v1.UpdateDoorRequest, v1.UpdateDoorResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateDoorProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateDoor")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteDoor: connect.NewClient[v1.DeleteDoorRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceDeleteDoorProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("DeleteDoor")),
+			connect.WithClientOptions(opts...),
+		),
+		getZone: connect.NewClient[v1.GetZoneRequest, v1.Zone](
+			httpClient,
+			baseURL+PermissionsServiceGetZoneProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetZone")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listZones: connect.NewClient[v1.ListZonesRequest, v1.ListZonesResponse](
+			httpClient,
+			baseURL+PermissionsServiceListZonesProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListZones")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateZone: connect.NewClient[v1.UpdateZoneRequest, v1.UpdateZoneResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateZoneProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateZone")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteZone: connect.NewClient[v1.DeleteZoneRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceDeleteZoneProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("DeleteZone")),
+			connect.WithClientOptions(opts...),
+		),
+		getSchedule: connect.NewClient[v1.GetScheduleRequest, v1.Schedule](
+			httpClient,
+			baseURL+PermissionsServiceGetScheduleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetSchedule")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listSchedules: connect.NewClient[v1.ListSchedulesRequest, v1.ListSchedulesResponse](
+			httpClient,
+			baseURL+PermissionsServiceListSchedulesProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListSchedules")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateSchedule: connect.NewClient[v1.UpdateScheduleRequest, v1.UpdateScheduleResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateScheduleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteSchedule: connect.NewClient[v1.DeleteScheduleRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceDeleteScheduleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("DeleteSchedule")),
+			connect.WithClientOptions(opts...),
+		),
+		createHolidayCalendar: connect.NewClient[v1.CreateHolidayCalendarRequest, v1.CreateHolidayCalendarResponse](
+			httpClient,
+			baseURL+PermissionsServiceCreateHolidayCalendarProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("CreateHolidayCalendar")),
+			connect.WithClientOptions(opts...),
+		),
+		getHolidayCalendar: connect.NewClient[v1.GetHolidayCalendarRequest, v1.HolidayCalendar](
+			httpClient,
+			baseURL+PermissionsServiceGetHolidayCalendarProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetHolidayCalendar")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listHolidayCalendars: connect.NewClient[v1.ListHolidayCalendarsRequest, v1.ListHolidayCalendarsResponse](
+			httpClient,
+			baseURL+PermissionsServiceListHolidayCalendarsProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListHolidayCalendars")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateHolidayCalendar: connect.NewClient[v1.UpdateHolidayCalendarRequest, v1.UpdateHolidayCalendarResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateHolidayCalendarProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateHolidayCalendar")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteHolidayCalendar: connect.NewClient[v1.DeleteHolidayCalendarRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceDeleteHolidayCalendarProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("DeleteHolidayCalendar")),
+			connect.WithClientOptions(opts...),
+		),
+		getGroup: connect.NewClient[v1.GetGroupRequest, v1.Group](
+			httpClient,
+			baseURL+PermissionsServiceGetGroupProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetGroup")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listGroups: connect.NewClient[v1.ListGroupsRequest, v1.ListGroupsResponse](
+			httpClient,
+			baseURL+PermissionsServiceListGroupsProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListGroups")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateGroup: connect.NewClient[v1.UpdateGroupRequest, v1.UpdateGroupResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateGroupProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateGroup")),
+			connect.WithClientOptions(opts...),
+		),
+		deleteGroup: connect.NewClient[v1.DeleteGroupRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceDeleteGroupProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("DeleteGroup")),
+			connect.WithClientOptions(opts...),
+		),
+		listMembers: connect.NewClient[v1.ListMembersRequest, v1.ListMembersResponse](
+			httpClient,
+			baseURL+PermissionsServiceListMembersProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListMembers")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		endAccess: connect.NewClient[v1.EndAccessRequest, v1.EndAccessResponse](
+			httpClient,
+			baseURL+PermissionsServiceEndAccessProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("EndAccess")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		getGrant: connect.NewClient[v1.GetGrantRequest, v1.Grant](
+			httpClient,
+			baseURL+PermissionsServiceGetGrantProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetGrant")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listGrants: connect.NewClient[v1.ListGrantsRequest, v1.ListGrantsResponse](
+			httpClient,
+			baseURL+PermissionsServiceListGrantsProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListGrants")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		updateGrant: connect.NewClient[v1.UpdateGrantRequest, v1.UpdateGrantResponse](
+			httpClient,
+			baseURL+PermissionsServiceUpdateGrantProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("UpdateGrant")),
+			connect.WithClientOptions(opts...),
+		),
+		shareGrant: connect.NewClient[v1.ShareGrantRequest, v1.ShareGrantResponse](
+			httpClient,
+			baseURL+PermissionsServiceShareGrantProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ShareGrant")),
+			connect.WithClientOptions(opts...),
+		),
+		startLockdown: connect.NewClient[v1.StartLockdownRequest, v1.StartLockdownResponse](
+			httpClient,
+			baseURL+PermissionsServiceStartLockdownProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("StartLockdown")),
+			connect.WithClientOptions(opts...),
+		),
+		endLockdown: connect.NewClient[v1.EndLockdownRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceEndLockdownProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("EndLockdown")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listLockdowns: connect.NewClient[v1.ListLockdownsRequest, v1.ListLockdownsResponse](
+			httpClient,
+			baseURL+PermissionsServiceListLockdownsProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListLockdowns")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		assignRole: connect.NewClient[v1.AssignRoleRequest, v1.AssignRoleResponse](
+			httpClient,
+			baseURL+PermissionsServiceAssignRoleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("AssignRole")),
+			connect.WithClientOptions(opts...),
+		),
+		revokeRole: connect.NewClient[v1.RevokeRoleRequest, v1.DeleteResponse](
+			httpClient,
+			baseURL+PermissionsServiceRevokeRoleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("RevokeRole")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listRoles: connect.NewClient[v1.ListRolesRequest, v1.ListRolesResponse](
+			httpClient,
+			baseURL+PermissionsServiceListRolesProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListRoles")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		checkRole: connect.NewClient[v1.CheckRoleRequest, v1.CheckRoleResponse](
+			httpClient,
+			baseURL+PermissionsServiceCheckRoleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("CheckRole")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		checkBulk: connect.NewClient[v1.CheckBulkRequest, v1.CheckBulkResponse](
+			httpClient,
+			baseURL+PermissionsServiceCheckBulkProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("CheckBulk")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		explain: connect.NewClient[v1.ExplainRequest, v1.ExplainResponse](
+			httpClient,
+			baseURL+PermissionsServiceExplainProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("Explain")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listDoors: connect.NewClient[v1.ListDoorsRequest, v1.ListDoorsResponse](
+			httpClient,
+			baseURL+PermissionsServiceListDoorsProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListDoors")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listPeople: connect.NewClient[v1.ListPeopleRequest, v1.ListPeopleResponse](
+			httpClient,
+			baseURL+PermissionsServiceListPeopleProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("ListPeople")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		watch: connect.NewClient[v1.WatchRequest, v1.WatchResponse](
+			httpClient,
+			baseURL+PermissionsServiceWatchProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("Watch")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		_import: connect.NewClient[v1.ImportRequest, v1.ImportResponse](
+			httpClient,
+			baseURL+PermissionsServiceImportProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("Import")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		getImport: connect.NewClient[v1.GetImportRequest, v1.GetImportResponse](
+			httpClient,
+			baseURL+PermissionsServiceGetImportProcedure,
+			connect.WithSchema(permissionsServiceMethods.ByName("GetImport")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		follow: connect.NewClient[v1.FollowRequest, v1.FollowResponse](
 			httpClient,
 			baseURL+PermissionsServiceFollowProcedure,
@@ -244,22 +755,66 @@ func NewPermissionsServiceClient(httpClient connect.HTTPClient, baseURL string, 
 
 // permissionsServiceClient implements PermissionsServiceClient.
 type permissionsServiceClient struct {
-	createSite         *connect.Client[v1.CreateSiteRequest, v1.CreateSiteResponse]
-	createDoor         *connect.Client[v1.CreateDoorRequest, v1.CreateDoorResponse]
-	getDoor            *connect.Client[v1.GetDoorRequest, v1.Door]
-	createZone         *connect.Client[v1.CreateZoneRequest, v1.CreateZoneResponse]
-	createSchedule     *connect.Client[v1.CreateScheduleRequest, v1.CreateScheduleResponse]
-	createGroup        *connect.Client[v1.CreateGroupRequest, v1.CreateGroupResponse]
-	addMember          *connect.Client[v1.AddMemberRequest, v1.AddMemberResponse]
-	removeMember       *connect.Client[v1.RemoveMemberRequest, v1.RemoveMemberResponse]
-	grant              *connect.Client[v1.GrantRequest, v1.GrantResponse]
-	revoke             *connect.Client[v1.RevokeRequest, v1.RevokeResponse]
-	check              *connect.Client[v1.CheckRequest, v1.CheckResponse]
-	waitEnforced       *connect.Client[v1.WaitEnforcedRequest, v1.WaitEnforcedResponse]
-	accessAt           *connect.Client[v1.AccessAtRequest, v1.AccessAtResponse]
-	follow             *connect.Client[v1.FollowRequest, v1.FollowResponse]
-	receiveMemberships *connect.Client[v1.ReceiveMembershipsRequest, v1.ReceiveMembershipsResponse]
-	getStanding        *connect.Client[v1.GetStandingRequest, v1.GetStandingResponse]
+	createSite            *connect.Client[v1.CreateSiteRequest, v1.CreateSiteResponse]
+	createDoor            *connect.Client[v1.CreateDoorRequest, v1.CreateDoorResponse]
+	getDoor               *connect.Client[v1.GetDoorRequest, v1.Door]
+	createZone            *connect.Client[v1.CreateZoneRequest, v1.CreateZoneResponse]
+	createSchedule        *connect.Client[v1.CreateScheduleRequest, v1.CreateScheduleResponse]
+	createGroup           *connect.Client[v1.CreateGroupRequest, v1.CreateGroupResponse]
+	addMember             *connect.Client[v1.AddMemberRequest, v1.AddMemberResponse]
+	removeMember          *connect.Client[v1.RemoveMemberRequest, v1.RemoveMemberResponse]
+	grant                 *connect.Client[v1.GrantRequest, v1.GrantResponse]
+	revoke                *connect.Client[v1.RevokeRequest, v1.RevokeResponse]
+	check                 *connect.Client[v1.CheckRequest, v1.CheckResponse]
+	waitEnforced          *connect.Client[v1.WaitEnforcedRequest, v1.WaitEnforcedResponse]
+	accessAt              *connect.Client[v1.AccessAtRequest, v1.AccessAtResponse]
+	getSite               *connect.Client[v1.GetSiteRequest, v1.Site]
+	listSites             *connect.Client[v1.ListSitesRequest, v1.ListSitesResponse]
+	updateSite            *connect.Client[v1.UpdateSiteRequest, v1.UpdateSiteResponse]
+	deleteSite            *connect.Client[v1.DeleteSiteRequest, v1.DeleteResponse]
+	listSiteDoors         *connect.Client[v1.ListSiteDoorsRequest, v1.ListSiteDoorsResponse]
+	updateDoor            *connect.Client[v1.UpdateDoorRequest, v1.UpdateDoorResponse]
+	deleteDoor            *connect.Client[v1.DeleteDoorRequest, v1.DeleteResponse]
+	getZone               *connect.Client[v1.GetZoneRequest, v1.Zone]
+	listZones             *connect.Client[v1.ListZonesRequest, v1.ListZonesResponse]
+	updateZone            *connect.Client[v1.UpdateZoneRequest, v1.UpdateZoneResponse]
+	deleteZone            *connect.Client[v1.DeleteZoneRequest, v1.DeleteResponse]
+	getSchedule           *connect.Client[v1.GetScheduleRequest, v1.Schedule]
+	listSchedules         *connect.Client[v1.ListSchedulesRequest, v1.ListSchedulesResponse]
+	updateSchedule        *connect.Client[v1.UpdateScheduleRequest, v1.UpdateScheduleResponse]
+	deleteSchedule        *connect.Client[v1.DeleteScheduleRequest, v1.DeleteResponse]
+	createHolidayCalendar *connect.Client[v1.CreateHolidayCalendarRequest, v1.CreateHolidayCalendarResponse]
+	getHolidayCalendar    *connect.Client[v1.GetHolidayCalendarRequest, v1.HolidayCalendar]
+	listHolidayCalendars  *connect.Client[v1.ListHolidayCalendarsRequest, v1.ListHolidayCalendarsResponse]
+	updateHolidayCalendar *connect.Client[v1.UpdateHolidayCalendarRequest, v1.UpdateHolidayCalendarResponse]
+	deleteHolidayCalendar *connect.Client[v1.DeleteHolidayCalendarRequest, v1.DeleteResponse]
+	getGroup              *connect.Client[v1.GetGroupRequest, v1.Group]
+	listGroups            *connect.Client[v1.ListGroupsRequest, v1.ListGroupsResponse]
+	updateGroup           *connect.Client[v1.UpdateGroupRequest, v1.UpdateGroupResponse]
+	deleteGroup           *connect.Client[v1.DeleteGroupRequest, v1.DeleteResponse]
+	listMembers           *connect.Client[v1.ListMembersRequest, v1.ListMembersResponse]
+	endAccess             *connect.Client[v1.EndAccessRequest, v1.EndAccessResponse]
+	getGrant              *connect.Client[v1.GetGrantRequest, v1.Grant]
+	listGrants            *connect.Client[v1.ListGrantsRequest, v1.ListGrantsResponse]
+	updateGrant           *connect.Client[v1.UpdateGrantRequest, v1.UpdateGrantResponse]
+	shareGrant            *connect.Client[v1.ShareGrantRequest, v1.ShareGrantResponse]
+	startLockdown         *connect.Client[v1.StartLockdownRequest, v1.StartLockdownResponse]
+	endLockdown           *connect.Client[v1.EndLockdownRequest, v1.DeleteResponse]
+	listLockdowns         *connect.Client[v1.ListLockdownsRequest, v1.ListLockdownsResponse]
+	assignRole            *connect.Client[v1.AssignRoleRequest, v1.AssignRoleResponse]
+	revokeRole            *connect.Client[v1.RevokeRoleRequest, v1.DeleteResponse]
+	listRoles             *connect.Client[v1.ListRolesRequest, v1.ListRolesResponse]
+	checkRole             *connect.Client[v1.CheckRoleRequest, v1.CheckRoleResponse]
+	checkBulk             *connect.Client[v1.CheckBulkRequest, v1.CheckBulkResponse]
+	explain               *connect.Client[v1.ExplainRequest, v1.ExplainResponse]
+	listDoors             *connect.Client[v1.ListDoorsRequest, v1.ListDoorsResponse]
+	listPeople            *connect.Client[v1.ListPeopleRequest, v1.ListPeopleResponse]
+	watch                 *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	_import               *connect.Client[v1.ImportRequest, v1.ImportResponse]
+	getImport             *connect.Client[v1.GetImportRequest, v1.GetImportResponse]
+	follow                *connect.Client[v1.FollowRequest, v1.FollowResponse]
+	receiveMemberships    *connect.Client[v1.ReceiveMembershipsRequest, v1.ReceiveMembershipsResponse]
+	getStanding           *connect.Client[v1.GetStandingRequest, v1.GetStandingResponse]
 }
 
 // CreateSite calls cardea.permissions.v1.PermissionsService.CreateSite.
@@ -379,6 +934,402 @@ func (c *permissionsServiceClient) AccessAt(ctx context.Context, req *v1.AccessA
 	return nil, err
 }
 
+// GetSite calls cardea.permissions.v1.PermissionsService.GetSite.
+func (c *permissionsServiceClient) GetSite(ctx context.Context, req *v1.GetSiteRequest) (*v1.Site, error) {
+	response, err := c.getSite.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListSites calls cardea.permissions.v1.PermissionsService.ListSites.
+func (c *permissionsServiceClient) ListSites(ctx context.Context, req *v1.ListSitesRequest) (*v1.ListSitesResponse, error) {
+	response, err := c.listSites.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateSite calls cardea.permissions.v1.PermissionsService.UpdateSite.
+func (c *permissionsServiceClient) UpdateSite(ctx context.Context, req *v1.UpdateSiteRequest) (*v1.UpdateSiteResponse, error) {
+	response, err := c.updateSite.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteSite calls cardea.permissions.v1.PermissionsService.DeleteSite.
+func (c *permissionsServiceClient) DeleteSite(ctx context.Context, req *v1.DeleteSiteRequest) (*v1.DeleteResponse, error) {
+	response, err := c.deleteSite.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListSiteDoors calls cardea.permissions.v1.PermissionsService.ListSiteDoors.
+func (c *permissionsServiceClient) ListSiteDoors(ctx context.Context, req *v1.ListSiteDoorsRequest) (*v1.ListSiteDoorsResponse, error) {
+	response, err := c.listSiteDoors.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateDoor calls cardea.permissions.v1.PermissionsService.UpdateDoor.
+func (c *permissionsServiceClient) UpdateDoor(ctx context.Context, req *v1.UpdateDoorRequest) (*v1.UpdateDoorResponse, error) {
+	response, err := c.updateDoor.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteDoor calls cardea.permissions.v1.PermissionsService.DeleteDoor.
+func (c *permissionsServiceClient) DeleteDoor(ctx context.Context, req *v1.DeleteDoorRequest) (*v1.DeleteResponse, error) {
+	response, err := c.deleteDoor.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetZone calls cardea.permissions.v1.PermissionsService.GetZone.
+func (c *permissionsServiceClient) GetZone(ctx context.Context, req *v1.GetZoneRequest) (*v1.Zone, error) {
+	response, err := c.getZone.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListZones calls cardea.permissions.v1.PermissionsService.ListZones.
+func (c *permissionsServiceClient) ListZones(ctx context.Context, req *v1.ListZonesRequest) (*v1.ListZonesResponse, error) {
+	response, err := c.listZones.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateZone calls cardea.permissions.v1.PermissionsService.UpdateZone.
+func (c *permissionsServiceClient) UpdateZone(ctx context.Context, req *v1.UpdateZoneRequest) (*v1.UpdateZoneResponse, error) {
+	response, err := c.updateZone.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteZone calls cardea.permissions.v1.PermissionsService.DeleteZone.
+func (c *permissionsServiceClient) DeleteZone(ctx context.Context, req *v1.DeleteZoneRequest) (*v1.DeleteResponse, error) {
+	response, err := c.deleteZone.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetSchedule calls cardea.permissions.v1.PermissionsService.GetSchedule.
+func (c *permissionsServiceClient) GetSchedule(ctx context.Context, req *v1.GetScheduleRequest) (*v1.Schedule, error) {
+	response, err := c.getSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListSchedules calls cardea.permissions.v1.PermissionsService.ListSchedules.
+func (c *permissionsServiceClient) ListSchedules(ctx context.Context, req *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error) {
+	response, err := c.listSchedules.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateSchedule calls cardea.permissions.v1.PermissionsService.UpdateSchedule.
+func (c *permissionsServiceClient) UpdateSchedule(ctx context.Context, req *v1.UpdateScheduleRequest) (*v1.UpdateScheduleResponse, error) {
+	response, err := c.updateSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteSchedule calls cardea.permissions.v1.PermissionsService.DeleteSchedule.
+func (c *permissionsServiceClient) DeleteSchedule(ctx context.Context, req *v1.DeleteScheduleRequest) (*v1.DeleteResponse, error) {
+	response, err := c.deleteSchedule.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CreateHolidayCalendar calls cardea.permissions.v1.PermissionsService.CreateHolidayCalendar.
+func (c *permissionsServiceClient) CreateHolidayCalendar(ctx context.Context, req *v1.CreateHolidayCalendarRequest) (*v1.CreateHolidayCalendarResponse, error) {
+	response, err := c.createHolidayCalendar.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetHolidayCalendar calls cardea.permissions.v1.PermissionsService.GetHolidayCalendar.
+func (c *permissionsServiceClient) GetHolidayCalendar(ctx context.Context, req *v1.GetHolidayCalendarRequest) (*v1.HolidayCalendar, error) {
+	response, err := c.getHolidayCalendar.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListHolidayCalendars calls cardea.permissions.v1.PermissionsService.ListHolidayCalendars.
+func (c *permissionsServiceClient) ListHolidayCalendars(ctx context.Context, req *v1.ListHolidayCalendarsRequest) (*v1.ListHolidayCalendarsResponse, error) {
+	response, err := c.listHolidayCalendars.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateHolidayCalendar calls cardea.permissions.v1.PermissionsService.UpdateHolidayCalendar.
+func (c *permissionsServiceClient) UpdateHolidayCalendar(ctx context.Context, req *v1.UpdateHolidayCalendarRequest) (*v1.UpdateHolidayCalendarResponse, error) {
+	response, err := c.updateHolidayCalendar.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteHolidayCalendar calls cardea.permissions.v1.PermissionsService.DeleteHolidayCalendar.
+func (c *permissionsServiceClient) DeleteHolidayCalendar(ctx context.Context, req *v1.DeleteHolidayCalendarRequest) (*v1.DeleteResponse, error) {
+	response, err := c.deleteHolidayCalendar.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetGroup calls cardea.permissions.v1.PermissionsService.GetGroup.
+func (c *permissionsServiceClient) GetGroup(ctx context.Context, req *v1.GetGroupRequest) (*v1.Group, error) {
+	response, err := c.getGroup.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListGroups calls cardea.permissions.v1.PermissionsService.ListGroups.
+func (c *permissionsServiceClient) ListGroups(ctx context.Context, req *v1.ListGroupsRequest) (*v1.ListGroupsResponse, error) {
+	response, err := c.listGroups.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateGroup calls cardea.permissions.v1.PermissionsService.UpdateGroup.
+func (c *permissionsServiceClient) UpdateGroup(ctx context.Context, req *v1.UpdateGroupRequest) (*v1.UpdateGroupResponse, error) {
+	response, err := c.updateGroup.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// DeleteGroup calls cardea.permissions.v1.PermissionsService.DeleteGroup.
+func (c *permissionsServiceClient) DeleteGroup(ctx context.Context, req *v1.DeleteGroupRequest) (*v1.DeleteResponse, error) {
+	response, err := c.deleteGroup.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListMembers calls cardea.permissions.v1.PermissionsService.ListMembers.
+func (c *permissionsServiceClient) ListMembers(ctx context.Context, req *v1.ListMembersRequest) (*v1.ListMembersResponse, error) {
+	response, err := c.listMembers.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EndAccess calls cardea.permissions.v1.PermissionsService.EndAccess.
+func (c *permissionsServiceClient) EndAccess(ctx context.Context, req *v1.EndAccessRequest) (*v1.EndAccessResponse, error) {
+	response, err := c.endAccess.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetGrant calls cardea.permissions.v1.PermissionsService.GetGrant.
+func (c *permissionsServiceClient) GetGrant(ctx context.Context, req *v1.GetGrantRequest) (*v1.Grant, error) {
+	response, err := c.getGrant.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListGrants calls cardea.permissions.v1.PermissionsService.ListGrants.
+func (c *permissionsServiceClient) ListGrants(ctx context.Context, req *v1.ListGrantsRequest) (*v1.ListGrantsResponse, error) {
+	response, err := c.listGrants.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// UpdateGrant calls cardea.permissions.v1.PermissionsService.UpdateGrant.
+func (c *permissionsServiceClient) UpdateGrant(ctx context.Context, req *v1.UpdateGrantRequest) (*v1.UpdateGrantResponse, error) {
+	response, err := c.updateGrant.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ShareGrant calls cardea.permissions.v1.PermissionsService.ShareGrant.
+func (c *permissionsServiceClient) ShareGrant(ctx context.Context, req *v1.ShareGrantRequest) (*v1.ShareGrantResponse, error) {
+	response, err := c.shareGrant.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// StartLockdown calls cardea.permissions.v1.PermissionsService.StartLockdown.
+func (c *permissionsServiceClient) StartLockdown(ctx context.Context, req *v1.StartLockdownRequest) (*v1.StartLockdownResponse, error) {
+	response, err := c.startLockdown.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// EndLockdown calls cardea.permissions.v1.PermissionsService.EndLockdown.
+func (c *permissionsServiceClient) EndLockdown(ctx context.Context, req *v1.EndLockdownRequest) (*v1.DeleteResponse, error) {
+	response, err := c.endLockdown.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListLockdowns calls cardea.permissions.v1.PermissionsService.ListLockdowns.
+func (c *permissionsServiceClient) ListLockdowns(ctx context.Context, req *v1.ListLockdownsRequest) (*v1.ListLockdownsResponse, error) {
+	response, err := c.listLockdowns.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// AssignRole calls cardea.permissions.v1.PermissionsService.AssignRole.
+func (c *permissionsServiceClient) AssignRole(ctx context.Context, req *v1.AssignRoleRequest) (*v1.AssignRoleResponse, error) {
+	response, err := c.assignRole.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// RevokeRole calls cardea.permissions.v1.PermissionsService.RevokeRole.
+func (c *permissionsServiceClient) RevokeRole(ctx context.Context, req *v1.RevokeRoleRequest) (*v1.DeleteResponse, error) {
+	response, err := c.revokeRole.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListRoles calls cardea.permissions.v1.PermissionsService.ListRoles.
+func (c *permissionsServiceClient) ListRoles(ctx context.Context, req *v1.ListRolesRequest) (*v1.ListRolesResponse, error) {
+	response, err := c.listRoles.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CheckRole calls cardea.permissions.v1.PermissionsService.CheckRole.
+func (c *permissionsServiceClient) CheckRole(ctx context.Context, req *v1.CheckRoleRequest) (*v1.CheckRoleResponse, error) {
+	response, err := c.checkRole.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// CheckBulk calls cardea.permissions.v1.PermissionsService.CheckBulk.
+func (c *permissionsServiceClient) CheckBulk(ctx context.Context, req *v1.CheckBulkRequest) (*v1.CheckBulkResponse, error) {
+	response, err := c.checkBulk.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Explain calls cardea.permissions.v1.PermissionsService.Explain.
+func (c *permissionsServiceClient) Explain(ctx context.Context, req *v1.ExplainRequest) (*v1.ExplainResponse, error) {
+	response, err := c.explain.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListDoors calls cardea.permissions.v1.PermissionsService.ListDoors.
+func (c *permissionsServiceClient) ListDoors(ctx context.Context, req *v1.ListDoorsRequest) (*v1.ListDoorsResponse, error) {
+	response, err := c.listDoors.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListPeople calls cardea.permissions.v1.PermissionsService.ListPeople.
+func (c *permissionsServiceClient) ListPeople(ctx context.Context, req *v1.ListPeopleRequest) (*v1.ListPeopleResponse, error) {
+	response, err := c.listPeople.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Watch calls cardea.permissions.v1.PermissionsService.Watch.
+func (c *permissionsServiceClient) Watch(ctx context.Context, req *v1.WatchRequest) (*v1.WatchResponse, error) {
+	response, err := c.watch.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// Import calls cardea.permissions.v1.PermissionsService.Import.
+func (c *permissionsServiceClient) Import(ctx context.Context, req *v1.ImportRequest) (*v1.ImportResponse, error) {
+	response, err := c._import.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetImport calls cardea.permissions.v1.PermissionsService.GetImport.
+func (c *permissionsServiceClient) GetImport(ctx context.Context, req *v1.GetImportRequest) (*v1.GetImportResponse, error) {
+	response, err := c.getImport.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // Follow calls cardea.permissions.v1.PermissionsService.Follow.
 func (c *permissionsServiceClient) Follow(ctx context.Context, req *v1.FollowRequest) (*v1.FollowResponse, error) {
 	response, err := c.follow.CallUnary(ctx, connect.NewRequest(req))
@@ -438,6 +1389,94 @@ type PermissionsServiceHandler interface {
 	// AccessAt answers who could open a door, or which doors a person could open, at a time, as it was known at a time.
 	// CLOCK_NONSENSE for a `known_at` in the future.
 	AccessAt(context.Context, *v1.AccessAtRequest) (*v1.AccessAtResponse, error)
+	// GetSite returns a site as it is now.
+	GetSite(context.Context, *v1.GetSiteRequest) (*v1.Site, error)
+	// ListSites returns the sites of a region.
+	ListSites(context.Context, *v1.ListSitesRequest) (*v1.ListSitesResponse, error)
+	// UpdateSite replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateSite(context.Context, *v1.UpdateSiteRequest) (*v1.UpdateSiteResponse, error)
+	// DeleteSite ends a site that has no doors and schedules (STATE_FORBIDS otherwise). Its past stays.
+	DeleteSite(context.Context, *v1.DeleteSiteRequest) (*v1.DeleteResponse, error)
+	// ListSiteDoors returns the doors of a site. What somebody may open is ListDoors.
+	ListSiteDoors(context.Context, *v1.ListSiteDoorsRequest) (*v1.ListSiteDoorsResponse, error)
+	// UpdateDoor replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateDoor(context.Context, *v1.UpdateDoorRequest) (*v1.UpdateDoorResponse, error)
+	// DeleteDoor ends a door, and with it its grants and lockdowns. Its past stays.
+	DeleteDoor(context.Context, *v1.DeleteDoorRequest) (*v1.DeleteResponse, error)
+	// GetZone returns a zone as it is now.
+	GetZone(context.Context, *v1.GetZoneRequest) (*v1.Zone, error)
+	// ListZones returns the zones of a region.
+	ListZones(context.Context, *v1.ListZonesRequest) (*v1.ListZonesResponse, error)
+	// UpdateZone replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateZone(context.Context, *v1.UpdateZoneRequest) (*v1.UpdateZoneResponse, error)
+	// DeleteZone ends a zone, and with it its grants and lockdowns. Its past stays.
+	DeleteZone(context.Context, *v1.DeleteZoneRequest) (*v1.DeleteResponse, error)
+	// GetSchedule returns a schedule as it is now.
+	GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error)
+	// ListSchedules returns the schedules of a site.
+	ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error)
+	// UpdateSchedule replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.UpdateScheduleResponse, error)
+	// DeleteSchedule ends a schedule that nothing names any more. Its past stays.
+	DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteResponse, error)
+	// CreateHolidayCalendar makes a list of dates that schedules observe.
+	CreateHolidayCalendar(context.Context, *v1.CreateHolidayCalendarRequest) (*v1.CreateHolidayCalendarResponse, error)
+	// GetHolidayCalendar returns a holiday calendar as it is now.
+	GetHolidayCalendar(context.Context, *v1.GetHolidayCalendarRequest) (*v1.HolidayCalendar, error)
+	// ListHolidayCalendars returns the holiday calendars of a region.
+	ListHolidayCalendars(context.Context, *v1.ListHolidayCalendarsRequest) (*v1.ListHolidayCalendarsResponse, error)
+	// UpdateHolidayCalendar replaces what it is, from now on or from effective_at. CONFLICT when the etag is old; what the request says already: nothing changes.
+	UpdateHolidayCalendar(context.Context, *v1.UpdateHolidayCalendarRequest) (*v1.UpdateHolidayCalendarResponse, error)
+	// DeleteHolidayCalendar ends a calendar that no schedule observes any more. Its past stays.
+	DeleteHolidayCalendar(context.Context, *v1.DeleteHolidayCalendarRequest) (*v1.DeleteResponse, error)
+	// GetGroup returns a group as it is now.
+	GetGroup(context.Context, *v1.GetGroupRequest) (*v1.Group, error)
+	// ListGroups returns the groups of a region.
+	ListGroups(context.Context, *v1.ListGroupsRequest) (*v1.ListGroupsResponse, error)
+	// UpdateGroup renames a group. CONFLICT when the etag is old.
+	UpdateGroup(context.Context, *v1.UpdateGroupRequest) (*v1.UpdateGroupResponse, error)
+	// DeleteGroup ends a group, its memberships both ways, and the grants of its jurisdiction that name it. Its past stays.
+	DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteResponse, error)
+	// ListMembers returns the direct members of a group.
+	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
+	// EndAccess revokes, for a leaver, every grant to them and ends their memberships, in one region.
+	EndAccess(context.Context, *v1.EndAccessRequest) (*v1.EndAccessResponse, error)
+	// GetGrant returns a grant, also one that is revoked.
+	GetGrant(context.Context, *v1.GetGrantRequest) (*v1.Grant, error)
+	// ListGrants returns grants by target, by subject, or all of a region.
+	ListGrants(context.Context, *v1.ListGrantsRequest) (*v1.ListGrantsResponse, error)
+	// UpdateGrant changes when a grant holds, from now on. CONFLICT when the etag is old.
+	UpdateGrant(context.Context, *v1.UpdateGrantRequest) (*v1.UpdateGrantResponse, error)
+	// ShareGrant passes a grant on to a person, within what the sharer holds. It ends with the grant.
+	ShareGrant(context.Context, *v1.ShareGrantRequest) (*v1.ShareGrantResponse, error)
+	// StartLockdown keeps a door, a zone or a site closed, but for holders of an override.
+	StartLockdown(context.Context, *v1.StartLockdownRequest) (*v1.StartLockdownResponse, error)
+	// EndLockdown ends a lockdown now. Ending twice is one end.
+	EndLockdown(context.Context, *v1.EndLockdownRequest) (*v1.DeleteResponse, error)
+	// ListLockdowns returns the lockdowns of a region that have not ended.
+	ListLockdowns(context.Context, *v1.ListLockdownsRequest) (*v1.ListLockdownsResponse, error)
+	// AssignRole makes a person or a group an administrator.
+	AssignRole(context.Context, *v1.AssignRoleRequest) (*v1.AssignRoleResponse, error)
+	// RevokeRole ends an assignment now. Revoking twice is one revocation.
+	RevokeRole(context.Context, *v1.RevokeRoleRequest) (*v1.DeleteResponse, error)
+	// ListRoles returns the assignments of a region that are not revoked.
+	ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error)
+	// CheckRole decides whether a person may do something as an administrator.
+	CheckRole(context.Context, *v1.CheckRoleRequest) (*v1.CheckRoleResponse, error)
+	// CheckBulk answers many questions from one state.
+	CheckBulk(context.Context, *v1.CheckBulkRequest) (*v1.CheckBulkResponse, error)
+	// Explain answers a question with everything that was looked at.
+	Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error)
+	// ListDoors returns the doors that a person may open by a grant; see ListSiteDoors for those that there are.
+	ListDoors(context.Context, *v1.ListDoorsRequest) (*v1.ListDoorsResponse, error)
+	// ListPeople returns who may open a door by a grant.
+	ListPeople(context.Context, *v1.ListPeopleRequest) (*v1.ListPeopleResponse, error)
+	// Watch returns what was committed after a checkpoint, and waits for it: call it again with the checkpoint that it returns.
+	Watch(context.Context, *v1.WatchRequest) (*v1.WatchResponse, error)
+	// Import makes what the lines of a piece of a CSV file say. A piece that was taken before is answered again and changes nothing.
+	Import(context.Context, *v1.ImportRequest) (*v1.ImportResponse, error)
+	// GetImport tells where to resume an import.
+	GetImport(context.Context, *v1.GetImportRequest) (*v1.GetImportResponse, error)
 	// Follow asks the home of a group or person to send its opaque facts to a region where a grant names it, or to stop.
 	Follow(context.Context, *v1.FollowRequest) (*v1.FollowResponse, error)
 	// ReceiveMemberships hands a group's members (opaque ids) to a region that follows it.
@@ -538,6 +1577,297 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
+	permissionsServiceGetSiteHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetSiteProcedure,
+		svc.GetSite,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetSite")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListSitesHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListSitesProcedure,
+		svc.ListSites,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListSites")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateSiteHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateSiteProcedure,
+		svc.UpdateSite,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateSite")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceDeleteSiteHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceDeleteSiteProcedure,
+		svc.DeleteSite,
+		connect.WithSchema(permissionsServiceMethods.ByName("DeleteSite")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListSiteDoorsHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListSiteDoorsProcedure,
+		svc.ListSiteDoors,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListSiteDoors")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateDoorHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateDoorProcedure,
+		svc.UpdateDoor,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateDoor")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceDeleteDoorHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceDeleteDoorProcedure,
+		svc.DeleteDoor,
+		connect.WithSchema(permissionsServiceMethods.ByName("DeleteDoor")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceGetZoneHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetZoneProcedure,
+		svc.GetZone,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetZone")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListZonesHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListZonesProcedure,
+		svc.ListZones,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListZones")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateZoneHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateZoneProcedure,
+		svc.UpdateZone,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateZone")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceDeleteZoneHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceDeleteZoneProcedure,
+		svc.DeleteZone,
+		connect.WithSchema(permissionsServiceMethods.ByName("DeleteZone")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceGetScheduleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetScheduleProcedure,
+		svc.GetSchedule,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetSchedule")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListSchedulesHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListSchedulesProcedure,
+		svc.ListSchedules,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListSchedules")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateScheduleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateScheduleProcedure,
+		svc.UpdateSchedule,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceDeleteScheduleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceDeleteScheduleProcedure,
+		svc.DeleteSchedule,
+		connect.WithSchema(permissionsServiceMethods.ByName("DeleteSchedule")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceCreateHolidayCalendarHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceCreateHolidayCalendarProcedure,
+		svc.CreateHolidayCalendar,
+		connect.WithSchema(permissionsServiceMethods.ByName("CreateHolidayCalendar")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceGetHolidayCalendarHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetHolidayCalendarProcedure,
+		svc.GetHolidayCalendar,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetHolidayCalendar")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListHolidayCalendarsHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListHolidayCalendarsProcedure,
+		svc.ListHolidayCalendars,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListHolidayCalendars")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateHolidayCalendarHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateHolidayCalendarProcedure,
+		svc.UpdateHolidayCalendar,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateHolidayCalendar")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceDeleteHolidayCalendarHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceDeleteHolidayCalendarProcedure,
+		svc.DeleteHolidayCalendar,
+		connect.WithSchema(permissionsServiceMethods.ByName("DeleteHolidayCalendar")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceGetGroupHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetGroupProcedure,
+		svc.GetGroup,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetGroup")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListGroupsHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListGroupsProcedure,
+		svc.ListGroups,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListGroups")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateGroupHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateGroupProcedure,
+		svc.UpdateGroup,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateGroup")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceDeleteGroupHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceDeleteGroupProcedure,
+		svc.DeleteGroup,
+		connect.WithSchema(permissionsServiceMethods.ByName("DeleteGroup")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListMembersHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListMembersProcedure,
+		svc.ListMembers,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListMembers")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceEndAccessHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceEndAccessProcedure,
+		svc.EndAccess,
+		connect.WithSchema(permissionsServiceMethods.ByName("EndAccess")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceGetGrantHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetGrantProcedure,
+		svc.GetGrant,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetGrant")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListGrantsHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListGrantsProcedure,
+		svc.ListGrants,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListGrants")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceUpdateGrantHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceUpdateGrantProcedure,
+		svc.UpdateGrant,
+		connect.WithSchema(permissionsServiceMethods.ByName("UpdateGrant")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceShareGrantHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceShareGrantProcedure,
+		svc.ShareGrant,
+		connect.WithSchema(permissionsServiceMethods.ByName("ShareGrant")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceStartLockdownHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceStartLockdownProcedure,
+		svc.StartLockdown,
+		connect.WithSchema(permissionsServiceMethods.ByName("StartLockdown")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceEndLockdownHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceEndLockdownProcedure,
+		svc.EndLockdown,
+		connect.WithSchema(permissionsServiceMethods.ByName("EndLockdown")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListLockdownsHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListLockdownsProcedure,
+		svc.ListLockdowns,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListLockdowns")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceAssignRoleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceAssignRoleProcedure,
+		svc.AssignRole,
+		connect.WithSchema(permissionsServiceMethods.ByName("AssignRole")),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceRevokeRoleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceRevokeRoleProcedure,
+		svc.RevokeRole,
+		connect.WithSchema(permissionsServiceMethods.ByName("RevokeRole")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListRolesHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListRolesProcedure,
+		svc.ListRoles,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListRoles")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceCheckRoleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceCheckRoleProcedure,
+		svc.CheckRole,
+		connect.WithSchema(permissionsServiceMethods.ByName("CheckRole")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceCheckBulkHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceCheckBulkProcedure,
+		svc.CheckBulk,
+		connect.WithSchema(permissionsServiceMethods.ByName("CheckBulk")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceExplainHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceExplainProcedure,
+		svc.Explain,
+		connect.WithSchema(permissionsServiceMethods.ByName("Explain")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListDoorsHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListDoorsProcedure,
+		svc.ListDoors,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListDoors")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceListPeopleHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceListPeopleProcedure,
+		svc.ListPeople,
+		connect.WithSchema(permissionsServiceMethods.ByName("ListPeople")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceWatchHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceWatchProcedure,
+		svc.Watch,
+		connect.WithSchema(permissionsServiceMethods.ByName("Watch")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceImportHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceImportProcedure,
+		svc.Import,
+		connect.WithSchema(permissionsServiceMethods.ByName("Import")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	permissionsServiceGetImportHandler := connect.NewUnaryHandlerSimple(
+		PermissionsServiceGetImportProcedure,
+		svc.GetImport,
+		connect.WithSchema(permissionsServiceMethods.ByName("GetImport")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	permissionsServiceFollowHandler := connect.NewUnaryHandlerSimple(
 		PermissionsServiceFollowProcedure,
 		svc.Follow,
@@ -587,6 +1917,94 @@ func NewPermissionsServiceHandler(svc PermissionsServiceHandler, opts ...connect
 			permissionsServiceWaitEnforcedHandler.ServeHTTP(w, r)
 		case PermissionsServiceAccessAtProcedure:
 			permissionsServiceAccessAtHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetSiteProcedure:
+			permissionsServiceGetSiteHandler.ServeHTTP(w, r)
+		case PermissionsServiceListSitesProcedure:
+			permissionsServiceListSitesHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateSiteProcedure:
+			permissionsServiceUpdateSiteHandler.ServeHTTP(w, r)
+		case PermissionsServiceDeleteSiteProcedure:
+			permissionsServiceDeleteSiteHandler.ServeHTTP(w, r)
+		case PermissionsServiceListSiteDoorsProcedure:
+			permissionsServiceListSiteDoorsHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateDoorProcedure:
+			permissionsServiceUpdateDoorHandler.ServeHTTP(w, r)
+		case PermissionsServiceDeleteDoorProcedure:
+			permissionsServiceDeleteDoorHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetZoneProcedure:
+			permissionsServiceGetZoneHandler.ServeHTTP(w, r)
+		case PermissionsServiceListZonesProcedure:
+			permissionsServiceListZonesHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateZoneProcedure:
+			permissionsServiceUpdateZoneHandler.ServeHTTP(w, r)
+		case PermissionsServiceDeleteZoneProcedure:
+			permissionsServiceDeleteZoneHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetScheduleProcedure:
+			permissionsServiceGetScheduleHandler.ServeHTTP(w, r)
+		case PermissionsServiceListSchedulesProcedure:
+			permissionsServiceListSchedulesHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateScheduleProcedure:
+			permissionsServiceUpdateScheduleHandler.ServeHTTP(w, r)
+		case PermissionsServiceDeleteScheduleProcedure:
+			permissionsServiceDeleteScheduleHandler.ServeHTTP(w, r)
+		case PermissionsServiceCreateHolidayCalendarProcedure:
+			permissionsServiceCreateHolidayCalendarHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetHolidayCalendarProcedure:
+			permissionsServiceGetHolidayCalendarHandler.ServeHTTP(w, r)
+		case PermissionsServiceListHolidayCalendarsProcedure:
+			permissionsServiceListHolidayCalendarsHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateHolidayCalendarProcedure:
+			permissionsServiceUpdateHolidayCalendarHandler.ServeHTTP(w, r)
+		case PermissionsServiceDeleteHolidayCalendarProcedure:
+			permissionsServiceDeleteHolidayCalendarHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetGroupProcedure:
+			permissionsServiceGetGroupHandler.ServeHTTP(w, r)
+		case PermissionsServiceListGroupsProcedure:
+			permissionsServiceListGroupsHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateGroupProcedure:
+			permissionsServiceUpdateGroupHandler.ServeHTTP(w, r)
+		case PermissionsServiceDeleteGroupProcedure:
+			permissionsServiceDeleteGroupHandler.ServeHTTP(w, r)
+		case PermissionsServiceListMembersProcedure:
+			permissionsServiceListMembersHandler.ServeHTTP(w, r)
+		case PermissionsServiceEndAccessProcedure:
+			permissionsServiceEndAccessHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetGrantProcedure:
+			permissionsServiceGetGrantHandler.ServeHTTP(w, r)
+		case PermissionsServiceListGrantsProcedure:
+			permissionsServiceListGrantsHandler.ServeHTTP(w, r)
+		case PermissionsServiceUpdateGrantProcedure:
+			permissionsServiceUpdateGrantHandler.ServeHTTP(w, r)
+		case PermissionsServiceShareGrantProcedure:
+			permissionsServiceShareGrantHandler.ServeHTTP(w, r)
+		case PermissionsServiceStartLockdownProcedure:
+			permissionsServiceStartLockdownHandler.ServeHTTP(w, r)
+		case PermissionsServiceEndLockdownProcedure:
+			permissionsServiceEndLockdownHandler.ServeHTTP(w, r)
+		case PermissionsServiceListLockdownsProcedure:
+			permissionsServiceListLockdownsHandler.ServeHTTP(w, r)
+		case PermissionsServiceAssignRoleProcedure:
+			permissionsServiceAssignRoleHandler.ServeHTTP(w, r)
+		case PermissionsServiceRevokeRoleProcedure:
+			permissionsServiceRevokeRoleHandler.ServeHTTP(w, r)
+		case PermissionsServiceListRolesProcedure:
+			permissionsServiceListRolesHandler.ServeHTTP(w, r)
+		case PermissionsServiceCheckRoleProcedure:
+			permissionsServiceCheckRoleHandler.ServeHTTP(w, r)
+		case PermissionsServiceCheckBulkProcedure:
+			permissionsServiceCheckBulkHandler.ServeHTTP(w, r)
+		case PermissionsServiceExplainProcedure:
+			permissionsServiceExplainHandler.ServeHTTP(w, r)
+		case PermissionsServiceListDoorsProcedure:
+			permissionsServiceListDoorsHandler.ServeHTTP(w, r)
+		case PermissionsServiceListPeopleProcedure:
+			permissionsServiceListPeopleHandler.ServeHTTP(w, r)
+		case PermissionsServiceWatchProcedure:
+			permissionsServiceWatchHandler.ServeHTTP(w, r)
+		case PermissionsServiceImportProcedure:
+			permissionsServiceImportHandler.ServeHTTP(w, r)
+		case PermissionsServiceGetImportProcedure:
+			permissionsServiceGetImportHandler.ServeHTTP(w, r)
 		case PermissionsServiceFollowProcedure:
 			permissionsServiceFollowHandler.ServeHTTP(w, r)
 		case PermissionsServiceReceiveMembershipsProcedure:
@@ -652,6 +2070,182 @@ func (UnimplementedPermissionsServiceHandler) WaitEnforced(context.Context, *v1.
 
 func (UnimplementedPermissionsServiceHandler) AccessAt(context.Context, *v1.AccessAtRequest) (*v1.AccessAtResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.AccessAt is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetSite(context.Context, *v1.GetSiteRequest) (*v1.Site, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetSite is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListSites(context.Context, *v1.ListSitesRequest) (*v1.ListSitesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListSites is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateSite(context.Context, *v1.UpdateSiteRequest) (*v1.UpdateSiteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateSite is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) DeleteSite(context.Context, *v1.DeleteSiteRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.DeleteSite is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListSiteDoors(context.Context, *v1.ListSiteDoorsRequest) (*v1.ListSiteDoorsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListSiteDoors is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateDoor(context.Context, *v1.UpdateDoorRequest) (*v1.UpdateDoorResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateDoor is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) DeleteDoor(context.Context, *v1.DeleteDoorRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.DeleteDoor is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetZone(context.Context, *v1.GetZoneRequest) (*v1.Zone, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetZone is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListZones(context.Context, *v1.ListZonesRequest) (*v1.ListZonesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListZones is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateZone(context.Context, *v1.UpdateZoneRequest) (*v1.UpdateZoneResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateZone is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) DeleteZone(context.Context, *v1.DeleteZoneRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.DeleteZone is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetSchedule(context.Context, *v1.GetScheduleRequest) (*v1.Schedule, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetSchedule is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListSchedules(context.Context, *v1.ListSchedulesRequest) (*v1.ListSchedulesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListSchedules is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateSchedule(context.Context, *v1.UpdateScheduleRequest) (*v1.UpdateScheduleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateSchedule is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) DeleteSchedule(context.Context, *v1.DeleteScheduleRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.DeleteSchedule is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) CreateHolidayCalendar(context.Context, *v1.CreateHolidayCalendarRequest) (*v1.CreateHolidayCalendarResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.CreateHolidayCalendar is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetHolidayCalendar(context.Context, *v1.GetHolidayCalendarRequest) (*v1.HolidayCalendar, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetHolidayCalendar is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListHolidayCalendars(context.Context, *v1.ListHolidayCalendarsRequest) (*v1.ListHolidayCalendarsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListHolidayCalendars is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateHolidayCalendar(context.Context, *v1.UpdateHolidayCalendarRequest) (*v1.UpdateHolidayCalendarResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateHolidayCalendar is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) DeleteHolidayCalendar(context.Context, *v1.DeleteHolidayCalendarRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.DeleteHolidayCalendar is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetGroup(context.Context, *v1.GetGroupRequest) (*v1.Group, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetGroup is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListGroups(context.Context, *v1.ListGroupsRequest) (*v1.ListGroupsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListGroups is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateGroup(context.Context, *v1.UpdateGroupRequest) (*v1.UpdateGroupResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateGroup is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.DeleteGroup is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListMembers is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) EndAccess(context.Context, *v1.EndAccessRequest) (*v1.EndAccessResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.EndAccess is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetGrant(context.Context, *v1.GetGrantRequest) (*v1.Grant, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetGrant is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListGrants(context.Context, *v1.ListGrantsRequest) (*v1.ListGrantsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListGrants is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) UpdateGrant(context.Context, *v1.UpdateGrantRequest) (*v1.UpdateGrantResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.UpdateGrant is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ShareGrant(context.Context, *v1.ShareGrantRequest) (*v1.ShareGrantResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ShareGrant is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) StartLockdown(context.Context, *v1.StartLockdownRequest) (*v1.StartLockdownResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.StartLockdown is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) EndLockdown(context.Context, *v1.EndLockdownRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.EndLockdown is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListLockdowns(context.Context, *v1.ListLockdownsRequest) (*v1.ListLockdownsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListLockdowns is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) AssignRole(context.Context, *v1.AssignRoleRequest) (*v1.AssignRoleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.AssignRole is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) RevokeRole(context.Context, *v1.RevokeRoleRequest) (*v1.DeleteResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.RevokeRole is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListRoles(context.Context, *v1.ListRolesRequest) (*v1.ListRolesResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListRoles is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) CheckRole(context.Context, *v1.CheckRoleRequest) (*v1.CheckRoleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.CheckRole is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) CheckBulk(context.Context, *v1.CheckBulkRequest) (*v1.CheckBulkResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.CheckBulk is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) Explain(context.Context, *v1.ExplainRequest) (*v1.ExplainResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.Explain is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListDoors(context.Context, *v1.ListDoorsRequest) (*v1.ListDoorsResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListDoors is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) ListPeople(context.Context, *v1.ListPeopleRequest) (*v1.ListPeopleResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.ListPeople is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) Watch(context.Context, *v1.WatchRequest) (*v1.WatchResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.Watch is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) Import(context.Context, *v1.ImportRequest) (*v1.ImportResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.Import is not implemented"))
+}
+
+func (UnimplementedPermissionsServiceHandler) GetImport(context.Context, *v1.GetImportRequest) (*v1.GetImportResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.permissions.v1.PermissionsService.GetImport is not implemented"))
 }
 
 func (UnimplementedPermissionsServiceHandler) Follow(context.Context, *v1.FollowRequest) (*v1.FollowResponse, error) {
