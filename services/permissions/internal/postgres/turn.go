@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/jackc/pgx/v5"
