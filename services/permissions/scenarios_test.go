@@ -118,7 +118,7 @@ func load(t *testing.T, svc *permissionstest.Service, org region.ID, number int,
 		for _, m := range s.Members {
 			if pair := (grants.Membership{Group: ids[string(m.Group)], Member: ids[string(m.Member)]}); !seen[pair] {
 				seen[pair] = true
-				err = first(err, tx.AddMembership(ctx, c, pair))
+				err = first(err, tx.AddMembership(ctx, c, pair, c.At()))
 			}
 		}
 		for _, g := range s.Grants {
