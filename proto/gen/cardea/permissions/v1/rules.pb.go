@@ -1297,7 +1297,8 @@ type Decision struct {
 	LockdownId string `protobuf:"bytes,6,opt,name=lockdown_id,json=lockdownId,proto3" json:"lockdown_id,omitempty"`
 	// The zone whose anti-passback denied or warned; empty where none did.
 	ZoneId string `protobuf:"bytes,7,opt,name=zone_id,json=zoneId,proto3" json:"zone_id,omitempty"`
-	// ANTI_PASSBACK where a soft rule was broken and the door opened all the same.
+	// ANTI_PASSBACK where a soft rule was broken and the door opened all the same; STATE_UNKNOWN where the door opened without
+	// the state that a rule needs, as its on_state_loss allows.
 	Warning DecisionReason `protobuf:"varint,8,opt,name=warning,proto3,enum=cardea.permissions.v1.DecisionReason" json:"warning,omitempty"`
 	// Reasons for which the door may still deny, because the rule needs what is known only there (a second factor, who is
 	// inside, uses left). Set where the question came without that state.
