@@ -21,6 +21,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/postgres"
 	permissionsrpc "github.com/cardea-mesh/cardea/services/permissions/internal/rpc"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/watch"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
@@ -145,9 +146,11 @@ func New(p Parts) (*Instance, error) {
 	store := postgres.New(postgres.Config{
 		DB: p.DB, Outbox: ob, Keeper: keeper, Regions: p.Regions, Record: events.Record,
 	})
+	bell := watch.NewBell(store.Versions)
 	mesh := enforcement.Client{Dialer: p.Dialer}
 	handler := &permissionsrpc.Handler{
-		Store:    store,
+		Store:    permissionsrpc.Ringing(store, bell),
+		Bell:     bell,
 		Commands: grants.Commands{Regions: p.Regions},
 		Waiter:   &enforcement.Waiter{Gateways: mesh, Own: store, Others: mesh, Logger: p.Telemetry.Logger},
 		Standing: store,

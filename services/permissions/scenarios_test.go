@@ -10,6 +10,7 @@ import (
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/events"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/permissions/permissionstest"
@@ -81,16 +82,21 @@ type sinceEver struct{ grants.Commit }
 
 func (sinceEver) At() time.Time { return time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC) }
 
+// storeOf writes beside the service, past the rules of its commands.
+func storeOf(svc *permissionstest.Service) *postgres.Store {
+	regions := svc.Mesh.Regions
+	return postgres.New(postgres.Config{
+		DB: svc.Database.DB, Regions: regions, Record: events.Record,
+		Outbox: outbox.New(outbox.Config{Service: "permissions", Region: central, Regions: regions, AccessState: true}),
+	})
+}
+
 // load writes a scenario's facts as they are, past the rules of commands: some are broken on purpose. It returns the ids
 // of the scenario's names.
 func load(t *testing.T, svc *permissionstest.Service, org region.ID, number int, s policytest.Scenario) map[string]region.ID {
 	t.Helper()
 	ids := name(number, s)
-	regions := svc.Mesh.Regions
-	store := postgres.New(postgres.Config{
-		DB: svc.Database.DB, Regions: regions,
-		Outbox: outbox.New(outbox.Config{Service: "permissions", Region: central, Regions: regions, AccessState: true}),
-	})
+	store := storeOf(svc)
 	site := region.NewID(region.Site, "euc")
 	err := store.Write(t.Context(), func(ctx context.Context, tx grants.Tx) error {
 		real, err := tx.Commit(ctx, central, org)
