@@ -31,7 +31,7 @@ const (
 	historyYears = 2
 	lateShare    = 20 // one change of that many was true a while before it was recorded
 	someGrants   = 1000
-	guestShare   = 40 // of 100 changes are about visitors' keys, the others about memberships
+	guestShare   = 85 // of 100 changes are about visitors' keys, the others about memberships
 )
 
 // NewHistory makes a tenant over the API and copies a past of so many events into permissions' tables: each event with the

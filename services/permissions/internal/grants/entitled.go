@@ -13,9 +13,9 @@ func entitled(facts policy.Facts, door, person region.ID, at time.Time) policy.D
 	return policy.Decide(req, facts, policy.State{}, at)
 }
 
-// standsOpen says whether the door is open for everybody, whatever is known only there: where a first person is waited for
-// it may not be, and that counts as closed.
+// standsOpen says whether the door is open for everybody, whatever is known only there: a door that waits for a first
+// person is not.
 func standsOpen(facts policy.Facts, door region.ID, at time.Time) bool {
-	d := entitled(facts, door, "", at)
-	return d.Reason == policy.ReasonAutoUnlock && len(d.Conditions) == 0
+	_, open := policy.StandsOpen(facts, policy.DoorID(door), policy.State{}, at)
+	return open
 }
