@@ -16,11 +16,13 @@ type Request struct {
 	SecondFactor Factor
 	// Entitled asks what the facts alone allow: what depends on the State and on a second
 	// factor is taken as met and listed in Decision.Conditions; there are no Effects.
+	// The State is not read. A door that waits for a first person does not stand open.
 	Entitled bool
 }
 
 // Direction is the side of the door at which the credential was presented. The numbers
-// are those of Direction in cardea/permissions/v1.
+// are those of Direction in cardea/permissions/v1. One that is not listed here counts as
+// DirectionUnspecified.
 type Direction int32
 
 const (
@@ -33,7 +35,7 @@ const (
 )
 
 // Factor is what became of a second factor. The numbers are those of SecondFactor in
-// cardea/permissions/v1.
+// cardea/permissions/v1. One that is not listed here counts as FactorWrong.
 type Factor int32
 
 const (
@@ -41,26 +43,29 @@ const (
 	FactorNone Factor = 0
 	// FactorRight: it was presented and is right.
 	FactorRight Factor = 1
-	// FactorWrong: it was presented and is wrong.
+	// FactorWrong: it was presented and is wrong. It is denied only where one is asked for.
 	FactorWrong Factor = 2
 )
 
-// Decide answers the request from the facts at the moment `at` (any location; only
-// the instant counts).
+// Decide answers the request from the facts and the state at the moment `at` (any
+// location; only the instant counts). README.md lists the rules and every reason.
 //
 // The first of these that applies is the answer:
 //
 //  1. the door is not known: UnknownDoor;
 //  2. a credential was presented and is unknown, or not active: UnknownCredential,
 //     CredentialNotActive;
-//  3. otherwise each grant to the person or a group of theirs (through up to
-//     MaxGroupDepth levels of groups in groups), of the door or a zone of it, is
-//     judged by itself, and the closest to opening decides, in this order: Grant,
-//     BrokenFacts, OutsideSchedule, NotYetValid, Expired; of several equally close
-//     ones the one with the smallest id. None at all: NoGrant.
-//
-// The state is not read and Effects are nil: no rule uses them yet.
-func Decide(req Request, facts Facts, _ State, at time.Time) Decision {
+//  3. zones are nested around the door deeper than MaxGroupDepth: BrokenFacts;
+//  4. a grant holds, and overrides the lockdown if there is one: the door's rules are
+//     asked, unless it stands open: AntiPassback, FirstPersonNeeded,
+//     SecondFactorNeeded, SecondFactorWrong, SecondPersonNeeded, and if none of them
+//     objects Grant;
+//  5. a lockdown holds, and without it a grant would hold or the door would stand open:
+//     Lockdown;
+//  6. the door stands open: AutoUnlock;
+//  7. what the grant says that came closest to opening: BrokenFacts, UsesExhausted,
+//     ShareEnded, OutsideSchedule, NotYetValid, Expired; no grant at all: NoGrant.
+func Decide(req Request, facts Facts, state State, at time.Time) Decision {
 	door, ok := facts.Door(req.Door)
 	if !ok {
 		return Deny(ReasonUnknownDoor)
@@ -71,84 +76,81 @@ func Decide(req Request, facts Facts, _ State, at time.Time) Decision {
 		}
 		return Deny(ReasonCredentialNotActive)
 	}
-	var room [subjectsOnStack]SubjectID // most people are in fewer groups: no allocation
-	subjects, tooDeep := closure(facts, req.Person, room[:0])
-	best := Deny(ReasonNoGrant)
+	if req.Entitled {
+		state = State{}
+	}
+	var roomS [subjectsOnStack]SubjectID // most people are in fewer groups: no allocation
+	var roomT [targetsOnStack]TargetID
+	targets, tooDeep := targetsOf(facts, &door, req.Door, roomT[:0])
 	if tooDeep {
-		best.Reason = ReasonBrokenFacts
+		return Deny(ReasonBrokenFacts)
 	}
-	for _, subject := range subjects {
-		best = closest(best, facts, facts.Grants(subject, TargetID(req.Door)), at)
-		for _, zone := range door.Zones {
-			best = closest(best, facts, facts.Grants(subject, TargetID(zone)), at)
-		}
-	}
-	return best
+	subjects, tooDeep := subjectsOf(facts, req.Person, roomS[:0])
+	q := question{req: req, facts: facts, state: state, at: at, door: door, groupsTooDeep: tooDeep}
+	q.lockdown, q.locked = hardest(facts, door.Site, targets, at)
+	return q.decide(reached{subjects, targets})
 }
 
-// closest judges each grant and returns the best of them and what was there before.
-func closest(best Decision, facts Facts, grants []Grant, at time.Time) Decision {
-	for i := range grants {
-		if best.Outcome == Granted && grants[i].ID >= best.Grant {
-			continue // it could not be named, whatever it says
-		}
-		if d := judge(facts, &grants[i], at); closer(d, best) {
-			best = d
-		}
-	}
-	return best
+// question is a request with what is found out once for all its rules.
+type question struct {
+	req   Request
+	facts Facts
+	state State
+	at    time.Time
+	door  Door
+	// groupsTooDeep: there are groups beyond MaxGroupDepth.
+	groupsTooDeep bool
+	// lockdown is the hardest that holds, if locked.
+	lockdown Lockdown
+	locked   bool
 }
 
-// judge says what one grant, which names the person and the door, means at a moment.
-func judge(facts Facts, g *Grant, at time.Time) Decision {
-	d := Decision{Outcome: Denied, Grant: g.ID}
+// reached is what grants may name. It is no part of question, so that the compiler can see
+// that it stays on the stack.
+type reached struct {
+	subjects []SubjectID // the person and all their groups
+	targets  []TargetID  // the door and all zones around it
+}
+
+func (q *question) decide(r reached) Decision {
+	best := q.best(r)
+	unlock, stands := standing(q.facts, &q.door.Rules, &q.state, q.at)
+	if best.reason == ReasonGrant {
+		return q.admit(r, &best, stands && !q.locked)
+	}
+	if q.locked && (stands || best.reason == ReasonLockdown) {
+		d := Deny(ReasonLockdown)
+		if best.reason == ReasonLockdown {
+			d = best.decision()
+		}
+		d.Lockdown = q.lockdown.ID
+		return d
+	}
+	if stands {
+		d := Decision{Outcome: Granted, Reason: ReasonAutoUnlock, Schedule: unlock}
+		if !q.req.Entitled {
+			d.Effects = q.pass(nil, "")
+		}
+		return d
+	}
+	return best.decision()
+}
+
+// admit is the decision where a grant holds.
+func (q *question) admit(r reached, best *judged, standsOpen bool) Decision {
+	d := best.decision()
+	if q.locked {
+		d.Lockdown = q.lockdown.ID
+	}
 	switch {
-	case !g.ValidFrom.IsZero() && at.Before(g.ValidFrom):
-		d.Reason = ReasonNotYetValid
-		return d
-	case !g.ValidTo.IsZero() && !at.Before(g.ValidTo):
-		d.Reason = ReasonExpired
-		return d
-	}
-	if g.Schedule != "" {
-		d.Schedule = g.Schedule
-		schedule, ok := facts.Schedule(g.Schedule)
-		if !ok || schedule == nil {
-			d.Reason = ReasonBrokenFacts
-			return d
+	case q.req.Entitled:
+		if !standsOpen {
+			d.Conditions = q.conditions(r, best)
 		}
-		if !schedule.Contains(at) {
-			d.Reason = ReasonOutsideSchedule
-			return d
-		}
-	}
-	d.Outcome, d.Reason = Granted, ReasonGrant
-	return d
-}
-
-// closer tells whether a came closer to opening the door than b. A decision with a
-// grant goes before one without: it tells more.
-func closer(a, b Decision) bool {
-	if ra, rb := rank(a.Reason), rank(b.Reason); ra != rb {
-		return ra < rb
-	}
-	return b.Grant == "" || a.Grant < b.Grant
-}
-
-// rank orders the reasons that a grant can give, the closest to opening first.
-func rank(r Reason) int {
-	switch r {
-	case ReasonGrant:
-		return 0
-	case ReasonBrokenFacts: // it might have opened; somebody has to mend the facts
-		return 1
-	case ReasonOutsideSchedule: // the right person on the right day
-		return 2
-	case ReasonNotYetValid: // will hold
-		return 3
-	case ReasonExpired: // held
-		return 4
+	case standsOpen:
+		d.Effects = q.arrive(r, q.pass(nil, ""), "")
 	default:
-		return 5
+		q.obey(r, &d, best)
 	}
+	return d
 }

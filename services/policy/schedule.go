@@ -9,7 +9,8 @@ type ScheduleSpec struct {
 	Weekly []WeeklyInterval
 	// Exceptions are dates that differ, at most 500.
 	Exceptions []DatedException
-	// Holidays are the dates of the holiday calendars that the schedule observes, at most 2,000.
+	// Holidays are the dates of the holiday calendars that the schedule observes, at most
+	// 2,000. A date may be among them more than once: several calendars may have it.
 	Holidays []Holiday
 	// OnHolidays hold instead of the weekly intervals on a holiday, at most 24; empty: closed.
 	// Weekday is ignored. An exception for the date goes before.
@@ -53,6 +54,11 @@ type Schedule struct {
 	weekly  [7][]span // by time.Weekday: Sunday first
 	dated   map[date][]span
 	monthly map[monthDay][]span // exceptions of every year
+	// holidays are dates on which the intervals of onHolidays start; everyYear those of
+	// every year.
+	holidays   map[date]struct{}
+	everyYear  map[monthDay]struct{}
+	onHolidays []span
 }
 
 // span is an interval of one local date: minutes after its midnight, [start, end).
@@ -103,7 +109,8 @@ func (s *Schedule) Contains(at time.Time) bool {
 		within(s.startingOn(today.before()), minute+minutesPerDay)
 }
 
-// startingOn returns the intervals that start on a local date.
+// startingOn returns the intervals that start on a local date: those of an exception for
+// the date, of one for every year, of a holiday, of the week.
 func (s *Schedule) startingOn(d date) []span {
 	if spans, ok := s.dated[d]; ok {
 		return spans
@@ -111,7 +118,18 @@ func (s *Schedule) startingOn(d date) []span {
 	if spans, ok := s.monthly[monthDay{d.month, d.day}]; ok {
 		return spans
 	}
+	if s.holiday(d) {
+		return s.onHolidays
+	}
 	return s.weekly[d.weekday()]
+}
+
+func (s *Schedule) holiday(d date) bool {
+	if _, ok := s.holidays[d]; ok {
+		return true
+	}
+	_, ok := s.everyYear[monthDay{d.month, d.day}]
+	return ok
 }
 
 func within(spans []span, minute int) bool {

@@ -14,6 +14,7 @@ const (
 	maxWeekly     = 168
 	maxExceptions = 500
 	maxPerDate    = 24
+	maxHolidays   = 2000 // of all the calendars together
 )
 
 // ValidateSchedule tells what is wrong with a spec, for use before it is stored. The
@@ -52,7 +53,63 @@ func compile(spec ScheduleSpec) (*Schedule, error) {
 			return nil, invalid("exception %d: %w", i, err)
 		}
 	}
+	if err := s.observe(spec.Holidays, spec.OnHolidays); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// observe sets the holidays and what starts on them.
+func (s *Schedule) observe(holidays []Holiday, on []WeeklyInterval) (err error) {
+	if len(holidays) > maxHolidays {
+		return invalid("%d holidays, at most %d", len(holidays), maxHolidays)
+	}
+	if len(on) > maxPerDate {
+		return invalid("%d intervals on holidays, at most %d", len(on), maxPerDate)
+	}
+	if s.onHolidays, err = newSpans(on); err != nil {
+		return invalid("on holidays: %w", err)
+	}
+	for i, h := range holidays {
+		d, err := parseDate(h.Date)
+		if err != nil {
+			return invalid("holiday %d: %w", i, err)
+		}
+		if h.EveryYear {
+			s.everyYear = add(s.everyYear, monthDay{d.month, d.day})
+		} else {
+			s.holidays = add(s.holidays, d)
+		}
+	}
+	return nil
+}
+
+func add[K comparable](set map[K]struct{}, key K) map[K]struct{} {
+	if set == nil {
+		set = make(map[K]struct{})
+	}
+	set[key] = struct{}{}
+	return set
+}
+
+func parseDate(text string) (date, error) {
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return date{}, fmt.Errorf("date %q is not a date like 2026-12-24", text)
+	}
+	return date{day.Year(), day.Month(), day.Day()}, nil
+}
+
+func newSpans(intervals []WeeklyInterval) ([]span, error) {
+	spans := make([]span, 0, len(intervals))
+	for i, w := range intervals {
+		p, err := newSpan(w)
+		if err != nil {
+			return nil, fmt.Errorf("interval %d: %w", i, err)
+		}
+		spans = append(spans, p)
+	}
+	return spans, nil
 }
 
 func newSpan(w WeeklyInterval) (span, error) {
@@ -68,22 +125,17 @@ func newSpan(w WeeklyInterval) (span, error) {
 
 // except adds an exception. Two for the same date contradict each other.
 func (s *Schedule) except(e DatedException) error {
-	day, err := time.Parse(time.DateOnly, e.Date)
+	d, err := parseDate(e.Date)
 	if err != nil {
-		return fmt.Errorf("date %q is not a date like 2026-12-24", e.Date)
+		return err
 	}
 	if len(e.Intervals) > maxPerDate {
 		return fmt.Errorf("%d intervals on %s, at most %d", len(e.Intervals), e.Date, maxPerDate)
 	}
-	spans := make([]span, 0, len(e.Intervals))
-	for i, w := range e.Intervals {
-		p, err := newSpan(w)
-		if err != nil {
-			return fmt.Errorf("interval %d: %w", i, err)
-		}
-		spans = append(spans, p)
+	spans, err := newSpans(e.Intervals)
+	if err != nil {
+		return err
 	}
-	d := date{day.Year(), day.Month(), day.Day()}
 	if e.EveryYear {
 		return put(&s.monthly, monthDay{d.month, d.day}, spans, e.Date)
 	}

@@ -1,6 +1,9 @@
 package policy
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // State is what earlier passages left behind, as far as one question needs it: who is
 // inside, who arrived first, who waits for a second person, how often a grant was used.
@@ -58,4 +61,49 @@ type Effect struct {
 	Kind  EffectKind
 	Zone  ZoneID
 	Grant GrantID
+	// Person is who enters or leaves, where it is not the person of the question: the one
+	// who waited for them at a door that asks for two people.
+	Person PersonID
+}
+
+// Apply returns the state after a passage: s with the effects of a Decision about the
+// person at the moment. s itself does not change; what does is copied. Presence is that
+// of one person, so an effect on somebody else's leaves it alone.
+func (s State) Apply(effects []Effect, person PersonID, at time.Time) State {
+	presenceCopied, usesCopied := false, false
+	for _, e := range effects {
+		switch e.Kind {
+		case EffectEnter, EffectLeave:
+			if e.Person != "" && e.Person != person {
+				continue
+			}
+			s.Presence = writable(s.Presence, &presenceCopied)
+			s.Presence[e.Zone] = Presence{Inside: e.Kind == EffectEnter, Since: at}
+		case EffectArriveFirst:
+			if at.After(s.FirstArrival) {
+				s.FirstArrival = at
+			}
+		case EffectUse:
+			s.Uses = writable(s.Uses, &usesCopied)
+			s.Uses[e.Grant]++
+		case EffectWait:
+			s.Waiting = Waiting{Person: person, Since: at}
+		case EffectPair:
+			s.Waiting = Waiting{}
+		case EffectUnspecified:
+		}
+	}
+	return s
+}
+
+// writable returns a copy of m, the first time.
+func writable[K comparable, V any](m map[K]V, copied *bool) map[K]V {
+	if *copied {
+		return m
+	}
+	*copied = true
+	if m == nil {
+		return make(map[K]V)
+	}
+	return maps.Clone(m)
 }

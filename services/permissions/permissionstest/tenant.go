@@ -30,8 +30,9 @@ type Tenant struct {
 // AllPermissions are those of a tenant's callers.
 func AllPermissions() []string {
 	return []string{
-		"sites.write", "doors.write", "doors.read", "zones.write", "schedules.write", "groups.write", "grants.write",
-		"access.check", "access.history",
+		"sites.read", "sites.write", "doors.read", "doors.write", "zones.read", "zones.write", "schedules.read", "schedules.write",
+		"groups.read", "groups.write", "grants.read", "grants.write", "grants.share", "lockdowns.read", "lockdowns.write",
+		"roles.read", "roles.write", "imports.write", "access.check", "access.history",
 	}
 }
 

@@ -10,24 +10,19 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1/auditv1connect"
 	"github.com/cardea-mesh/cardea/services/audit/internal/ledger"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/platform/rpc"
 )
 
 // Exit codes.
@@ -93,19 +88,16 @@ func parse(args []string, key string, errOut io.Writer) (job, error) {
 		flags.Usage()
 		return job{}, errors.New("-url, -org and -region are needed, and nothing but flags")
 	}
-	if *keyFile != "" {
-		text, err := os.ReadFile(*keyFile)
-		if err != nil {
-			return job{}, err
-		}
-		key = string(text)
-	}
 	noted, err := notedHead(*size, *hash)
 	if err != nil {
 		return job{}, err
 	}
-	client, err := dial(*address, *caFile, strings.TrimSpace(key))
-	return job{client: client, ledger: ledger.ID{Org: region.ID(*org), Region: region.Name(*in)}, noted: noted}, err
+	httpClient, err := rpc.Outside{URL: *address, CAFile: *caFile, KeyFile: *keyFile, Key: key}.Client()
+	if err != nil {
+		return job{}, err
+	}
+	client := auditv1connect.NewAuditServiceClient(httpClient, *address, connect.WithReadMaxBytes(maxPage))
+	return job{client: client, ledger: ledger.ID{Org: region.ID(*org), Region: region.Name(*in)}, noted: noted}, nil
 }
 
 func notedHead(size int64, hash string) ([]ledger.Head, error) {
@@ -120,39 +112,4 @@ func notedHead(size int64, hash string) ([]ledger.Head, error) {
 		return nil, fmt.Errorf("-expect-hash: %w", err)
 	}
 	return []ledger.Head{{Size: size, Hash: h}}, nil
-}
-
-func dial(address, caFile, key string) (auditv1connect.AuditServiceClient, error) {
-	if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("-url %q: want https://host:port, since an API key is sent", address)
-	}
-	if key == "" {
-		return nil, errors.New("no API key: give -key-file, or set CARDEA_API_KEY")
-	}
-	var roots *x509.CertPool // nil: the system's
-	if caFile != "" {
-		pem, err := os.ReadFile(caFile)
-		if err != nil {
-			return nil, err
-		}
-		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("-ca %s: no PEM certificate in it", caFile)
-		}
-	}
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
-	httpClient := &http.Client{Transport: bearer{"Bearer " + key, transport}, Timeout: time.Minute}
-	return auditv1connect.NewAuditServiceClient(httpClient, address, connect.WithReadMaxBytes(maxPage)), nil
-}
-
-// bearer adds the API key to each request.
-type bearer struct {
-	authorization string
-	next          http.RoundTripper
-}
-
-func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
-	r = r.Clone(r.Context())
-	r.Header.Set("Authorization", b.authorization)
-	return b.next.RoundTrip(r)
 }

@@ -21,6 +21,10 @@ var (
 	ErrTooDeep = errors.New("groups are nested too deeply")
 	// ErrClockNonsense: a time that cannot be meant.
 	ErrClockNonsense = errors.New("this time cannot be meant")
+	// ErrConflict: what was read before has changed meanwhile; read again.
+	ErrConflict = errors.New("it has changed since it was read; read it again")
+	// ErrForbidden: the state of things forbids it; the text says which.
+	ErrForbidden = errors.New("not as things are")
 	// ErrForeignCaller: a service speaks for a jurisdiction that is not its own.
 	ErrForeignCaller = errors.New("a service may speak for its own jurisdiction only")
 )

@@ -40,6 +40,8 @@ type Reader interface {
 	Schedule(ctx context.Context, org, id region.ID) (Schedule, error)
 	Group(ctx context.Context, org, id region.ID) (Group, error)
 	Grant(ctx context.Context, org, id region.ID) (Grant, error)
+	// Import returns how far an import is; false: it has not begun.
+	Import(ctx context.Context, home region.Name, org region.ID, name string) (ImportProgress, bool, error)
 
 	// Facts returns what a decision about these people at these doors needs, as it held and was known at the moment.
 	Facts(ctx context.Context, q FactsQuery) (*policy.Snapshot, error)
@@ -92,6 +94,7 @@ type Tx interface {
 	Contents(ctx context.Context, home region.Name, org region.ID, of []region.ID) ([]region.ID, error)
 
 	Followers
+	ImportBook
 }
 
 // Followers is the book of who follows what, and why. It is kept in the region of each entry and has no past: what

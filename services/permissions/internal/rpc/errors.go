@@ -17,6 +17,8 @@ func Errors() fault.Table {
 		{Is: grants.ErrCycle, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_CYCLE},
 		{Is: grants.ErrTooDeep, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_STATE_FORBIDS},
 		{Is: grants.ErrClockNonsense, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_CLOCK_NONSENSE},
+		{Is: grants.ErrConflict, Code: connect.CodeAborted, Reason: faultv1.Reason_REASON_CONFLICT},
+		{Is: grants.ErrForbidden, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_STATE_FORBIDS},
 		{Is: grants.ErrForeignCaller, Code: connect.CodePermissionDenied, Reason: faultv1.Reason_REASON_MISSING_PERMISSION},
 	}
 }
