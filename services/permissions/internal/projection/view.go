@@ -8,12 +8,17 @@ import (
 	"github.com/cardea-mesh/cardea/services/policy"
 )
 
-// View is an organization as it was at one moment. It implements policy.Facts and policy.RoleFacts, as of every moment
-// from Latest on.
+// View is an organization as it was at one moment.
 type View struct {
 	*state
 	service string
 }
+
+// Facts are those of every moment from Latest on.
+func (v View) Facts() policy.Facts { return v.state }
+
+// RoleFacts are those of every moment from Latest on.
+func (v View) RoleFacts() policy.RoleFacts { return v.state }
 
 // Latest is when the latest of the commits that it is made of was recorded. For an earlier moment it is no answer.
 func (v View) Latest() time.Time { return v.latest }
