@@ -64,17 +64,21 @@ type answer struct {
 
 // decides are the APIs that answer one question.
 var decides = map[string]func(*testing.T, *permissionstest.Tenant, question) (answer, error){
-	"Check": askCheck,
+	"Check":     askCheck,
+	"CheckBulk": askBulk,
+	"Explain":   askExplain,
 }
 
 // lists are the APIs that list those whom a grant admits; the decision is nil for somebody who is not listed.
 var lists = map[string]func(*testing.T, *permissionstest.Tenant, question) (answer, error){
 	"AccessAt of the door":   askDoorsPast,
 	"AccessAt of the person": askPersonsPast,
+	"ListPeople":             askPeople,
+	"ListDoors":              askDoors,
 }
 
 // takesState are those of decides that take direction, second factor and state.
-var takesState = map[string]bool{}
+var takesState = map[string]bool{"Check": true, "Explain": true}
 
 func (a asking) expect(t *testing.T, e policytest.Expectation) {
 	t.Helper()
@@ -118,9 +122,16 @@ func (a asking) expect(t *testing.T, e policytest.Expectation) {
 	for name, ask := range decides {
 		if takesState[name] {
 			got, err := ask(t, a.tenant, q)
+			if !defined(q) && fault.Is(err, faultv1.Reason_REASON_INVALID_FIELD) {
+				continue // policy is asked what it makes of numbers from the future
+			}
 			a.same(t, name+" with what is known at the door", got, err, e.Want, e.Want.Effects)
 		}
 	}
+}
+
+func defined(q question) bool {
+	return permissionsv1.Direction_name[int32(q.direction)] != "" && permissionsv1.SecondFactor_name[int32(q.factor)] != ""
 }
 
 // same compares an answer with what policy says.
@@ -215,6 +226,65 @@ func inPast(t *testing.T, tenant *permissionstest.Tenant, q question, req *permi
 		}
 		for _, listed := range out.GetAccess() {
 			if listed.GetDoorId() == q.door && listed.GetPersonId() == q.person {
+				a.decision = listed.GetDecision()
+			}
+		}
+		if req.PageToken = out.GetNextPageToken(); req.PageToken == "" {
+			return a, nil
+		}
+	}
+}
+
+func askBulk(t *testing.T, tenant *permissionstest.Tenant, q question) (answer, error) {
+	pair := &permissionsv1.CheckPair{DoorId: q.door, PersonId: q.person}
+	out, err := tenant.CheckBulk(t.Context(), &permissionsv1.CheckBulkRequest{
+		OrgId: q.org, Region: "eu-central", Pairs: []*permissionsv1.CheckPair{pair, pair}, At: timestamppb.New(q.at),
+	})
+	if err != nil || len(out.GetDecisions()) != 2 {
+		return answer{}, fmt.Errorf("%d decisions: %w", len(out.GetDecisions()), err)
+	}
+	return answer{decision: out.GetDecisions()[1]}, nil
+}
+
+func askExplain(t *testing.T, tenant *permissionstest.Tenant, q question) (answer, error) {
+	out, err := tenant.Explain(t.Context(), &permissionsv1.ExplainRequest{
+		OrgId: q.org, DoorId: q.door, PersonId: q.person, At: timestamppb.New(q.at), Direction: q.direction, SecondFactor: q.factor, State: q.state,
+	})
+	a := answer{decision: out.GetDecision()}
+	if err == nil && q.state == nil {
+		a.standsOpen = proto.Bool(out.GetStandsOpen())
+	}
+	return a, err
+}
+
+func askPeople(t *testing.T, tenant *permissionstest.Tenant, q question) (a answer, err error) {
+	req := &permissionsv1.ListPeopleRequest{OrgId: q.org, DoorId: q.door, At: timestamppb.New(q.at), PageSize: 3}
+	for {
+		out, err := tenant.ListPeople(t.Context(), req)
+		if err != nil {
+			return a, err
+		}
+		a.standsOpen = proto.Bool(out.GetStandsOpen())
+		for _, listed := range out.GetPeople() {
+			if listed.GetPersonId() == q.person {
+				a.decision = listed.GetDecision()
+			}
+		}
+		if req.PageToken = out.GetNextPageToken(); req.PageToken == "" {
+			return a, nil
+		}
+	}
+}
+
+func askDoors(t *testing.T, tenant *permissionstest.Tenant, q question) (a answer, err error) {
+	req := &permissionsv1.ListDoorsRequest{OrgId: q.org, PersonId: q.person, Region: "eu-central", At: timestamppb.New(q.at), PageSize: 3}
+	for {
+		out, err := tenant.ListDoors(t.Context(), req)
+		if err != nil {
+			return a, err
+		}
+		for _, listed := range out.GetDoors() {
+			if listed.GetDoorId() == q.door {
 				a.decision = listed.GetDecision()
 			}
 		}

@@ -9,56 +9,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/policy"
 )
 
-// Question asks whether a person may open a door.
-type Question struct {
-	Org, Door, Person region.ID
-	At                time.Time // zero: now
-	AtLeast           []Token
-}
-
-// Answer is what was decided, and from which state.
-type Answer struct {
-	policy.Decision
-	Revision Token
-}
-
-// Check decides from what is known now. now is the clock; where the organization's latest commit is later, because the
-// database's clock runs ahead, that counts: a write that was answered is never in the future of a later question.
-func (c Commands) Check(ctx context.Context, r Reader, q Question, now time.Time) (Answer, error) {
-	home, err := c.Regions.Home(q.Door)
-	if err != nil {
-		return Answer{}, err
-	}
-	if err := r.Fresh(ctx, q.AtLeast); err != nil {
-		return Answer{}, err
-	}
-	head, latest, err := r.Heads(ctx, home.Name, q.Org)
-	if err != nil {
-		return Answer{}, err
-	}
-	if q.At.IsZero() {
-		q.At = later(Instant(now), latest)
-	}
-	facts, err := r.Facts(ctx, FactsQuery{
-		Org: q.Org, Home: home.Name, Doors: []region.ID{q.Door}, People: []region.ID{q.Person}, Moment: Moment{At: q.At},
-	})
-	if err != nil {
-		return Answer{}, err
-	}
-	if _, known := facts.Door(policy.DoorID(q.Door)); !known {
-		// Before it was made: UnknownDoor is the answer. Not there at all: there is none.
-		if _, err := r.Door(ctx, q.Org, q.Door); err != nil {
-			return Answer{}, err
-		}
-	}
-	return Answer{decide(facts, q.Door, q.Person, q.At), head.Token}, nil
-}
-
-func decide(facts policy.Facts, door, person region.ID, at time.Time) policy.Decision {
-	req := policy.Request{Door: policy.DoorID(door), Person: policy.PersonID(person)}
-	return policy.Decide(req, facts, policy.State{}, at)
-}
-
 // HistoryQuery asks who could open Door, or which doors of Home Person could open: exactly one of the two is set.
 type HistoryQuery struct {
 	Org          region.ID
@@ -164,7 +114,7 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 		if q.Person != "" {
 			a = Access{Person: q.Person, Door: id}
 		}
-		a.Decision = entitled(facts, a.Door, a.Person, q.At)
+		a.Decision = Question{Door: a.Door, Person: a.Person}.Decide(facts, q.At)
 		if a.Decision.Reason == policy.ReasonGrant {
 			page.Access = append(page.Access, a)
 		}

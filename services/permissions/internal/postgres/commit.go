@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
@@ -18,7 +19,9 @@ type writer struct {
 	*reader
 	record  func(*outbox.Commit, grants.Change) error
 	commits map[region.Name]*commit
-	begun   []*commit
+	// committed is Config.Committed
+	committed func(region.ID, region.Name, int64)
+	begun     []*commit
 }
 
 var _ grants.Tx = (*writer)(nil)
@@ -60,6 +63,13 @@ func (w *writer) flush(ctx context.Context) error {
 		if _, err := c.Flush(ctx); err != nil {
 			return err
 		}
+	}
+	if w.committed != nil {
+		database.AfterCommit(ctx, func() {
+			for _, c := range w.begun {
+				w.committed(c.Org, c.Region, c.Version)
+			}
+		})
 	}
 	return nil
 }

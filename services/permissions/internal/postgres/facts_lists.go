@@ -32,16 +32,16 @@ const peopleOfDoor = `WITH RECURSIVE zones_above (id) AS (
 	)
 	SELECT DISTINCT person FROM (
 		SELECT direct.person FROM targets CROSS JOIN LATERAL (
-			SELECT subject_id AS person FROM grants
+			SELECT DISTINCT subject_id AS person FROM grants
 			WHERE region = $1 AND target_id = target AND subject_id > $6 AND subject_id < $7 AND org = $3` + holds + `
-			ORDER BY subject_id LIMIT $8
+			ORDER BY person LIMIT $8
 		) direct
 		UNION ALL
 		SELECT member.person FROM groups_below CROSS JOIN unnest($9::TEXT[]) AS neighbour (name) CROSS JOIN LATERAL (
-			SELECT member_id AS person FROM memberships
+			SELECT DISTINCT member_id AS person FROM memberships
 			WHERE region = neighbour.name::crdb_internal_region AND group_id = groups_below.id
 				AND member_id > $6 AND member_id < $7 AND org = $3` + holds + `
-			ORDER BY member_id LIMIT $8
+			ORDER BY person LIMIT $8
 		) member
 	) found ORDER BY person LIMIT $8`
 
@@ -68,15 +68,15 @@ const doorsOfPerson = `WITH RECURSIVE subjects (id) AS (
 	)
 	SELECT DISTINCT door FROM (
 		SELECT direct.door FROM subjects CROSS JOIN LATERAL (
-			SELECT target_id AS door FROM grants
+			SELECT DISTINCT target_id AS door FROM grants
 			WHERE region = $1 AND subject_id = subjects.id AND target_id > $6 AND target_id < $7 AND org = $3` + holds + `
-			ORDER BY target_id LIMIT $8
+			ORDER BY door LIMIT $8
 		) direct
 		UNION ALL
 		SELECT inside.door FROM zones_below CROSS JOIN LATERAL (
-			SELECT door_id AS door FROM zone_doors
+			SELECT DISTINCT door_id AS door FROM zone_doors
 			WHERE region = $1 AND zone_id = zones_below.id AND door_id > $6 AND door_id < $7 AND org = $3` + holds + `
-			ORDER BY door_id LIMIT $8
+			ORDER BY door LIMIT $8
 		) inside
 	) found ORDER BY door LIMIT $8`
 

@@ -26,7 +26,7 @@ import (
 //go:embed migrations/*.sql
 var Migrations embed.FS
 
-// Config is what a Store works with; all are required.
+// Config is what a Store works with; all are required but Committed.
 type Config struct {
 	DB      *database.DB
 	Outbox  *outbox.Outbox
@@ -34,6 +34,8 @@ type Config struct {
 	Regions *region.Map
 	// Record puts a change into the form in which others receive it.
 	Record func(c *outbox.Commit, ch grants.Change) error
+	// Committed is told of every version that this store has committed, or may have. It must not wait for anything.
+	Committed func(org region.ID, home region.Name, version int64)
 }
 
 // Store runs transactions.
@@ -81,7 +83,7 @@ func (s *Store) reader(tx pgx.Tx) *reader {
 }
 
 func (s *Store) writer(tx pgx.Tx) *writer {
-	return &writer{reader: s.reader(tx), record: s.Config.Record, commits: map[region.Name]*commit{}}
+	return &writer{reader: s.reader(tx), record: s.Config.Record, commits: map[region.Name]*commit{}, committed: s.Committed}
 }
 
 // home is the region of an id that was parsed at the edge.

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
-	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 )
 
@@ -33,7 +33,15 @@ func (c cursor) text() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func readCursor(req *permissionsv1.AccessAtRequest) (cursor, error) {
+// paged is a request for one page of many.
+type paged interface {
+	proto.Message
+	GetPageToken() string
+	GetPageSize() int32
+}
+
+// readCursor reads the page token of a request; of the first page it is only the question.
+func readCursor(req paged) (cursor, error) {
 	question := questionOf(req)
 	if req.GetPageToken() == "" {
 		return cursor{Question: question}, nil
@@ -52,13 +60,18 @@ func readCursor(req *permissionsv1.AccessAtRequest) (cursor, error) {
 	return c, nil
 }
 
-func questionOf(req *permissionsv1.AccessAtRequest) []byte {
-	bare := proto.CloneOf(req)
-	bare.PageToken, bare.PageSize = "", 0
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
+// questionOf is a hash of a request without its page fields.
+func questionOf(req paged) []byte {
+	bare := proto.Clone(req).ProtoReflect()
+	for _, name := range []protoreflect.Name{"page_token", "page_size"} {
+		if field := bare.Descriptor().Fields().ByName(name); field != nil {
+			bare.Clear(field)
+		}
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare.Interface())
 	if err != nil {
 		raw = nil // it was just unmarshalled; the hash of nothing then fits no other question
 	}
-	sum := sha256.Sum256(raw)
+	sum := sha256.Sum256(append([]byte(bare.Descriptor().FullName()), raw...))
 	return sum[:16]
 }
