@@ -68,7 +68,9 @@ func (f file) scenario() (Scenario, error) {
 		}
 		s.Schedules[id] = made
 	}
-	f.places(&s)
+	if err := f.places(&s); err != nil {
+		return s, err
+	}
 	for _, group := range sorted(f.Groups) {
 		for _, member := range f.Groups[group] {
 			s.Members = append(s.Members, Member{group, policy.SubjectID(member)})
@@ -82,8 +84,20 @@ func (f file) scenario() (Scenario, error) {
 
 func sorted[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
-// places adds zones, doors and lockdowns.
-func (f file) places(s *Scenario) {
+// places adds zones, doors and lockdowns. A target is told by its name alone.
+func (f file) places(s *Scenario) error {
+	for id, door := range f.Doors {
+		for _, zone := range door.Zones {
+			if _, clash := f.Doors[policy.DoorID(zone)]; clash {
+				return fmt.Errorf("%s is a door and a zone of the door %s", zone, id)
+			}
+		}
+	}
+	for id := range f.Zones {
+		if _, clash := f.Doors[policy.DoorID(id)]; clash {
+			return fmt.Errorf("%s is a door and a zone", id)
+		}
+	}
 	for _, id := range sorted(f.Zones) {
 		zone := policy.Zone{ID: id, Parents: f.Zones[id].In}
 		if rule := f.Zones[id].AntiPassback; rule != nil {
@@ -102,6 +116,7 @@ func (f file) places(s *Scenario) {
 			ID: id, Rank: l.Rank, From: time.Time(l.From), Until: time.Time(l.Until),
 		}})
 	}
+	return nil
 }
 
 func (g grantFile) grant(id policy.GrantID) policy.Grant {
