@@ -10,10 +10,10 @@ import (
 // All that was known of each grant, ended and future pieces too: a grant that does not hold at the time is a fact as
 // well, it tells why not.
 const (
-	grantColumns = `SELECT id, subject_id, target_id, schedule_id, max_uses, override_rank, shared_from, sharer, revoked, valid_from, valid_to
+	grantPieces = `SELECT id, subject_id, target_id, schedule_id, max_uses, override_rank, shared_from, sharer, revoked, valid_from, valid_to
 		FROM grants `
 
-	factGrants = grantColumns + `WHERE region = $1 AND target_id = ANY ($2) AND subject_id = ANY ($5) AND org = $3` + isKnown + `
+	factGrants = grantPieces + `WHERE region = $1 AND target_id = ANY ($2) AND subject_id = ANY ($5) AND org = $3` + isKnown + `
 		ORDER BY id, valid_from`
 
 	// What a share was shared from, and that in turn, $5 times at most.
@@ -23,7 +23,7 @@ const (
 			SELECT shared_from, up.level + 1 FROM up JOIN grants ON id = up.parent
 			WHERE region = $1 AND org = $3` + isKnown + ` AND shared_from <> '' AND up.level < $5::INT
 		)
-		` + grantColumns + `WHERE region = $1 AND id IN (SELECT parent FROM up) AND org = $3` + isKnown + `
+		` + grantPieces + `WHERE region = $1 AND id IN (SELECT parent FROM up) AND org = $3` + isKnown + `
 		ORDER BY id, valid_from`
 )
 
@@ -79,26 +79,28 @@ func (l *loader) addGrant(pieces []piece) {
 	l.sharers.add(string(g.Sharer))
 }
 
-// grantAt is what a grant is at a moment: the piece that holds; otherwise the next one to come; otherwise the last one.
-// A revoked grant is none once it has ended, as it is none at the doors.
+// grantAt is what a grant is at a moment: the piece that holds; otherwise the next one to come; otherwise the last one. A
+// piece that was revoked, or replaced by another, is none where it does not hold, as it is none at the doors.
 func grantAt(pieces []piece, at time.Time) (g policy.Grant, is bool) {
-	revoked := false
 	var next, last *piece
 	for i := range pieces {
 		p := &pieces[i]
-		revoked = revoked || p.revoked
 		ended := !p.ValidTo.IsZero() && !at.Before(p.ValidTo)
 		switch {
 		case !at.Before(p.ValidFrom) && !ended:
 			return p.Grant, true
-		case !ended && next == nil:
-			next = p
+		case p.revoked:
 		case ended:
 			last = p
+		case next == nil:
+			next = p
 		}
 	}
 	if next == nil {
 		next = last
 	}
-	return next.Grant, !revoked
+	if next == nil {
+		return policy.Grant{}, false
+	}
+	return next.Grant, true
 }

@@ -69,66 +69,6 @@ func (r *reader) Fresh(ctx context.Context, tokens []grants.Token) error {
 	return r.outbox.Fresh(ctx, r.tx, wire)
 }
 
-const selectSite = `SELECT name, time_zone FROM sites
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
-
-func (r *reader) Site(ctx context.Context, org, id region.ID) (grants.Site, error) {
-	s := grants.Site{ID: id, Org: org}
-	return s, r.one(ctx, org, id, selectSite, &s.Name, &s.TimeZone)
-}
-
-const selectZone = `SELECT site_id, name FROM zones
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
-
-const selectDoorsOfZone = `SELECT door_id FROM zone_doors
-	WHERE region = $1 AND zone_id = $2 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY door_id`
-
-func (r *reader) Zone(ctx context.Context, org, id region.ID) (grants.Zone, error) {
-	z := grants.Zone{ID: id, Org: org}
-	if err := r.one(ctx, org, id, selectZone, &z.Site, &z.Name); err != nil {
-		return z, err
-	}
-	home, err := r.home(id)
-	if err != nil {
-		return z, err
-	}
-	z.Doors, err = r.ids(ctx, selectDoorsOfZone, home, id)
-	return z, wrap(err, "read the doors of %s", id)
-}
-
-const selectSchedule = `SELECT site_id, name, time_zone, spec FROM schedules
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
-
-func (r *reader) Schedule(ctx context.Context, org, id region.ID) (grants.Schedule, error) {
-	s := grants.Schedule{ID: id, Org: org}
-	var spec []byte
-	if err := r.one(ctx, org, id, selectSchedule, &s.Site, &s.Name, &s.TimeZone, &spec); err != nil {
-		return s, err
-	}
-	var err error
-	s.Spec, err = decodeSpec(spec)
-	return s, wrap(err, "read %s", id)
-}
-
-const selectGroup = `SELECT name FROM groups
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
-
-func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, error) {
-	g := grants.Group{ID: id, Org: org}
-	return g, r.one(ctx, org, id, selectGroup, &g.Name)
-}
-
-const selectGrant = `SELECT version, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to FROM grants
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL`
-
-func (r *reader) Grant(ctx context.Context, org, id region.ID) (grants.Grant, error) {
-	g := grants.Grant{ID: id, Org: org}
-	var to *time.Time
-	err := r.one(ctx, org, id, selectGrant, &g.Version, &g.Subject, &g.Target, &g.Schedule, &g.Site, &g.Revoked, &g.Validity.From, &to)
-	g.Validity = grants.Validity{From: g.Validity.From.UTC(), To: ends(to)}
-	return g, err
-}
-
 // one scans the row of a thing. query takes region, id and organization.
 func (r *reader) one(ctx context.Context, org, id region.ID, query string, into ...any) error {
 	home, err := r.home(id)

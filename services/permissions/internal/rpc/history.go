@@ -9,8 +9,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
-const defaultPage = 100
-
 // AccessAt implements PermissionsService.
 func (h *Handler) AccessAt(ctx context.Context, req *permissionsv1.AccessAtRequest) (*permissionsv1.AccessAtResponse, error) {
 	q, cursor, err := h.historyQuery(req)
@@ -49,10 +47,7 @@ func (h *Handler) historyQuery(req *permissionsv1.AccessAtRequest) (grants.Histo
 	q := grants.HistoryQuery{
 		Org: org, AtLeast: p.tokens("at_least", req.GetAtLeast(), org),
 		Door: p.optional("door_id", req.GetDoorId(), region.Door), Person: p.optional("person_id", req.GetPersonId(), region.Person),
-		At: p.time("at", req.GetAt()), KnownAt: p.time("known_at", req.GetKnownAt()), Size: int(req.GetPageSize()),
-	}
-	if q.Size == 0 {
-		q.Size = defaultPage
+		At: p.time("at", req.GetAt()), KnownAt: p.time("known_at", req.GetKnownAt()), Size: size(req),
 	}
 	switch {
 	case (req.GetDoorId() == "") == (req.GetPersonId() == ""):
