@@ -222,3 +222,37 @@ func idsOf[T interface{ GetId() string }](all []T) (ids []string) {
 	}
 	return ids
 }
+
+// Without it nobody could be the first of the day at that door, which is in another region.
+func TestAGroupThatADoorWaitsForStays(t *testing.T) {
+	t.Parallel()
+	svc := permissionstest.Start(t, rpctest.New(t), central)
+	tenant := svc.Tenant(t, central)
+	there := svc.TenantOf(tenant.Org, west)
+	group, site := tenant.Group(t), there.Site(t, "UTC")
+	hours := there.Schedule(t, site, officeHours())
+	door, err := there.CreateDoor(t.Context(), &permissionsv1.CreateDoorRequest{
+		OrgId: string(tenant.Org), SiteId: site, Name: "Gate", IdempotencyKey: there.Once(),
+		Rules: &permissionsv1.DoorRules{FirstPerson: &permissionsv1.FirstPersonRule{SubjectId: group, ScheduleId: hours, HoldOthers: true}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	etag := tenant.TheGroup(t, group).GetEtag()
+	if err := deleteGroup(t, tenant, group, etag); !fault.Is(err, faultv1.Reason_REASON_STATE_FORBIDS) {
+		t.Fatalf("while the door waits for it: %v", err)
+	}
+	read, err := there.GetDoor(t.Context(), &permissionsv1.GetDoorRequest{OrgId: string(tenant.Org), DoorId: door.GetDoorId()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = there.UpdateDoor(t.Context(), &permissionsv1.UpdateDoorRequest{
+		OrgId: string(tenant.Org), DoorId: door.GetDoorId(), Etag: read.GetEtag(), Name: "Gate", UnlockFor: read.GetUnlockFor(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := deleteGroup(t, tenant, group, etag); err != nil {
+		t.Fatalf("when it does not any more: %v", err)
+	}
+}

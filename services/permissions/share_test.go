@@ -333,3 +333,28 @@ func TestAShareAcrossTheBorder(t *testing.T) {
 	b.waitFollows(t, "+"+bob+" us-east", "-"+bob+" us-east")
 	b.waitMay(t, bob, noGrant)
 }
+
+func TestAShareReachesThroughZonesInZones(t *testing.T) {
+	t.Parallel()
+	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
+	site := tenant.Site(t, "UTC")
+	door, lobby, elsewhere := tenant.Door(t, site), tenant.Door(t, site), tenant.Door(t, site)
+	floor := tenant.Zone(t, door)
+	house := tenant.ZoneOf(t, []string{lobby}, []string{floor})
+	ana, bob := tenant.Person(t), tenant.Person(t)
+	whole, part := tenant.LetShare(t, ana, house, 1), tenant.LetShare(t, ana, floor, 1)
+	for _, c := range []struct {
+		grant, target string
+		want          bool
+	}{
+		{whole, house, true}, {whole, floor, true}, {whole, door, true}, {whole, lobby, true}, {whole, elsewhere, false},
+		{part, floor, true}, {part, door, true}, {part, lobby, false}, {part, house, false},
+	} {
+		_, err := tenant.ShareGrant(t.Context(), &permissionsv1.ShareGrantRequest{
+			OrgId: string(tenant.Org), GrantId: c.grant, SharerId: ana, RecipientId: bob, TargetId: c.target, IdempotencyKey: tenant.Once(),
+		})
+		if (err == nil) != c.want || err != nil && !fault.Is(err, faultv1.Reason_REASON_STATE_FORBIDS) {
+			t.Errorf("%s of the grant at %s: %v, want %v", c.target, map[string]string{whole: house, part: floor}[c.grant], err, c.want)
+		}
+	}
+}

@@ -6,27 +6,21 @@ import (
 	"time"
 )
 
-// Updated names what an update left: the thing's version, and the commit (or, of an update that changed nothing, the head).
-type Updated[T any] struct {
-	Now   T
-	Token Token
-}
-
 // UpdateGrant makes a grant what g says, from the commit's moment on: schedule, validity, uses, rank and share depth. A
 // zero Validity.From leaves it as it is; what has held so far stays true, so it can only be moved into the future. A grant
 // that never held is replaced as a whole. Shares that exceed what is left are narrowed, or revoked where nothing is left
 // of them. An update whose content is there already changes nothing, whatever etag it bears.
-func (c Commands) UpdateGrant(ctx context.Context, tx Tx, g Grant, etag string) (Updated[Grant], error) {
+func (c Commands) UpdateGrant(ctx context.Context, tx Tx, g Grant, etag string) (Grant, Token, error) {
 	home, err := c.Regions.Home(g.ID)
 	if err != nil {
-		return Updated[Grant]{}, err
+		return Grant{}, Token{}, err
 	}
 	was, err := tx.Grant(ctx, g.Org, g.ID)
 	if err != nil {
-		return Updated[Grant]{}, err
+		return Grant{}, Token{}, err
 	}
 	if was.Revoked {
-		return Updated[Grant]{}, fmt.Errorf("%w: grant %s is revoked: make another one", ErrForbidden, g.ID)
+		return Grant{}, Token{}, fmt.Errorf("%w: grant %s is revoked: make another one", ErrForbidden, g.ID)
 	}
 	now := was
 	now.Schedule, now.MaxUses, now.OverrideRank, now.ShareDepth = g.Schedule, g.MaxUses, g.OverrideRank, g.ShareDepth
@@ -35,26 +29,26 @@ func (c Commands) UpdateGrant(ctx context.Context, tx Tx, g Grant, etag string) 
 	}
 	if now == was && (g.Validity.From.IsZero() || g.Validity.From.Equal(was.Since)) {
 		head, err := latest(ctx, tx, home.Name, g.Org)
-		return Updated[Grant]{was, head}, err
+		return was, head, err
 	}
 	if err := checkEtag(etag, was.Version); err != nil {
-		return Updated[Grant]{}, err
+		return Grant{}, Token{}, err
 	}
 	if now.Schedule != "" && !c.in(home.Name, now.Schedule) {
-		return Updated[Grant]{}, fmt.Errorf("grant in %s, schedule %s: %w", home.Name, now.Schedule, ErrOtherHome)
+		return Grant{}, Token{}, fmt.Errorf("grant in %s, schedule %s: %w", home.Name, now.Schedule, ErrOtherHome)
 	}
 	commit, err := tx.Commit(ctx, home.Name, g.Org)
 	if err != nil {
-		return Updated[Grant]{}, err
+		return Grant{}, Token{}, err
 	}
 	if now, err = validFrom(ctx, tx, was, now, g.Validity.From, commit.At()); err != nil {
-		return Updated[Grant]{}, err
+		return Grant{}, Token{}, err
 	}
 	if err := checkUpdate(ctx, tx, was, now); err != nil {
-		return Updated[Grant]{}, err
+		return Grant{}, Token{}, err
 	}
 	now, err = c.replaceGrant(ctx, tx, commit, was, now)
-	return Updated[Grant]{now, commit.Token()}, err
+	return now, commit.Token(), err
 }
 
 // checkUpdate finds the schedule, and keeps a share within what it is a share of.

@@ -2,6 +2,7 @@ package grants
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -11,7 +12,8 @@ import (
 // DeleteGroup ends a group at the commit's moment: its memberships both ways, the grants of the jurisdiction that name it
 // with their shares, and the roles that it has there. What it is in and what names it may live in other regions of the
 // jurisdiction: each then has a commit of its own in the same transaction. Groups of other jurisdictions that contain it
-// keep an empty one. Deleting again returns the head.
+// keep an empty one. A group that a door's first-person rule waits for stays: without it nobody could begin the day there.
+// Deleting again returns the head.
 func (c Commands) DeleteGroup(ctx context.Context, tx Tx, org, id region.ID, etag string) (Token, error) {
 	home, err := c.Regions.Home(id)
 	if err != nil {
@@ -19,13 +21,17 @@ func (c Commands) DeleteGroup(ctx context.Context, tx Tx, org, id region.ID, eta
 	}
 	group, err := tx.Group(ctx, org, id)
 	if err != nil {
-		if was, wasErr := tx.GroupWas(ctx, org, id); wasErr != nil || !was {
-			return Token{}, errFirst(wasErr, err)
-		}
-		return latest(ctx, tx, home.Name, org)
+		return c.gone(ctx, tx, id, org, err)
 	}
 	if err := checkEtag(etag, group.Version); err != nil {
 		return Token{}, err
+	}
+	waiting, err := tx.DoorsWaitingFor(ctx, home.Name, org, id)
+	if err != nil {
+		return Token{}, err
+	}
+	if len(waiting) > 0 {
+		return Token{}, fmt.Errorf("%w: %s opens when somebody of %s has come: change its rules first", ErrForbidden, waiting[0], id)
 	}
 	commit, err := tx.Commit(ctx, home.Name, org)
 	if err != nil {
@@ -104,12 +110,4 @@ func eachRegion(ctx context.Context, tx Tx, org region.ID, ids map[region.Name][
 		}
 	}
 	return nil
-}
-
-// errFirst is the first of two errors that is one.
-func errFirst(one, other error) error {
-	if one != nil {
-		return one
-	}
-	return other
 }

@@ -26,34 +26,34 @@ func (c Commands) CreateGroup(ctx context.Context, tx Tx, home region.Name, g Gr
 }
 
 // UpdateGroup gives a group a name. One that it has already changes nothing, whatever etag is given.
-func (c Commands) UpdateGroup(ctx context.Context, tx Tx, g Group, etag string) (Updated[Group], error) {
+func (c Commands) UpdateGroup(ctx context.Context, tx Tx, g Group, etag string) (Group, Token, error) {
 	if err := checkName(g.Name); err != nil {
-		return Updated[Group]{}, err
+		return Group{}, Token{}, err
 	}
 	home, err := c.Regions.Home(g.ID)
 	if err != nil {
-		return Updated[Group]{}, err
+		return Group{}, Token{}, err
 	}
 	was, err := tx.Group(ctx, g.Org, g.ID)
 	if err != nil {
-		return Updated[Group]{}, err
+		return Group{}, Token{}, err
 	}
 	if was.Name == g.Name {
 		head, err := latest(ctx, tx, home.Name, g.Org)
-		return Updated[Group]{was, head}, err
+		return was, head, err
 	}
 	if err := checkEtag(etag, was.Version); err != nil {
-		return Updated[Group]{}, err
+		return Group{}, Token{}, err
 	}
 	commit, err := tx.Commit(ctx, home.Name, g.Org)
 	if err != nil {
-		return Updated[Group]{}, err
+		return Group{}, Token{}, err
 	}
 	g.Version = commit.Token().Version
 	if err := tx.ReplaceGroup(ctx, commit, g); err != nil {
-		return Updated[Group]{}, err
+		return Group{}, Token{}, err
 	}
-	return Updated[Group]{g, commit.Token()}, commit.Record(GroupUpdated{g})
+	return g, commit.Token(), commit.Record(GroupUpdated{g})
 }
 
 func latest(ctx context.Context, r Reader, home region.Name, org region.ID) (Token, error) {

@@ -10,8 +10,6 @@ import (
 // KeyReader reads groups, grants and roles, as they are known now.
 type KeyReader interface {
 	Group(ctx context.Context, org, id region.ID) (Group, error)
-	// GroupWas says whether there ever was such a group: one that was deleted is told from one that never was.
-	GroupWas(ctx context.Context, org, id region.ID) (bool, error)
 	// Groups returns, ascending, up to limit groups of a region after an id.
 	Groups(ctx context.Context, home region.Name, org region.ID, after string, limit int) ([]Group, error)
 	// MembersAfter returns, ascending, up to limit members of a group after an id.
@@ -47,6 +45,9 @@ type KeyTx interface {
 	ReplaceGroup(ctx context.Context, c Commit, g Group) error
 	// EndGroup ends a group at the commit's moment.
 	EndGroup(ctx context.Context, c Commit, group region.ID) error
+
+	// DoorsWaitingFor returns some doors of the jurisdiction whose first-person rule names a subject.
+	DoorsWaitingFor(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error)
 
 	// Stays returns when somebody was and is in a group, as it is known now, in a region.
 	Stays(ctx context.Context, home region.Name, org region.ID, m Membership) ([]Validity, error)

@@ -16,10 +16,19 @@ func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, er
 	return g, r.one(ctx, org, id, selectGroup, &g.Version, &g.Name)
 }
 
-const selectGroupWas = `SELECT count(*) > 0 FROM groups WHERE region = $1 AND id = $2 AND org = $3`
+// A few are enough to say why not.
+const selectWaiting = `SELECT id FROM doors
+	WHERE region = ANY ($1::TEXT[]::crdb_internal_region[]) AND org = $2 AND superseded_at IS NULL AND valid_to IS NULL
+		AND rules->'first_person'->>'subject' = $3
+	ORDER BY id LIMIT 3`
 
-func (r *reader) GroupWas(ctx context.Context, org, id region.ID) (was bool, err error) {
-	return was, r.one(ctx, org, id, selectGroupWas, &was)
+func (w *writer) DoorsWaitingFor(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error) {
+	around, err := w.around(near)
+	if err != nil {
+		return nil, err
+	}
+	doors, err := w.ids(ctx, selectWaiting, around, org, subject)
+	return doors, wrap(err, "read which doors wait for %s", subject)
 }
 
 const selectGroups = `SELECT id, version, name FROM groups

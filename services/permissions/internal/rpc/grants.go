@@ -42,51 +42,35 @@ func (h *Handler) Revoke(ctx context.Context, req *permissionsv1.RevokeRequest) 
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("grant_id", req.GetGrantId(), region.Grant)
 	since := p.effective(req, h.Now())
-	if p.err != nil {
-		return nil, p.err
-	}
-	out := &permissionsv1.RevokeResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
-		token, err := h.Commands.Revoke(ctx, tx, org, id, since)
-		out.Token = wire(token)
-		return err
+	out, err := h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+		return h.Commands.Revoke(ctx, tx, org, id, since)
 	})
-	return out, err
+	return &permissionsv1.RevokeResponse{Token: out.GetToken()}, err
 }
 
 // GetGrant implements PermissionsService.
 func (h *Handler) GetGrant(ctx context.Context, req *permissionsv1.GetGrantRequest) (*permissionsv1.Grant, error) {
 	p := h.parse()
-	org, id := p.org(req.GetOrgId()), p.id("grant_id", req.GetGrantId(), region.Grant)
-	var grant grants.Grant
-	err := h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) (err error) {
-		grant, err = r.Grant(ctx, org, id)
-		return err
+	id := p.id("grant_id", req.GetGrantId(), region.Grant)
+	return get(ctx, h, p, req, contract.Grant, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Grant, error) {
+		return r.Grant(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return contract.Grant(grant), nil
 }
 
 // ListGrants implements PermissionsService.
 func (h *Handler) ListGrants(ctx context.Context, req *permissionsv1.ListGrantsRequest) (*permissionsv1.ListGrantsResponse, error) {
 	p := h.parse()
-	page := p.page(req)
-	q := grants.GrantsQuery{
-		Org:     p.org(req.GetOrgId()),
-		Target:  p.optional("target_id", req.GetTargetId(), region.Door, region.Zone),
-		Subject: p.optional("subject_id", req.GetSubjectId(), region.Person, region.Group),
-		After:   page.after, Limit: page.limit(),
+	target := p.optional("target_id", req.GetTargetId(), region.Door, region.Zone)
+	subject := p.optional("subject_id", req.GetSubjectId(), region.Person, region.Group)
+	home := p.either("target_id", target, req.GetRegion())
+	found, next, err := list(ctx, h, p, req, contract.Grant, func(g grants.Grant) region.ID { return g.ID },
+		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Grant, error) {
+			return r.Grants(ctx, grants.GrantsQuery{Org: org, Home: home, Target: target, Subject: subject, After: after, Limit: limit})
+		})
+	if err != nil {
+		return nil, err
 	}
-	q.Home = p.either("target_id", q.Target, req.GetRegion())
-	out := &permissionsv1.ListGrantsResponse{}
-	err := h.read(ctx, p, req, q.Org, func(ctx context.Context, r grants.Reader) error {
-		found, err := r.Grants(ctx, q)
-		out.Grants, out.NextPageToken = pageOf(page, found, contract.Grant, func(g grants.Grant) region.ID { return g.ID })
-		return err
-	})
-	return out, err
+	return &permissionsv1.ListGrantsResponse{Grants: found, NextPageToken: next}, nil
 }
 
 // UpdateGrant implements PermissionsService.
@@ -101,16 +85,13 @@ func (h *Handler) UpdateGrant(ctx context.Context, req *permissionsv1.UpdateGran
 		OverrideRank: int(req.GetOverrideRank()),
 		ShareDepth:   int(req.GetShareDepth()),
 	}
-	if p.err != nil {
-		return nil, p.err
-	}
-	out := &permissionsv1.UpdateGrantResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
-		updated, err := h.Commands.UpdateGrant(ctx, tx, grant, req.GetEtag())
-		out.Grant, out.Token = contract.Grant(updated.Now), wire(updated.Token)
-		return err
+	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Grant, grants.Token, error) {
+		return h.Commands.UpdateGrant(ctx, tx, grant, req.GetEtag())
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.UpdateGrantResponse{Grant: contract.Grant(now), Token: token}, nil
 }
 
 // either is the region of a request about a thing or about a region: exactly one of the two is set.

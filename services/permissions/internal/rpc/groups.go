@@ -32,78 +32,64 @@ func (h *Handler) CreateGroup(ctx context.Context, req *permissionsv1.CreateGrou
 // GetGroup implements PermissionsService.
 func (h *Handler) GetGroup(ctx context.Context, req *permissionsv1.GetGroupRequest) (*permissionsv1.Group, error) {
 	p := h.parse()
-	org, id := p.org(req.GetOrgId()), p.id("group_id", req.GetGroupId(), region.Group)
-	var group grants.Group
-	err := h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) (err error) {
-		group, err = r.Group(ctx, org, id)
-		return err
+	id := p.id("group_id", req.GetGroupId(), region.Group)
+	return get(ctx, h, p, req, contract.Group, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Group, error) {
+		return r.Group(ctx, org, id)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return contract.Group(group), nil
 }
 
 // ListGroups implements PermissionsService.
 func (h *Handler) ListGroups(ctx context.Context, req *permissionsv1.ListGroupsRequest) (*permissionsv1.ListGroupsResponse, error) {
 	p := h.parse()
-	org, home, page := p.org(req.GetOrgId()), p.region("region", req.GetRegion()), p.page(req)
-	out := &permissionsv1.ListGroupsResponse{}
-	err := h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) error {
-		found, err := r.Groups(ctx, home, org, page.after, page.limit())
-		out.Groups, out.NextPageToken = pageOf(page, found, contract.Group, func(g grants.Group) region.ID { return g.ID })
-		return err
-	})
-	return out, err
+	home := p.region("region", req.GetRegion())
+	found, next, err := list(ctx, h, p, req, contract.Group, func(g grants.Group) region.ID { return g.ID },
+		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Group, error) {
+			return r.Groups(ctx, home, org, after, limit)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.ListGroupsResponse{Groups: found, NextPageToken: next}, nil
 }
 
 // UpdateGroup implements PermissionsService.
 func (h *Handler) UpdateGroup(ctx context.Context, req *permissionsv1.UpdateGroupRequest) (*permissionsv1.UpdateGroupResponse, error) {
 	p := h.parse()
 	group := grants.Group{Org: p.org(req.GetOrgId()), ID: p.id("group_id", req.GetGroupId(), region.Group), Name: req.GetName()}
-	if p.err != nil {
-		return nil, p.err
-	}
-	out := &permissionsv1.UpdateGroupResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
-		updated, err := h.Commands.UpdateGroup(ctx, tx, group, req.GetEtag())
-		out.Group, out.Token = contract.Group(updated.Now), wire(updated.Token)
-		return err
+	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Group, grants.Token, error) {
+		return h.Commands.UpdateGroup(ctx, tx, group, req.GetEtag())
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.UpdateGroupResponse{Group: contract.Group(now), Token: token}, nil
 }
 
 // DeleteGroup implements PermissionsService.
 func (h *Handler) DeleteGroup(ctx context.Context, req *permissionsv1.DeleteGroupRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("group_id", req.GetGroupId(), region.Group)
-	if p.err != nil {
-		return nil, p.err
-	}
-	out := &permissionsv1.DeleteResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
-		token, err := h.Commands.DeleteGroup(ctx, tx, org, id, req.GetEtag())
-		out.Token = wire(token)
-		return err
+	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+		return h.Commands.DeleteGroup(ctx, tx, org, id, req.GetEtag())
 	})
-	return out, err
 }
 
 // ListMembers implements PermissionsService.
 func (h *Handler) ListMembers(ctx context.Context, req *permissionsv1.ListMembersRequest) (*permissionsv1.ListMembersResponse, error) {
 	p := h.parse()
-	org, id, page := p.org(req.GetOrgId()), p.id("group_id", req.GetGroupId(), region.Group), p.page(req)
-	out := &permissionsv1.ListMembersResponse{}
-	err := h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) error {
-		if _, err := r.Group(ctx, org, id); err != nil {
-			return err
-		}
-		found, err := r.MembersAfter(ctx, org, id, page.after, page.limit())
-		self := func(id region.ID) region.ID { return id }
-		out.MemberIds, out.NextPageToken = pageOf(page, found, func(id region.ID) string { return string(id) }, self)
-		return err
-	})
-	return out, err
+	group := p.id("group_id", req.GetGroupId(), region.Group)
+	text, self := func(id region.ID) string { return string(id) }, func(id region.ID) region.ID { return id }
+	found, next, err := list(ctx, h, p, req, text, self,
+		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]region.ID, error) {
+			if _, err := r.Group(ctx, org, group); err != nil {
+				return nil, err
+			}
+			return r.MembersAfter(ctx, org, group, after, limit)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.ListMembersResponse{MemberIds: found, NextPageToken: next}, nil
 }
 
 // AddMember implements PermissionsService.

@@ -39,27 +39,21 @@ func (h *Handler) AssignRole(ctx context.Context, req *permissionsv1.AssignRoleR
 func (h *Handler) RevokeRole(ctx context.Context, req *permissionsv1.RevokeRoleRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("role_id", req.GetRoleId(), region.Role)
-	if p.err != nil {
-		return nil, p.err
-	}
-	out := &permissionsv1.DeleteResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
-		token, err := h.Commands.RevokeRole(ctx, tx, org, id)
-		out.Token = wire(token)
-		return err
+	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+		return h.Commands.RevokeRole(ctx, tx, org, id)
 	})
-	return out, err
 }
 
 // ListRoles implements PermissionsService.
 func (h *Handler) ListRoles(ctx context.Context, req *permissionsv1.ListRolesRequest) (*permissionsv1.ListRolesResponse, error) {
 	p := h.parse()
-	org, home, page := p.org(req.GetOrgId()), p.region("region", req.GetRegion()), p.page(req)
-	out := &permissionsv1.ListRolesResponse{}
-	err := h.read(ctx, p, req, org, func(ctx context.Context, r grants.Reader) error {
-		found, err := r.Roles(ctx, home, org, page.after, page.limit())
-		out.Roles, out.NextPageToken = pageOf(page, found, contract.Role, func(a grants.RoleAssignment) region.ID { return a.ID })
-		return err
-	})
-	return out, err
+	home := p.region("region", req.GetRegion())
+	found, next, err := list(ctx, h, p, req, contract.Role, func(a grants.RoleAssignment) region.ID { return a.ID },
+		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.RoleAssignment, error) {
+			return r.Roles(ctx, home, org, after, limit)
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.ListRolesResponse{Roles: found, NextPageToken: next}, nil
 }
