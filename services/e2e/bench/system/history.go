@@ -26,12 +26,17 @@ type History struct {
 	Events, Rows int
 }
 
-// What is constant over the years, as in NewDataSet.
+// What is constant over the years, of the size of the full DataSet.
 const (
-	historyYears = 2
-	lateShare    = 20 // one change of that many was true a while before it was recorded
-	someGrants   = 1000
-	guestShare   = 85 // of 100 changes are about visitors' keys, the others about memberships
+	historyYears  = 2
+	historyPeople = 10_000
+	historyDoors  = 5_000
+	historyGroups = 500
+	historyZones  = 200
+	historyToZone = 3_000 // grants of groups to zones
+	lateShare     = 20    // one change of that many was true a while before it was recorded
+	someGrants    = 1000
+	guestShare    = 85 // of 100 changes are about visitors' keys, the others about memberships
 )
 
 // NewHistory makes a tenant over the API and copies a past of so many events into permissions' tables: each event with the
@@ -44,7 +49,7 @@ func (s *System) NewHistory(ctx context.Context, events int) (*History, error) {
 	h := &History{Tenant: tenant, Events: events}
 	h.End = time.Now().UTC().Truncate(time.Second)
 	h.Begin = h.End.AddDate(-historyYears, 0, 0)
-	h.People, h.Doors, h.Groups = ids(region.Person, fullPeople), ids(region.Door, fullDoors), ids(region.Group, fullGroups)
+	h.People, h.Doors, h.Groups = ids(region.Person, historyPeople), ids(region.Door, historyDoors), ids(region.Group, historyGroups)
 	sink, err := s.newCopies(ctx)
 	if err != nil {
 		return nil, err
@@ -104,7 +109,7 @@ func newGenerator(h *History, sink *copies) *generator {
 	return &generator{
 		History: h, sink: sink, random: rand.New(rand.NewPCG(20, 26)), at: h.Begin,
 		streams: map[string]int64{}, stays: make([][]stay, len(h.People)),
-		schedule: ids(region.Schedule, 1)[0], zones: ids(region.Zone, fullZones),
+		schedule: ids(region.Schedule, 1)[0], zones: ids(region.Zone, historyZones),
 	}
 }
 
@@ -160,7 +165,7 @@ func (g *generator) places() {
 			g.row("zone_doors", Home, g.zones[z], door, "1", g.Org, t, none, t, none)
 		}
 	}
-	for range fullToZone {
+	for range historyToZone {
 		k := key{id: newID(region.Grant), subject: one(g.Groups), target: one(g.zones), version: 1, at: g.Begin}
 		g.grant(k, 1, time.Time{}, g.Begin, time.Time{}, false)
 	}

@@ -27,9 +27,9 @@ func known(m grants.Moment) time.Time {
 	return m.KnownAt
 }
 
-// Facts implements grants.Reader in three round trips: the doors with the zones above them and the people with their
-// groups; then what names them (grants, lockdowns, the zones' rules); then the schedules that those name. Where a grant is
-// a share, one more fetches the grants that it was shared from.
+// Facts implements grants.Reader in a few round trips: the doors with the zones above them and the people's groups, the
+// groups above those, level by level; then what names them (grants, lockdowns, the zones' rules); then the schedules that
+// those name. Where grants are shares, those that they were shared from and the groups of who shared are fetched as well.
 func (r *reader) Facts(ctx context.Context, q grants.FactsQuery) (*policy.Snapshot, error) {
 	around, err := r.around(q.Home)
 	if err != nil {
@@ -40,18 +40,20 @@ func (r *reader) Facts(ctx context.Context, q grants.FactsQuery) (*policy.Snapsh
 		subjects: newSet(texts(q.People)), doors: newSet(texts(q.Doors)), zones: newSet(nil), sites: newSet(nil),
 		schedules: newSet(nil), sharers: newSet(nil), parents: newSet(nil), grants: newSet(nil),
 	}
-	if err := l.send(ctx, l.places, l.groups(l.subjects.all)); err != nil {
+	var groups []string
+	if err := l.send(ctx, l.places, l.groups(l.subjects.all, &groups)); err != nil {
 		return nil, wrap(err, "load doors, zones and groups")
+	}
+	if err := l.climb(ctx, groups); err != nil {
+		return nil, wrap(err, "load groups of groups")
 	}
 	if err := l.send(ctx, l.grantsBetween, l.rulesOfZones, l.lockdowns); err != nil {
 		return nil, wrap(err, "load grants, zones' rules and lockdowns")
 	}
-	if len(l.parents.all) > 0 {
-		if err := l.send(ctx, l.parentGrants); err != nil {
-			return nil, wrap(err, "load what was shared")
-		}
+	if err := l.shares(ctx); err != nil {
+		return nil, wrap(err, "load what was shared, and by whom")
 	}
-	return l.facts, wrap(l.send(ctx, l.timetables, l.groups(l.sharers.all)), "load schedules")
+	return l.facts, wrap(l.send(ctx, l.timetables), "load schedules")
 }
 
 // loader fills one snapshot.

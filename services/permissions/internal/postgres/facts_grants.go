@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/policy"
@@ -32,9 +33,27 @@ func (l *loader) grantsBetween(batch *pgx.Batch) {
 	batch.Queue(factGrants, l.q.Home, l.targets(), l.q.Org, l.known, l.subjects.all).Query(l.readGrants)
 }
 
-// parentGrants asks for the grants above shares. Who shared must hold them, so their groups are asked for next.
-func (l *loader) parentGrants(batch *pgx.Batch) {
-	batch.Queue(factParents, l.q.Home, l.parents.all, l.q.Org, l.known, policy.MaxShareDepth).Query(l.readGrants)
+// shares asks for the grants above shares, and for the groups of those who shared: they must hold them.
+func (l *loader) shares(ctx context.Context) error {
+	if len(l.parents.all) == 0 {
+		return nil
+	}
+	err := l.send(ctx, func(batch *pgx.Batch) {
+		batch.Queue(factParents, l.q.Home, l.parents.all, l.q.Org, l.known, policy.MaxShareDepth).Query(l.readGrants)
+	})
+	if err != nil {
+		return err
+	}
+	var sharers, groups []string
+	for _, person := range l.sharers.all {
+		if l.subjects.add(person) { // the others' groups are here already
+			sharers = append(sharers, person)
+		}
+	}
+	if err := l.send(ctx, l.groups(sharers, &groups)); err != nil {
+		return err
+	}
+	return l.climb(ctx, groups)
 }
 
 // piece is a row of a grant: what holds of it for a time.
