@@ -268,8 +268,9 @@ func replay(t *testing.T, events []recorded, knownAt time.Time) *model {
 			p := parse(t, e, &permissionsv1.GrantUpdated{}).GetGrant()
 			g := m.grants[p.GetId()]
 			now := span{p.GetValidFrom().AsTime(), end(p.GetValidTo())}
-			if g.held = cut(g.held, e.At); len(g.held) > 0 && now.from.Before(e.At) {
-				now.from = e.At // until now it was as it was
+			g.held = cut(g.held, e.At)
+			if n := len(g.held); n > 0 && now.from.Before(g.held[n-1].to) {
+				now.from = e.At // until now it was as it was; what begins after a gap may have begun before it was told
 			}
 			g.held = append(g.held, now)
 		case "grant_revoked":

@@ -25,6 +25,8 @@ type Head struct {
 // Reader is one read transaction: all answers are of one state. The look-ups of one thing fail with ErrNotFound when it
 // is not there, or is another organization's.
 type Reader interface {
+	PastReader
+
 	KeyReader
 	// Head returns the organization's head in a region.
 	Head(ctx context.Context, home region.Name, org region.ID) (Head, error)
