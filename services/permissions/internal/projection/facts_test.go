@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -88,19 +89,15 @@ func (c *commit) let(l let) {
 	c.add("grants", key{"id": l.id}, l.columns(false), l.from, l.to)
 }
 
-// revoke ends a grant now; the row says so about all of its time.
+// revoke ends a grant now, or says of one that ran out that it was ended.
 func (c *commit) revoke(l let) {
-	c.exec(`UPDATE grants SET superseded_at = $1 WHERE region = $2 AND id = $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $1)`,
-		c.at, c.home, l.id)
-	to := c.at
-	if !l.from.IsZero() && l.from.After(to) {
-		to = l.from // it never began
+	if l.from.IsZero() {
+		l.from = c.at.Add(-time.Microsecond)
 	}
-	from := l.from
-	if from.IsZero() || from.After(to) {
-		from = to.Add(-time.Microsecond)
-	}
-	c.add("grants", key{"id": l.id}, l.columns(true), from, to)
+	c.exec(`UPDATE grants SET superseded_at = $1 WHERE region = $2 AND id = $3 AND superseded_at IS NULL
+		AND (valid_to IS NULL OR valid_to > $1 OR valid_from = $4)`, c.at, c.home, l.id, l.from)
+	ended := grants.Validity{From: l.from, To: l.to}.EndedAt(c.at)
+	c.add("grants", key{"id": l.id}, l.columns(true), ended.From, ended.To)
 }
 
 func (c *commit) lockdown(id, target region.ID, rank int, to time.Time) {
