@@ -64,56 +64,72 @@ func (w *writer) AddGroup(ctx context.Context, c grants.Commit, g grants.Group) 
 	return wrap(err, "add group")
 }
 
-const insertGrant = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
+const insertGrants = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
 		valid_from, valid_to, recorded_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+	SELECT $1::crdb_internal_region, g.id, $2::BIGINT, $3::TEXT, g.subject_id, g.target_id, g.schedule_id, g.site_id, g.revoked,
+		g.valid_from, g.valid_to, $4::TIMESTAMPTZ
+	FROM unnest($5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::BOOL[], $11::TIMESTAMPTZ[], $12::TIMESTAMPTZ[])
+		AS g (id, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to)`
+
+var addGrants = &bulk{table: "grants", sql: insertGrants, fixed: 4, key: 1, rank: inserts}
 
 func (w *writer) AddGrant(ctx context.Context, c grants.Commit, g grants.Grant) error {
 	home, version, org, at := stamp(c)
-	_, err := w.tx.Exec(ctx, insertGrant, home, g.ID, version, org, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked,
-		g.Validity.From, open(g.Validity.To), at)
-	return wrap(err, "add grant")
+	w.forget(g.ID)
+	return w.later(ctx, addGrants, home, version, org, at,
+		g.ID, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked, g.Validity.From, null(g.Validity.To))
 }
 
 const supersedeGrant = `UPDATE grants SET superseded_at = $4
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL`
+	WHERE region = $1 AND version < $2 AND org = $3 AND id = $5 AND superseded_at IS NULL`
+
+var endGrants = &bulk{table: "superseded grants", sql: supersedeGrant, fixed: 4, key: 1, rank: updates, each: true}
 
 func (w *writer) EndGrant(ctx context.Context, c grants.Commit, g grants.Grant, v grants.Validity) error {
-	home, _, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeGrant, home, g.ID, org, at)
-	if err == nil && done.RowsAffected() != 1 {
-		err = fmt.Errorf("%d rows are current", done.RowsAffected())
-	}
-	if err != nil {
-		return fmt.Errorf("end grant %s: %w", g.ID, err)
+	home, version, org, at := stamp(c)
+	if err := w.later(ctx, endGrants, home, version, org, at, g.ID); err != nil {
+		return err
 	}
 	g.Validity, g.Revoked = v, true
 	return w.AddGrant(ctx, c, g)
 }
 
-const insertMembership = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, recorded_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $6)`
+const insertMemberships = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, recorded_at)
+	SELECT $1::crdb_internal_region, m.group_id, m.member_id, $2::BIGINT, $3::TEXT, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ
+	FROM unnest($5::TEXT[], $6::TEXT[]) AS m (group_id, member_id)`
+
+var addMemberships = &bulk{table: "memberships", sql: insertMemberships, fixed: 4, key: 2, rank: inserts}
 
 func (w *writer) AddMembership(ctx context.Context, c grants.Commit, m grants.Membership) error {
 	home, version, org, at := stamp(c)
-	_, err := w.tx.Exec(ctx, insertMembership, home, m.Group, m.Member, version, org, at)
-	return wrap(err, "add %s to %s", m.Member, m.Group)
+	if err := w.later(ctx, addMemberships, home, version, org, at, m.Group, m.Member); err != nil {
+		return err
+	}
+	w.joined(home, m)
+	return nil
 }
 
-// One statement: what was known is superseded, and what is known now keeps when it began.
-const endMembership = `WITH known AS (
-		UPDATE memberships SET superseded_at = $6
-		WHERE region = $1 AND group_id = $2 AND member_id = $3 AND org = $5 AND superseded_at IS NULL AND valid_to IS NULL
-		RETURNING valid_from
-	)
-	INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, valid_to, recorded_at)
-	SELECT $1::crdb_internal_region, $2::TEXT, $3::TEXT, $4::BIGINT, $5::TEXT, valid_from, $6::TIMESTAMPTZ, $6::TIMESTAMPTZ FROM known`
+// What is known now keeps when it began. The new row comes first: the engines refuse two changes of one table in a statement.
+const recordEndedMembership = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, valid_to, recorded_at)
+	SELECT region, group_id, member_id, $2::BIGINT, org, valid_from, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ FROM memberships
+	WHERE region = $1 AND group_id = $5 AND member_id = $6 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+
+const supersedeMembership = `UPDATE memberships SET superseded_at = $4
+	WHERE region = $1 AND version < $2 AND org = $3 AND group_id = $5 AND member_id = $6 AND superseded_at IS NULL AND valid_to IS NULL`
+
+var (
+	endMemberships = &bulk{table: "memberships", sql: recordEndedMembership, fixed: 4, key: 2, rank: updates, each: true}
+	oldMemberships = &bulk{table: "superseded memberships", sql: supersedeMembership, fixed: 4, key: 2, rank: updates + 1, each: true}
+)
 
 func (w *writer) EndMembership(ctx context.Context, c grants.Commit, m grants.Membership) error {
 	home, version, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, endMembership, home, m.Group, m.Member, version, org, at)
-	if err == nil && done.RowsAffected() != 1 {
-		err = fmt.Errorf("%d rows are current", done.RowsAffected())
+	if err := w.later(ctx, endMemberships, home, version, org, at, m.Group, m.Member); err != nil {
+		return err
 	}
-	return wrap(err, "take %s out of %s", m.Member, m.Group)
+	if err := w.later(ctx, oldMemberships, home, version, org, at, m.Group, m.Member); err != nil {
+		return err
+	}
+	w.left(home, m)
+	return nil
 }

@@ -84,15 +84,21 @@ func (c *commit) set(table string, k key, v value, from time.Time) {
 	if from.IsZero() {
 		from = c.at
 	}
-	c.end(table, k, v, from)
+	c.cut(table, k, v, from, "valid_from < ")
 	c.add(table, k, v, from, time.Time{})
 }
 
-// end records that what holds ends at a moment; zero: the commit's. v only names the columns.
+// end records that what holds ends at a moment; zero: the commit's. What began only later never was: it ends where it
+// begins, so that the commit has a row of it. v only names the columns.
 func (c *commit) end(table string, k key, v value, from time.Time) {
 	if from.IsZero() {
 		from = c.at
 	}
+	c.cut(table, k, v, from, "valid_from <= valid_from OR valid_from < ")
+}
+
+// cut supersedes what reaches beyond a moment, and records again what of it lasted until then.
+func (c *commit) cut(table string, k key, v value, from time.Time, kept string) {
 	where, args := c.where(k)
 	args = append(args, c.at, from)
 	c.exec(fmt.Sprintf(`UPDATE %s SET superseded_at = $%d WHERE %s AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $%d)`,
@@ -100,8 +106,8 @@ func (c *commit) end(table string, k key, v value, from time.Time) {
 	columns := names(k, v)
 	args = append(args, c.version)
 	c.exec(fmt.Sprintf(`INSERT INTO %s (region, org, version, valid_from, valid_to, recorded_at, %s)
-		SELECT region, org, $%d, valid_from, $%d, $%d, %s FROM %s WHERE %s AND superseded_at = $%d AND valid_from < $%d`,
-		table, columns, len(args), len(args)-1, len(args)-2, columns, table, where, len(args)-2, len(args)-1), args...)
+		SELECT region, org, $%d, valid_from, greatest(valid_from, $%d), $%d, %s FROM %s WHERE %s AND superseded_at = $%d AND version < $%d AND (%s $%d)`,
+		table, columns, len(args), len(args)-1, len(args)-2, columns, table, where, len(args)-2, len(args), kept, len(args)-1), args...)
 }
 
 // add records a value from one moment to another; zero: without end.

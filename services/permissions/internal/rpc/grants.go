@@ -28,7 +28,7 @@ func (h *Handler) Grant(ctx context.Context, req *permissionsv1.GrantRequest) (*
 			made, err := h.Commands.CreateGrant(ctx, tx, grant)
 			out.GrantId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, grant.Target, grant.Subject, grant.Schedule)
 	return out, err
 }
 
@@ -40,7 +40,8 @@ func (h *Handler) Revoke(ctx context.Context, req *permissionsv1.RevokeRequest) 
 		return nil, p.err
 	}
 	out := &permissionsv1.RevokeResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	plan := grants.Plan{Org: org, Home: p.home(id), Reads: []region.ID{id}}
+	err := h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
 		token, err := h.Commands.Revoke(ctx, tx, org, id)
 		out.Token = wire(token)
 		return err

@@ -61,7 +61,8 @@ func (h *Handler) member(ctx context.Context, req membershipRequest, command fun
 	if p.err != nil {
 		return token, p.err
 	}
-	err = h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) (err error) {
+	plan := grants.Plan{Org: org, Home: p.home(m.Group), Reads: []region.ID{m.Member}, Members: []region.ID{m.Group}}
+	err = h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) (err error) {
 		token, err = command(ctx, tx, org, m)
 		return err
 	})

@@ -44,7 +44,7 @@ func (h *Handler) CreateDoor(ctx context.Context, req *permissionsv1.CreateDoorR
 			made, err := h.Commands.CreateDoor(ctx, tx, door)
 			out.DoorId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, door.Site)
 	return out, err
 }
 
@@ -86,7 +86,7 @@ func (h *Handler) CreateZone(ctx context.Context, req *permissionsv1.CreateZoneR
 			made, err := h.Commands.CreateZone(ctx, tx, home, zone)
 			out.ZoneId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, zone.Doors...)
 	return out, err
 }
 
@@ -105,6 +105,6 @@ func (h *Handler) CreateSchedule(ctx context.Context, req *permissionsv1.CreateS
 			made, err := h.Commands.CreateSchedule(ctx, tx, schedule)
 			out.ScheduleId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, schedule.Site)
 	return out, err
 }
