@@ -16,6 +16,7 @@ import (
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
 	"github.com/cardea-mesh/cardea/services/permissions"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/keyring"
@@ -43,6 +44,8 @@ type Options struct {
 	Database *dbtest.Database
 	// Publisher takes events and state; default: a new Broker.
 	Publisher outbox.Publisher
+	// Bus, if set, is the Publisher, and brings the events of other instances.
+	Bus *bus.Bus
 	// Projection says how organizations are kept in memory; default: every default.
 	Projection permissions.Projection
 	// Now is the service's clock; default: time.Now.
@@ -65,6 +68,9 @@ func StartWith(t testing.TB, mesh *rpctest.Mesh, at region.Name, o Options) *Ser
 			Schema: permissions.Schema, Regions: mesh.Regions.In(own.Jurisdiction), Sets: permissions.Migrations(),
 		})
 	}
+	if o.Bus != nil {
+		o.Publisher = o.Bus
+	}
 	if o.Publisher == nil {
 		s.Broker = NewBroker()
 		o.Publisher = s.Broker
@@ -81,6 +87,11 @@ func StartWith(t testing.TB, mesh *rpctest.Mesh, at region.Name, o Options) *Ser
 	s.URL = s.server.URL
 	run(t, "relay", instance.Relay.Run)
 	run(t, "projection", instance.Project)
+	if o.Bus != nil {
+		run(t, "events", func(ctx context.Context) error {
+			return o.Bus.Overhear(ctx, bus.ServiceEvents(at, permissions.Service), instance.Heard)
+		})
+	}
 	return s
 }
 

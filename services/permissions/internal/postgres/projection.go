@@ -21,7 +21,7 @@ var _ projection.Source = Projection{}
 
 // Load implements projection.Source.
 func (p Projection) Load(ctx context.Context, org region.ID, limit int64) (rows *projection.Rows, err error) {
-	err = p.DB.Read(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+	err = p.DB.Snapshot(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
 		rows, err = p.whole(ctx, tx, org, limit)
 		return err
 	})
@@ -30,7 +30,7 @@ func (p Projection) Load(ctx context.Context, org region.ID, limit int64) (rows 
 
 // Pull implements projection.Source: one round trip beside those of the transaction.
 func (p Projection) Pull(ctx context.Context, org region.ID, since []grants.Head) (rows *projection.Rows, err error) {
-	err = p.DB.Read(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+	err = p.DB.Snapshot(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
 		rows, err = p.delta(ctx, tx, org, since)
 		return err
 	})
@@ -39,7 +39,7 @@ func (p Projection) Pull(ctx context.Context, org region.ID, since []grants.Head
 
 // Reload implements projection.Source.
 func (p Projection) Reload(ctx context.Context, org region.ID, since []grants.Head, limit int64) (whole, delta *projection.Rows, err error) {
-	err = p.DB.Read(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+	err = p.DB.Snapshot(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
 		if delta, err = p.delta(ctx, tx, org, since); err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ func (p Projection) Heads(ctx context.Context, orgs []region.ID) (map[region.ID]
 		}
 		all[org] = heads
 	}
-	err := p.DB.Read(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := p.DB.Snapshot(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		around, err := p.reader(tx).around(p.Home)
 		if err != nil {
 			return err

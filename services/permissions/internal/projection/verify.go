@@ -85,7 +85,7 @@ func unlike[K comparable, V any](name string, a, b table[K, V], hidden func(V) b
 				continue
 			}
 			if other, ok := pass.in.get(k); !ok || !reflect.DeepEqual(plain(v), plain(other)) {
-				return fmt.Sprintf("%s: %v", name, k)
+				return fmt.Sprintf("%s: %v is %v, not %v", name, k, plain(other), plain(v))
 			}
 		}
 	}
