@@ -8,6 +8,7 @@ import (
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/permissions"
 	"github.com/cardea-mesh/cardea/services/permissions/permissionstest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
@@ -210,6 +211,10 @@ func TestOneRegionOfAJurisdictionReceivesForAll(t *testing.T) {
 	second := there.Person(t)
 	there.Add(t, group, second)
 	eu.Broker.Wait(t, "the change", received(2))
+	change := eu.Broker.Events("memberships_received")[1]
+	inCentral.Token = &typev1.ConsistencyToken{
+		Service: permissions.Service, Region: change.GetRegion(), OrgId: change.GetOrgId(), Version: change.GetOrgVersion(),
+	}
 	wantDecision(t, inCentral.May(t, second, doorCentral, time.Time{}), granted, two, "")
 	inCentral.End(t, two)
 	eu.Broker.Wait(t, "the withdrawal", received(3))

@@ -1,8 +1,8 @@
 // Package permissions is the service that knows who may open what, when, and the whole past of it: sites, doors, zones,
 // groups, schedules and grants.
 //
-// It decides with package policy from its own rows, so that an answer is never older than the last write. What gateways
-// need in order to decide at the doors it publishes as access state, in the transaction that changes it. Groups and people
+// It decides with package policy, from copies of organizations in memory that follow its own rows: an answer is never older
+// than the token of the question, and without one never older than the database was a moment ago. What gateways need in order to decide at the doors it publishes as access state, in the transaction that changes it. Groups and people
 // of other jurisdictions it knows by their ids; copies of such groups' memberships come from their homes.
 //
 // [Run] is one instance. Any number may run in a region, and each serves every region of its jurisdiction.
@@ -16,11 +16,14 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/enforcement"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/events"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/postgres"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/projection"
 	permissionsrpc "github.com/cardea-mesh/cardea/services/permissions/internal/rpc"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/watch"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
@@ -78,6 +81,7 @@ func start(group *run.Group, cfg Config, parts Parts) (err error) {
 	if parts.Dialer, err = rpc.DialerFrom(cfg.Mesh, parts.Regions, tel); err != nil {
 		return err
 	}
+	parts.Projection = cfg.Projection
 	service, err := New(parts)
 	if err != nil {
 		return err
@@ -99,6 +103,10 @@ func start(group *run.Group, cfg Config, parts Parts) (err error) {
 	}
 	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	group.Go("old answers", service.ForgetAnswers)
+	group.Go("projection", service.Project)
+	group.Go("commits of others", func(ctx context.Context) error {
+		return broker.Overhear(ctx, bus.ServiceEvents(parts.Region.Name, Service), service.Heard)
+	})
 	group.Go("relay", func(ctx context.Context) error {
 		if err := errors.Join(parts.DB.Wait(ctx, tel.Logger), broker.EnsureStreams(ctx), broker.EnsureBuckets(ctx)); err != nil {
 			return err
@@ -109,7 +117,7 @@ func start(group *run.Group, cfg Config, parts Parts) (err error) {
 	return nil
 }
 
-// Parts are what an Instance is made of; all are required but Now.
+// Parts are what an Instance is made of; all are required but Projection and Now.
 type Parts struct {
 	Region    region.Region
 	Regions   *region.Map
@@ -118,15 +126,19 @@ type Parts struct {
 	Answers   *keyring.Ring    // seals remembered answers
 	Publisher outbox.Publisher // of events and access state
 	Dialer    *rpc.Dialer
-	Now       func() time.Time // default: time.Now
+	// Projection says how organizations are kept in memory; default: every default.
+	Projection Projection
+	Now        func() time.Time // default: time.Now
 }
 
-// Instance is the assembled service: a handler to mount and a relay to run.
+// Instance is the assembled service: a handler to mount, and a relay and a projection to run.
 type Instance struct {
-	Relay   *outbox.Relay
-	parts   Parts
-	keeper  *idempotency.Keeper
-	handler *permissionsrpc.Handler
+	Relay      *outbox.Relay
+	parts      Parts
+	keeper     *idempotency.Keeper
+	projection *projection.Cache
+	bell       *watch.Bell
+	handler    *permissionsrpc.Handler
 }
 
 // New puts the parts together.
@@ -142,18 +154,45 @@ func New(p Parts) (*Instance, error) {
 		return nil, err
 	}
 	keeper := idempotency.New(p.Answers, p.Now)
+	i := &Instance{Relay: relay, parts: p, keeper: keeper}
 	store := postgres.New(postgres.Config{
 		DB: p.DB, Outbox: ob, Keeper: keeper, Regions: p.Regions, Record: events.Record,
+		Committed: i.committed,
 	})
-	mesh := enforcement.Client{Dialer: p.Dialer}
-	handler := &permissionsrpc.Handler{
-		Store:    store,
-		Commands: grants.Commands{Regions: p.Regions},
-		Waiter:   &enforcement.Waiter{Gateways: mesh, Own: store, Others: mesh, Logger: p.Telemetry.Logger},
-		Standing: store,
-		Now:      p.Now,
+	i.projection, err = projection.New(projection.Config{
+		Source: postgres.Projection{Store: store, Home: p.Region.Name}, Service: Service, Region: p.Region.Name, Regions: p.Regions,
+		Logger: p.Telemetry.Logger, Meter: p.Telemetry.Meter,
+		MaxBytes: p.Projection.MaxBytes, Poll: p.Projection.Poll, MaxUnconfirmed: p.Projection.MaxUnconfirmed,
+	})
+	if err != nil {
+		return nil, err
 	}
-	return &Instance{Relay: relay, parts: p, keeper: keeper, handler: handler}, nil
+	i.bell = watch.NewBell(store.Versions)
+	mesh := enforcement.Client{Dialer: p.Dialer}
+	i.handler = &permissionsrpc.Handler{
+		Store:      store,
+		Commands:   grants.Commands{Regions: p.Regions},
+		Waiter:     &enforcement.Waiter{Gateways: mesh, Own: store, Others: mesh, Logger: p.Telemetry.Logger},
+		Standing:   store,
+		Projection: i.projection,
+		Bell:       i.bell,
+		Now:        p.Now,
+	}
+	return i, nil
+}
+
+// Project keeps the organizations in memory current, until ctx ends.
+func (i *Instance) Project(ctx context.Context) error { return i.projection.Run(ctx) }
+
+// Heard takes an event of a commit of permissions, by whatever instance: a hint that there is something to read.
+func (i *Instance) Heard(ev *typev1.Event) {
+	i.committed(region.ID(ev.GetOrgId()), region.Name(ev.GetRegion()), ev.GetOrgVersion())
+}
+
+// committed tells those who wait for a commit, or keep a copy, that there is one.
+func (i *Instance) committed(org region.ID, home region.Name, version int64) {
+	i.projection.Committed(org, home, version)
+	i.bell.Ring(grants.Token{Service: Service, Region: home, Org: org, Version: version})
 }
 
 // ForgetAnswers deletes remembered answers whose time is over, until ctx ends.

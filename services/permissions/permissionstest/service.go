@@ -16,6 +16,7 @@ import (
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
 	"github.com/cardea-mesh/cardea/services/permissions"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/keyring"
@@ -43,6 +44,10 @@ type Options struct {
 	Database *dbtest.Database
 	// Publisher takes events and state; default: a new Broker.
 	Publisher outbox.Publisher
+	// Bus, if set, is the Publisher, and brings the events of other instances.
+	Bus *bus.Bus
+	// Projection says how organizations are kept in memory; default: every default.
+	Projection permissions.Projection
 	// Now is the service's clock; default: time.Now.
 	Now func() time.Time
 }
@@ -63,6 +68,9 @@ func StartWith(t testing.TB, mesh *rpctest.Mesh, at region.Name, o Options) *Ser
 			Schema: permissions.Schema, Regions: mesh.Regions.In(own.Jurisdiction), Sets: permissions.Migrations(),
 		})
 	}
+	if o.Bus != nil {
+		o.Publisher = o.Bus
+	}
 	if o.Publisher == nil {
 		s.Broker = NewBroker()
 		o.Publisher = s.Broker
@@ -72,12 +80,18 @@ func StartWith(t testing.TB, mesh *rpctest.Mesh, at region.Name, o Options) *Ser
 	cfg := mesh.Config(t, permissions.Service, at)
 	instance, err := permissions.New(permissions.Parts{
 		Region: own, Regions: mesh.Regions, Telemetry: mesh.Telemetry, DB: s.Database.DB, Answers: answers,
-		Publisher: o.Publisher, Dialer: cfg.Dialer, Now: o.Now,
+		Publisher: o.Publisher, Dialer: cfg.Dialer, Projection: o.Projection, Now: o.Now,
 	})
 	must(t, err)
 	s.server = mesh.Serve(t, instance.Server(cfg), func(server *rpc.Server) { instance.Mount(server) })
 	s.URL = s.server.URL
-	runRelay(t, instance.Relay)
+	run(t, "relay", instance.Relay.Run)
+	run(t, "projection", instance.Project)
+	if o.Bus != nil {
+		run(t, "events", func(ctx context.Context) error {
+			return o.Bus.Overhear(ctx, bus.ServiceEvents(at, permissions.Service), instance.Heard)
+		})
+	}
 	return s
 }
 
@@ -90,15 +104,16 @@ func (s *Service) Client(credential config.Secret) permissionsv1connect.Permissi
 	return permissionsv1connect.NewPermissionsServiceClient(out.HTTPClient(), s.URL, out.Options()...)
 }
 
-func runRelay(t testing.TB, relay *outbox.Relay) {
+// run runs a part of an instance until the end of the test.
+func run(t testing.TB, what string, part func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- relay.Run(ctx) }()
+	go func() { ended <- part(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
-			t.Errorf("permissionstest: relay: %v", err)
+			t.Errorf("permissionstest: %s: %v", what, err)
 		}
 	})
 }

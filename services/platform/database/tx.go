@@ -56,6 +56,13 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) 
 	return db.retry(ctx, pgx.TxOptions{IsoLevel: pgx.Serializable, AccessMode: pgx.ReadOnly}, fn)
 }
 
+// Snapshot is Read for copies: all its statements see what was committed at one moment, and no writer ever has to run
+// again because of it (REPEATABLE READ READ ONLY; CockroachDB makes it SERIALIZABLE). What it reads is good to be shown,
+// not to decide a write from.
+func (db *DB) Snapshot(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) error) error {
+	return db.retry(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, fn)
+}
+
 func (db *DB) retry(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
 	if Within(ctx) {
 		return ErrNested

@@ -9,56 +9,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/policy"
 )
 
-// Question asks whether a person may open a door.
-type Question struct {
-	Org, Door, Person region.ID
-	At                time.Time // zero: now
-	AtLeast           []Token
-}
-
-// Answer is what was decided, and from which state.
-type Answer struct {
-	policy.Decision
-	Revision Token
-}
-
-// Check decides from what is known now. now is the clock; where the organization's latest commit is later, because the
-// database's clock runs ahead, that counts: a write that was answered is never in the future of a later question.
-func (c Commands) Check(ctx context.Context, r Reader, q Question, now time.Time) (Answer, error) {
-	home, err := c.Regions.Home(q.Door)
-	if err != nil {
-		return Answer{}, err
-	}
-	if err := r.Fresh(ctx, q.AtLeast); err != nil {
-		return Answer{}, err
-	}
-	head, latest, err := r.Heads(ctx, home.Name, q.Org)
-	if err != nil {
-		return Answer{}, err
-	}
-	if q.At.IsZero() {
-		q.At = later(Instant(now), latest)
-	}
-	facts, err := r.Facts(ctx, FactsQuery{
-		Org: q.Org, Home: home.Name, Doors: []region.ID{q.Door}, People: []region.ID{q.Person}, Moment: Moment{At: q.At},
-	})
-	if err != nil {
-		return Answer{}, err
-	}
-	if _, known := facts.Door(policy.DoorID(q.Door)); !known {
-		// Before it was made: UnknownDoor is the answer. Not there at all: there is none.
-		if _, err := r.Door(ctx, q.Org, q.Door); err != nil {
-			return Answer{}, err
-		}
-	}
-	return Answer{decide(facts, q.Door, q.Person, q.At), head.Token}, nil
-}
-
-func decide(facts policy.Facts, door, person region.ID, at time.Time) policy.Decision {
-	req := policy.Request{Door: policy.DoorID(door), Person: policy.PersonID(person)}
-	return policy.Decide(req, facts, policy.State{}, at)
-}
-
 // HistoryQuery asks who could open Door, or which doors of Home Person could open: exactly one of the two is set.
 type HistoryQuery struct {
 	Org          region.ID
@@ -66,14 +16,17 @@ type HistoryQuery struct {
 	Home         region.Name // the door's, or with Person the region asked about
 	At           time.Time
 	KnownAt      time.Time // zero: the latest that is known; pages after the first repeat what the first answered
-	After        string    // the last id of the previous page
-	Size         int       // of the page
+	AtLeast      []Token
+	After        string // the last id of the previous page
+	Size         int    // of the page
 }
 
 // HistoryPage is a part of the answer, ascending.
 type HistoryPage struct {
-	Access  []Access
-	KnownAt time.Time // at which everything was known
+	Access []Access
+	// StandsOpen: Door was open for everybody. Access has only those whom a grant admitted.
+	StandsOpen bool
+	KnownAt    time.Time // at which everything was known
 	// Next is where the next page begins, empty after the last. A page may be short, or empty, and have a next one.
 	Next string
 	Head Head
@@ -92,6 +45,9 @@ const maxExamined = 10_000
 // later is not in the answer. now is the clock, against which a KnownAt in the future is refused.
 func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now time.Time) (HistoryPage, error) {
 	var page HistoryPage
+	if err := r.Fresh(ctx, q.AtLeast); err != nil {
+		return HistoryPage{}, err
+	}
 	head, latest, err := r.Heads(ctx, q.Home, q.Org)
 	if err != nil {
 		return HistoryPage{}, err
@@ -106,8 +62,13 @@ func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now tim
 	}
 	page.KnownAt = q.KnownAt
 	if q.Door != "" {
-		if _, err := r.Door(ctx, q.Org, q.Door); err != nil {
+		// One that is deleted has its past, and one that was not known at that moment had nobody.
+		ever, err := r.DoorEver(ctx, q.Org, q.Door)
+		if err != nil {
 			return HistoryPage{}, err
+		}
+		if !ever {
+			return HistoryPage{}, NotFound(q.Door)
 		}
 	}
 	for examined := 0; len(page.Access) < q.Size && examined < maxExamined; {
@@ -136,7 +97,7 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 		page.Next = string(candidates[wanted-1])
 		q.After = page.Next
 	}
-	if len(candidates) == 0 {
+	if len(candidates) == 0 && q.Person != "" {
 		return 0, nil
 	}
 	fq := FactsQuery{Org: q.Org, Home: q.Home, Doors: []region.ID{q.Door}, People: candidates, Moment: moment}
@@ -147,13 +108,14 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 	if err != nil {
 		return 0, err
 	}
+	page.StandsOpen = q.Door != "" && standsOpen(facts, q.Door, q.At)
 	for _, id := range candidates {
 		a := Access{Person: id, Door: q.Door}
 		if q.Person != "" {
 			a = Access{Person: q.Person, Door: id}
 		}
-		a.Decision = decide(facts, a.Door, a.Person, q.At)
-		if a.Decision.Outcome == policy.Granted {
+		a.Decision = Question{Door: a.Door, Person: a.Person}.Decide(facts, q.At)
+		if a.Decision.Reason == policy.ReasonGrant {
 			page.Access = append(page.Access, a)
 		}
 	}

@@ -8,10 +8,13 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
-	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 )
+
+// defaultPage is the size of a page that does not say.
+const defaultPage = 100
 
 // cursor is what a page token says. It needs no secret: it opens nothing that the request itself would not, because every
 // page is authorized and asked like the first.
@@ -20,9 +23,9 @@ type cursor struct {
 	Question []byte `json:"q"`
 	// After is the last id that was looked at.
 	After string `json:"a"`
-	// KnownAt and Head are the first page's, so that all pages are of one state.
-	KnownAt time.Time `json:"k"`
-	Head    int64     `json:"h"`
+	// KnownAt and Head are the first page's, so that all pages are of one state; lists of what is now have neither.
+	KnownAt time.Time `json:"k,omitzero"`
+	Head    int64     `json:"h,omitzero"`
 }
 
 func (c cursor) text() string {
@@ -33,7 +36,15 @@ func (c cursor) text() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func readCursor(req *permissionsv1.AccessAtRequest) (cursor, error) {
+// pageRequest is a request for a page: it has the fields page_size and page_token.
+type pageRequest interface {
+	proto.Message
+	GetPageSize() int32
+	GetPageToken() string
+}
+
+// readCursor returns the cursor of a request for a page; that of the first page has only its question.
+func readCursor(req pageRequest) (cursor, error) {
 	question := questionOf(req)
 	if req.GetPageToken() == "" {
 		return cursor{Question: question}, nil
@@ -52,13 +63,27 @@ func readCursor(req *permissionsv1.AccessAtRequest) (cursor, error) {
 	return c, nil
 }
 
-func questionOf(req *permissionsv1.AccessAtRequest) []byte {
-	bare := proto.CloneOf(req)
-	bare.PageToken, bare.PageSize = "", 0
-	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare)
+// questionOf hashes what a request asks: how large a page is to be, where it begins and how fresh it is to be may differ
+// from page to page.
+func questionOf(req pageRequest) []byte {
+	bare := proto.Clone(req).ProtoReflect()
+	for _, name := range []protoreflect.Name{"page_token", "page_size", "at_least"} {
+		if field := bare.Descriptor().Fields().ByName(name); field != nil {
+			bare.Clear(field)
+		}
+	}
+	raw, err := proto.MarshalOptions{Deterministic: true}.Marshal(bare.Interface())
 	if err != nil {
 		raw = nil // it was just unmarshalled; the hash of nothing then fits no other question
 	}
-	sum := sha256.Sum256(raw)
+	sum := sha256.Sum256(append([]byte(bare.Descriptor().FullName()), raw...))
 	return sum[:16]
+}
+
+// size is how many things a page has at most.
+func size(req pageRequest) int {
+	if req.GetPageSize() == 0 {
+		return defaultPage
+	}
+	return int(req.GetPageSize())
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/enforcement"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/projection"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/watch"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
@@ -31,6 +33,8 @@ type Handler struct {
 	Commands                                                    grants.Commands
 	Waiter                                                      *enforcement.Waiter
 	Standing                                                    enforcement.Standings // of permissions, in the regions of this jurisdiction
+	Projection                                                  *projection.Cache     // of the organizations of this jurisdiction
+	Bell                                                        *watch.Bell           // tells of commits; the Store rings it
 	Now                                                         func() time.Time
 }
 

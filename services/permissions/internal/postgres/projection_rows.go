@@ -1,0 +1,233 @@
+package postgres
+
+import (
+	"time"
+
+	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/projection"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy"
+	"github.com/jackc/pgx/v5"
+)
+
+// All of these: what commits of an organization after a version ($3) recorded in a region, is known now, and is not over at
+// a moment ($4).
+const (
+	sitesSince = `SELECT id, valid_from, valid_to FROM sites
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	doorsSince = `SELECT id, site_id, rules, valid_from, valid_to FROM doors
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	zonesSince = `SELECT id, anti_passback, valid_from, valid_to FROM zones
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	zoneDoorsSince = `SELECT zone_id, door_id, valid_from, valid_to FROM zone_doors
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	zoneZonesSince = `SELECT parent_id, child_id, valid_from, valid_to FROM zone_zones
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	schedulesSince = `SELECT id, time_zone, spec, calendars, valid_from, valid_to FROM schedules
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	calendarsSince = `SELECT id, holidays, valid_from, valid_to FROM holiday_calendars
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	membersSince = `SELECT group_id, member_id, valid_from, valid_to FROM memberships
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	// A grant that ran out by itself is a fact as well, unless a later row says what became of it.
+	grantsSince = `SELECT g.id, g.subject_id, g.target_id, g.schedule_id, g.max_uses, g.override_rank, g.shared_from, g.sharer,
+			g.revoked, g.valid_from, g.valid_to
+		FROM grants g
+		WHERE g.region = $1 AND g.org = $2 AND g.version > $3 AND g.superseded_at IS NULL
+			AND (g.valid_to IS NULL OR g.valid_to > $4 OR (NOT g.revoked AND NOT EXISTS (
+				SELECT 1 FROM grants l WHERE l.region = g.region AND l.id = g.id AND l.superseded_at IS NULL AND l.valid_from > g.valid_from)))`
+
+	lockdownsSince = `SELECT id, target_id, rank, valid_from, valid_to FROM lockdowns
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+
+	rolesSince = `SELECT id, subject_id, role, site_id, valid_from, valid_to FROM roles
+		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+)
+
+// scan collects one reading. Equal texts become one: ids are most of what an organization is.
+type scan struct {
+	into    *projection.Rows
+	limited bool
+	left    int64 // rows that may still come
+	texts   map[string]string
+}
+
+func (s *scan) text(raw []byte) string {
+	if known, ok := s.texts[string(raw)]; ok {
+		return known
+	}
+	made := string(raw)
+	s.texts[made] = made
+	return made
+}
+
+// text is a column whose value is one of scan's texts.
+type text[T ~string] struct {
+	scan *scan
+	to   *T
+}
+
+// ScanBytes implements pgtype.BytesScanner.
+func (t text[T]) ScanBytes(raw []byte) error {
+	*t.to = T(t.scan.text(raw))
+	return nil
+}
+
+func as[T ~string](s *scan, to *T) text[T] { return text[T]{s, to} }
+
+// span is the last two columns.
+type span struct {
+	from time.Time
+	to   *time.Time
+}
+
+func (v *span) validity() grants.Validity { return grants.Validity{From: v.from.UTC(), To: ends(v.to)} }
+
+func (s *scan) queue(batch *pgx.Batch, home region.Name, org region.ID, since int64, cutoff time.Time) {
+	ask := func(query string, read func(pgx.Rows) error) {
+		batch.Queue(query, home, org, since, cutoff).Query(read)
+	}
+	ask(sitesSince, s.sites)
+	ask(doorsSince, s.doors)
+	ask(zonesSince, s.zones)
+	ask(zoneDoorsSince, s.links(home, &s.into.ZoneDoors))
+	ask(zoneZonesSince, s.links(home, &s.into.ZoneZones))
+	ask(schedulesSince, s.schedules)
+	ask(calendarsSince, s.calendars)
+	ask(membersSince, s.links(home, &s.into.Members))
+	ask(grantsSince, s.grants)
+	ask(lockdownsSince, s.lockdowns)
+	ask(rolesSince, s.roles)
+}
+
+// each calls add for each row, until there are too many.
+func (s *scan) each(rows pgx.Rows, columns []any, add func() error) error {
+	_, err := pgx.ForEachRow(rows, columns, func() error {
+		if s.left--; s.limited && s.left < 0 {
+			return projection.ErrTooLarge
+		}
+		return add()
+	})
+	return err
+}
+
+func (s *scan) sites(rows pgx.Rows) error {
+	var r projection.SiteRow
+	var v span
+	return s.each(rows, []any{as(s, &r.ID), &v.from, &v.to}, func() error {
+		r.Validity = v.validity()
+		s.into.Sites = append(s.into.Sites, r)
+		return nil
+	})
+}
+
+func (s *scan) doors(rows pgx.Rows) error {
+	var d policy.Door
+	var rules []byte
+	var v span
+	return s.each(rows, []any{as(s, &d.ID), as(s, &d.Site), &rules, &v.from, &v.to}, func() error {
+		decoded, err := decodeRules(rules)
+		d.Rules = decoded.DoorRules
+		s.into.Doors = append(s.into.Doors, projection.DoorRow{Door: d, Validity: v.validity()})
+		return err
+	})
+}
+
+func (s *scan) zones(rows pgx.Rows) error {
+	var z policy.Zone
+	var border []byte
+	var v span
+	return s.each(rows, []any{as(s, &z.ID), &border, &v.from, &v.to}, func() (err error) {
+		z.AntiPassback, err = decodeBorder(border)
+		s.into.Zones = append(s.into.Zones, projection.ZoneRow{Zone: z, Validity: v.validity()})
+		return err
+	})
+}
+
+func (s *scan) links(home region.Name, to *[]projection.LinkRow) func(pgx.Rows) error {
+	return func(rows pgx.Rows) error {
+		r := projection.LinkRow{Home: home}
+		var v span
+		return s.each(rows, []any{as(s, &r.Outer), as(s, &r.Inner), &v.from, &v.to}, func() error {
+			r.Validity = v.validity()
+			*to = append(*to, r)
+			return nil
+		})
+	}
+}
+
+func (s *scan) schedules(rows pgx.Rows) error {
+	var id policy.ScheduleID
+	var zone string
+	var spec []byte
+	var calendars []string
+	var v span
+	return s.each(rows, []any{as(s, &id), as(s, &zone), &spec, &calendars, &v.from, &v.to}, func() error {
+		decoded, err := decodeSpec(spec)
+		s.into.Schedules = append(s.into.Schedules, projection.ScheduleRow{
+			ID: id, TimeZone: zone, Spec: decoded, Calendars: append([]string(nil), calendars...), Validity: v.validity(),
+		})
+		return wrap(err, "read the spec of %s", id)
+	})
+}
+
+func (s *scan) calendars(rows pgx.Rows) error {
+	var id string
+	var stored []byte
+	var v span
+	return s.each(rows, []any{as(s, &id), &stored, &v.from, &v.to}, func() error {
+		named, err := decodeHolidays(stored)
+		holidays := make([]policy.Holiday, len(named))
+		for i, h := range named {
+			holidays[i] = h.Holiday
+		}
+		s.into.Calendars = append(s.into.Calendars, projection.CalendarRow{ID: id, Holidays: holidays, Validity: v.validity()})
+		return err
+	})
+}
+
+func (s *scan) grants(rows pgx.Rows) error {
+	var r projection.GrantRow
+	var v span
+	columns := []any{
+		as(s, &r.ID), as(s, &r.Subject), as(s, &r.Target), as(s, &r.Schedule), &r.MaxUses, &r.OverrideRank,
+		as(s, &r.SharedFrom), as(s, &r.Sharer), &r.Revoked, &v.from, &v.to,
+	}
+	return s.each(rows, columns, func() error {
+		holds := v.validity()
+		r.ValidFrom, r.ValidTo = holds.From, holds.To
+		s.into.Grants = append(s.into.Grants, r)
+		return nil
+	})
+}
+
+func (s *scan) lockdowns(rows pgx.Rows) error {
+	var r projection.LockdownRow
+	var v span
+	return s.each(rows, []any{as(s, &r.ID), as(s, &r.Target), &r.Rank, &v.from, &v.to}, func() error {
+		holds := v.validity()
+		r.From, r.Until = holds.From, holds.To
+		s.into.Lockdowns = append(s.into.Lockdowns, r)
+		return nil
+	})
+}
+
+func (s *scan) roles(rows pgx.Rows) error {
+	var r projection.RoleRow
+	var role int64
+	var v span
+	return s.each(rows, []any{as(s, &r.ID), as(s, &r.Subject), &role, as(s, &r.Site), &v.from, &v.to}, func() error {
+		holds := v.validity()
+		r.Role, r.ValidFrom, r.ValidTo = policy.Role(role), holds.From, holds.To
+		s.into.Roles = append(s.into.Roles, r)
+		return nil
+	})
+}
