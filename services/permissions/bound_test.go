@@ -46,7 +46,7 @@ func shareWith(t *testing.T, svc *permissionstest.Service, tenant *permissionste
 		DB: svc.Database.DB, Regions: regions, Record: events.Record,
 		Outbox: outbox.New(outbox.Config{Service: "permissions", Region: central, Regions: regions, AccessState: true}),
 	})
-	err := store.Write(t.Context(), func(ctx context.Context, tx grants.Tx) error {
+	err := store.Write(t.Context(), grants.Plan{Org: tenant.Org, Home: central}, func(ctx context.Context, tx grants.Tx) error {
 		for range n {
 			_, err := commands.ShareGrant(ctx, tx, grants.Share{
 				Org: tenant.Org, Grant: region.ID(grant), Sharer: region.ID(sharer), Recipient: region.NewID(region.Person, "euc"),

@@ -161,8 +161,8 @@ func TestManyWritersOfOneOrganizationAllSucceed(t *testing.T) {
 	}
 	all.Wait()
 	tenant.Add(t, group, tenant.Person(t))
-	if got := tenant.Token.GetVersion(); got != before+17 {
-		t.Fatalf("version %d after 17 writes from %d", got, before)
+	if got := tenant.Token.GetVersion(); got <= before || got > before+17 {
+		t.Fatalf("version %d after 17 writes from %d, of which some share a commit", got, before)
 	}
 }
 

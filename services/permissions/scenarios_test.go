@@ -92,7 +92,7 @@ func load(t *testing.T, svc *permissionstest.Service, org region.ID, number int,
 		Outbox: outbox.New(outbox.Config{Service: "permissions", Region: central, Regions: regions, AccessState: true}),
 	})
 	site := region.NewID(region.Site, "euc")
-	err := store.Write(t.Context(), func(ctx context.Context, tx grants.Tx) error {
+	err := store.Write(t.Context(), grants.Plan{Org: org, Home: central}, func(ctx context.Context, tx grants.Tx) error {
 		real, err := tx.Commit(ctx, central, org)
 		if err != nil {
 			return err

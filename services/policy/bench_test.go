@@ -83,3 +83,50 @@ func BenchmarkNewSchedule(b *testing.B) {
 		}
 	}
 }
+
+// ruled turns the door into one with every rule, in zones in zones, and the grant into a
+// share with a limit.
+func ruled(b *testing.B) (*policy.Snapshot, policy.Request, policy.State) {
+	b.Helper()
+	facts, req := organization(b, 3)
+	door, _ := facts.Door(req.Door)
+	door.Site, door.Zones = "site_euc_hq", []policy.ZoneID{"zone_euc_lab"}
+	door.Rules = policy.DoorRules{
+		AutoUnlock:   "schedule_euc_gone",
+		FirstPerson:  &policy.FirstPerson{Subject: "group_euc_first", Schedule: "schedule_euc_office", Grace: time.Hour, HoldOthers: true},
+		SecondFactor: &policy.SecondFactor{Schedule: "schedule_euc_office"}, TwoPersonWindow: time.Minute,
+	}
+	facts.AddDoor(door)
+	facts.AddZone(policy.Zone{ID: "zone_euc_lab", Parents: []policy.ZoneID{"zone_euc_all"}, AntiPassback: &policy.AntiPassback{Mode: policy.AntiPassbackHard}})
+	facts.AddGrant(policy.Grant{ID: "grant_euc_parent", Subject: "person_euc_boss", Target: "zone_euc_all", MaxUses: 1000})
+	facts.AddGrant(policy.Grant{
+		ID: "grant_euc_share", Subject: policy.SubjectID(req.Person), Target: "zone_euc_lab", Schedule: "schedule_euc_office",
+		SharedFrom: "grant_euc_parent", Sharer: "person_euc_boss",
+	})
+	facts.AddLockdown("zone_euc_all", policy.Lockdown{ID: "lockdown_euc_old", Rank: 3, Until: now})
+	req.Direction, req.SecondFactor = policy.DirectionEntry, policy.FactorRight
+	return facts, req, policy.State{
+		FirstArrival: now.Add(-time.Hour), Waiting: policy.Waiting{Person: "person_euc_other", Since: now.Add(-time.Second)},
+		Uses: map[policy.GrantID]int{"grant_euc_parent": 5},
+	}
+}
+
+func BenchmarkDecideEveryRule(b *testing.B) {
+	facts, req, state := ruled(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if d := policy.Decide(req, facts, state, now); d.Reason != policy.ReasonGrant || len(d.Effects) != 4 {
+			b.Fatalf("%+v", d)
+		}
+	}
+}
+
+func BenchmarkExplain(b *testing.B) {
+	facts, req, state := ruled(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		if e := policy.Explain(req, facts, state, now); len(e.Considered) < 2 {
+			b.Fatalf("%+v", e)
+		}
+	}
+}

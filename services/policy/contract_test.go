@@ -1,10 +1,13 @@
 package policy_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/cardea-mesh/cardea/services/policy"
@@ -62,5 +65,81 @@ func TestCredentialStatusesAreTheContracts(t *testing.T) {
 		if got, ok := here[name]; ok && int(got) != number {
 			t.Errorf("status %s is %d in the contract, %d here", name, number, got)
 		}
+	}
+}
+
+// declared are the permissions of all calls.
+func declared(t *testing.T) map[string]bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "proto", "cardea", "*", "v1", "*.proto"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no contracts: %v", err)
+	}
+	all := make(map[string]bool)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`option \(cardea\.type\.v1\.permission\) = "([^"]+)";`).FindAllStringSubmatch(string(text), -1) {
+			all[m[1]] = true
+		}
+	}
+	if len(all) < 10 {
+		t.Fatalf("only %v", all)
+	}
+	return all
+}
+
+// Every permission is some role's, but for those that are listed here; and the roles'
+// table, which README.md repeats, has no other.
+func TestPermissionsAreTheContracts(t *testing.T) {
+	t.Parallel()
+	nobodys := []string{
+		"organizations.create",
+		"mesh.authenticate", "mesh.deliver_command", "mesh.follow", "mesh.receive", "mesh.standing", "mesh.wait_applied",
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := declared(t)
+	for permission := range all {
+		_, ok := policy.Permit(assigned(policy.RoleAssignment{ID: "r", Role: policy.RoleOrgAdmin}), "ana", permission, "", now)
+		if want := !slices.Contains(nobodys, permission); ok != want {
+			t.Errorf("%s: an admin is permitted: %v", permission, ok)
+		}
+		if !strings.Contains(string(readme), "`"+permission+"`") {
+			t.Errorf("README.md does not tell whose %s is", permission)
+		}
+	}
+	for _, permission := range policy.Permissions() {
+		if !all[permission] {
+			t.Errorf("no call declares %s", permission)
+		}
+	}
+}
+
+func TestOtherEnumsAreTheContracts(t *testing.T) {
+	t.Parallel()
+	for prefix, here := range map[string]map[string]int{
+		"DIRECTION_":          {"UNSPECIFIED": int(policy.DirectionUnspecified), "ENTRY": int(policy.DirectionEntry), "EXIT": int(policy.DirectionExit)},
+		"SECOND_FACTOR_":      {"UNSPECIFIED": int(policy.FactorNone), "RIGHT": int(policy.FactorRight), "WRONG": int(policy.FactorWrong)},
+		"ANTI_PASSBACK_MODE_": {"UNSPECIFIED": int(policy.AntiPassbackUnspecified), "HARD": int(policy.AntiPassbackHard), "SOFT": int(policy.AntiPassbackSoft)},
+		"RULE_EFFECT_KIND_": {
+			"UNSPECIFIED": int(policy.EffectUnspecified), "ENTER": int(policy.EffectEnter), "LEAVE": int(policy.EffectLeave),
+			"ARRIVE_FIRST": int(policy.EffectArriveFirst), "USE": int(policy.EffectUse), "WAIT": int(policy.EffectWait), "PAIR": int(policy.EffectPair),
+		},
+	} {
+		if there := numbers(t, "permissions/v1/rules.proto", prefix); !maps.Equal(there, here) {
+			t.Errorf("%s*: %v in the contract, %v here", prefix, there, here)
+		}
+	}
+	roles := map[string]int{
+		"UNSPECIFIED": int(policy.RoleUnspecified), "ORG_ADMIN": int(policy.RoleOrgAdmin), "SITE_MANAGER": int(policy.RoleSiteManager),
+		"INSTALLER": int(policy.RoleInstaller), "AUDITOR": int(policy.RoleAuditor), "VIEWER": int(policy.RoleViewer),
+	}
+	if there := numbers(t, "permissions/v1/resources.proto", "ROLE_"); !maps.Equal(there, roles) {
+		t.Errorf("roles: %v in the contract, %v here", there, roles)
 	}
 }

@@ -40,7 +40,7 @@ func imported(t *testing.T, folder string) []string {
 // The evaluator is pure: no os, net, math/rand or the like may come in.
 func TestEvaluatorImports(t *testing.T) {
 	t.Parallel()
-	allowed := []string{"archive/zip", "bytes", "embed", "errors", "fmt", "io", "maps", "slices", "strconv", "strings", "sync", "time"}
+	allowed := []string{"archive/zip", "bytes", "cmp", "embed", "errors", "fmt", "io", "maps", "slices", "strconv", "strings", "sync", "time"}
 	for _, name := range imported(t, ".") {
 		if !slices.Contains(allowed, name) {
 			t.Errorf("policy imports %s", name)

@@ -18,22 +18,20 @@ import (
 // writesPerSecond go on while checks are measured, so that an answer from a memory that nobody keeps fresh gains nothing.
 const writesPerSecond = 10
 
-// check asks about random pairs of a person and a door, while ten memberships a second are written. Floor: a bare Connect
-// handler with the same messages, over the same HTTP client and TLS.
+// check asks about random pairs of a person and a door, while ten memberships a second are written, also while the floor is
+// sampled. Floor: a bare Connect handler in a process of its own, with the same messages and credentials, over the same kind
+// of HTTP/2 client and TLS 1.3.
 func (r *run) check(ctx context.Context) ([]report.Result, error) {
-	began := time.Now()
-	data, err := r.system.NewDataSet(ctx, r.scale)
+	data, err := r.dataSet(ctx, system.Full.Divided(r.scale))
 	if err != nil {
 		return nil, err
 	}
-	fmt.Printf("  %d people, %d groups, %d doors, %d relations by COPY: %s\n",
-		len(data.People), len(data.Groups), len(data.Doors), data.Relations, time.Since(began).Round(time.Millisecond))
 	bare, err := floor.Start(ctx, floor.ConnectKind, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer bare.Stop()
-	handler := permissionsv1connect.NewPermissionsServiceClient(system.Client(bare.Client), "https://"+bare.Address, system.Bearer("bench"))
+	handler := bareClient(bare)
 	stop, err := r.record("permissions", "check")
 	if err != nil {
 		return nil, err
@@ -43,6 +41,11 @@ func (r *run) check(ctx context.Context) ([]report.Result, error) {
 	writing, end := context.WithCancel(ctx)
 	go func() { written <- keepWriting(writing, data) }()
 	results, err := checks(ctx, r, data, handler)
+	if err == nil {
+		var more []report.Result
+		more, err = timeWindow(ctx, r, data, handler)
+		results = append(results, more...)
+	}
 	end()
 	if writeErr := <-written; err == nil && writeErr != nil {
 		err = fmt.Errorf("the writes beside the checks: %w", writeErr)
@@ -67,21 +70,56 @@ func checks(ctx context.Context, r *run, data *system.DataSet, bare permissionsv
 	return results, nil
 }
 
+// timeWindow asks about pairs between which there is a grant with a schedule and an end, so that both are judged each time.
+func timeWindow(ctx context.Context, r *run, data *system.DataSet, bare permissionsv1connect.PermissionsServiceClient) ([]report.Result, error) {
+	const inFlight = 16
+	ours := &checker{data: data, client: data.Permissions, outcomes: map[permissionsv1.Outcome]int{}, windows: true}
+	floor := &checker{data: data, client: bare, outcomes: map[permissionsv1.Outcome]int{}, windows: true}
+	a, b, err := sample.InTurn(ctx, r.plan(inFlight), ours.ask, floor.ask)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("  time windows, %d in flight: %v\n", inFlight, ours.outcomes)
+	return []report.Result{
+		report.New("check_time_window/16", "1/s", a.PerSecond(), b.PerSecond(), report.AtLeast(0.8)),
+		report.New("check_time_window_p99/16", "ms", a.Quantile(0.99), b.Quantile(0.99), report.AtMost(1.5)),
+	}, nil
+}
+
+// dataSet makes a data set and says how big it is.
+func (r *run) dataSet(ctx context.Context, size system.Size) (*system.DataSet, error) {
+	began := time.Now()
+	data, err := r.system.NewDataSet(ctx, size)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("  %d people, %d groups, %d doors, %d relations by COPY: %s\n",
+		len(data.People), len(data.Groups), len(data.Doors), data.Relations, time.Since(began).Round(time.Millisecond))
+	return data, nil
+}
+
+func bareClient(bare *floor.Process) permissionsv1connect.PermissionsServiceClient {
+	return permissionsv1connect.NewPermissionsServiceClient(system.Client(bare.Client), "https://"+bare.Address, system.Bearer("bench"))
+}
+
 // checker is safe for concurrent use.
 type checker struct {
 	data   *system.DataSet
 	client permissionsv1connect.PermissionsServiceClient
+	// windows: about pairs with a time window, instead of random ones.
+	windows bool
 
 	mu       sync.Mutex
 	outcomes map[permissionsv1.Outcome]int
 }
 
 func (c *checker) ask(ctx context.Context, _ int) error {
-	got, err := c.client.Check(ctx, &permissionsv1.CheckRequest{
-		OrgId:    c.data.Org,
-		DoorId:   c.data.Doors[rand.IntN(len(c.data.Doors))],
-		PersonId: c.data.People[rand.IntN(len(c.data.People))],
-	})
+	person, door := c.data.People[rand.IntN(len(c.data.People))], c.data.Doors[rand.IntN(len(c.data.Doors))]
+	if c.windows {
+		pair := c.data.Windows[rand.IntN(len(c.data.Windows))]
+		person, door = pair[0], pair[1]
+	}
+	got, err := c.client.Check(ctx, &permissionsv1.CheckRequest{OrgId: c.data.Org, DoorId: door, PersonId: person})
 	if err != nil {
 		return err
 	}

@@ -56,6 +56,8 @@ var benches = []bench{
 	{"door_decision", (*run).doorDecision},
 	{"revoke_to_enforced", (*run).revokeToEnforced},
 	{"check", (*run).check},
+	{"list_doors", (*run).listDoors},
+	{"growth", (*run).growth},
 	{"ledger_append", (*run).ledgerAppend},
 	{"grant_writes", (*run).grantWrites},
 	{"lock_memory", (*run).lockMemory},

@@ -31,6 +31,9 @@ func Constraint(err error) (name string, ok bool) {
 	return pg.ConstraintName, true
 }
 
+// Retryable says whether InTx runs the transaction again when its closure returns err.
+func Retryable(err error) bool { return retryable(err) }
+
 // retryable says whether the transaction is to run again: serialization failure, deadlock, or not its turn.
 func retryable(err error) bool {
 	if errors.Is(err, errNotYourTurn) {

@@ -41,6 +41,9 @@ func AfterCommit(ctx context.Context, fn func()) bool {
 	return ok
 }
 
+// Within says whether ctx is of a closure that InTx or Read runs: they would refuse it.
+func Within(ctx context.Context) bool { return ctx.Value(inTx{}) != nil }
+
 // InTx runs fn in a SERIALIZABLE transaction and commits when it returns nil. It rolls back on an error, a panic (which
 // goes on) and an ended context, and runs fn again on a serialization failure or deadlock, up to 50 times with growing
 // random pauses. fn must pass its own ctx on; InTx or Read with that ctx is refused with ErrNested.
@@ -54,7 +57,7 @@ func (db *DB) Read(ctx context.Context, fn func(ctx context.Context, tx pgx.Tx) 
 }
 
 func (db *DB) retry(ctx context.Context, opts pgx.TxOptions, fn func(context.Context, pgx.Tx) error) error {
-	if ctx.Value(inTx{}) != nil {
+	if Within(ctx) {
 		return ErrNested
 	}
 	turns := &held{turns: &db.turns}

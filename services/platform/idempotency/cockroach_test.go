@@ -13,6 +13,7 @@ func TestIdempotencyOnARealCockroachDB(t *testing.T) {
 		"mismatch":   TestAnotherBodyIsRefused,
 		"after":      TestAfterADayOnlyTheIDIsLeft,
 		"failed":     TestAFailedCreateLeavesTheKeyFree,
+		"together":   TestManyCreatesOfOneTransactionAreKeptTogether,
 		"concurrent": TestTheSameKeyAtTheSameTimeCreatesOnce,
 	})
 }

@@ -4,6 +4,8 @@
 // request and the answer, sealed, for 24 hours; afterwards only the id of what was created. Two calls with one key at
 // the same time run one after the other: the second waits for the first's transaction, runs again, and replays.
 //
+// Many creates of one transaction are looked up and kept together: Recall, then Replay or Answer for each, then Keep.
+//
 // A Keeper is safe for concurrent use.
 package idempotency
 
@@ -79,9 +81,9 @@ func (k *Keeper) Do(ctx context.Context, tx pgx.Tx, key Key, req, out proto.Mess
 		_, err := create()
 		return false, err
 	}
-	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	request, err := canonical(req)
 	if err != nil {
-		return false, fmt.Errorf("idempotency: %w", err)
+		return false, err
 	}
 	mac, keyID := k.ring.MAC([]byte(key.Method), request)
 	done, err := tx.Exec(ctx, claim, key.Region, key.Org, key.Caller, key.Method, key.Key, mac[:], keyID, k.now())
@@ -109,6 +111,15 @@ func (k *Keeper) keep(ctx context.Context, tx pgx.Tx, key Key, id string, out pr
 		return fmt.Errorf("idempotency: keep the answer: %w", err)
 	}
 	return nil
+}
+
+// canonical is the form of a request that is compared.
+func canonical(req proto.Message) ([]byte, error) {
+	request, err := proto.MarshalOptions{Deterministic: true}.Marshal(req)
+	if err != nil {
+		return nil, fmt.Errorf("idempotency: %w", err)
+	}
+	return request, nil
 }
 
 // aad binds a sealed answer to its row.

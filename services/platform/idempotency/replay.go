@@ -35,6 +35,11 @@ func (k *Keeper) replay(ctx context.Context, tx pgx.Tx, key Key, request []byte,
 	if err != nil {
 		return fmt.Errorf("idempotency: read the key: %w", err)
 	}
+	return k.answer(was, key, request, out)
+}
+
+// answer fills out from a key's row.
+func (k *Keeper) answer(was kept, key Key, request []byte, out proto.Message) error {
 	mac, err := k.ring.MACWith(was.MACKeyID, []byte(key.Method), request)
 	switch {
 	case errors.Is(err, keyring.ErrUnknownKey): // the key was retired: all that is left to say is what was made

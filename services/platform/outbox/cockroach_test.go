@@ -12,6 +12,8 @@ func TestTheOutboxOnARealCockroachDB(t *testing.T) {
 		"versions":      TestVersionsHaveNoGapsAndTimeNeverGoesBack,
 		"clock":         TestRecordedAtNeverGoesBackWhenTheClockDoes,
 		"fresh":         TestFreshWaitsForTheTokensCommit,
+		"shared":        TestACommitMayBeShared,
+		"last fact":     TestOfSeveralFactsAboutAKeyTheLastCounts,
 		"crossings":     TestACrossingIsSentWhenItsCallsWereTakenAndConfirmedWhenSaidSo,
 		"cross later":   TestALaterCallDoesNotHoldUpAnEarlierCommit,
 		"once":          TestOnceIsTrueOnce,

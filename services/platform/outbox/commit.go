@@ -26,13 +26,13 @@ type Commit struct {
 	outbox  *Outbox
 	tx      pgx.Tx
 	home    region.Region
-	context notes
+	context notes // of what is added from now on
 
-	removals, puts []fact
-	events         []event
-	calls          []call
-	err            error
-	flushed        bool
+	facts   []fact
+	events  []event
+	calls   []call
+	err     error
+	flushed bool
 }
 
 type fact struct {
@@ -40,19 +40,22 @@ type fact struct {
 	version int64
 	removed bool
 	body    []byte
+	context notes
 }
 
 type event struct {
-	id     region.ID
-	of     Event
-	schema int32
-	body   []byte
+	id      region.ID
+	of      Event
+	schema  int32
+	body    []byte
+	context notes
 }
 
 type call struct {
 	target    region.Name
 	procedure string
 	body      []byte
+	context   notes
 }
 
 // Event says what happened to one thing.
@@ -79,23 +82,39 @@ const advanceHead = `INSERT INTO org_heads (region, org, version, recorded_at) V
 // where another transaction of this process is writing, Begin ends the first run early (return its error) and InTx runs
 // the closure again when its turn has come. So call it early, and once per organization and transaction.
 func (o *Outbox) Begin(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID) (*Commit, error) {
+	var batch pgx.Batch
+	c, err := o.BeginIn(ctx, tx, &batch, home, org)
+	if err != nil {
+		return nil, err
+	}
+	return c, tx.SendBatch(ctx, &batch).Close()
+}
+
+// BeginIn is Begin whose statement is added to batch: the commit may be used when batch was sent without an error.
+func (o *Outbox) BeginIn(ctx context.Context, tx pgx.Tx, batch *pgx.Batch, home region.Name, org region.ID) (*Commit, error) {
 	r, err := o.cfg.Regions.Lookup(home)
 	if err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	if !o.cfg.Regions.Together(o.cfg.Region, home) {
+	if !o.Serves(home) {
 		return nil, fmt.Errorf("outbox: rows of %s do not belong into the jurisdiction of %s", home, o.cfg.Region)
 	}
 	c := &Commit{Region: home, Org: org, outbox: o, tx: tx, home: r, context: notesFrom(ctx)}
 	if err := database.Turn(ctx, "org_heads "+string(home)+" "+string(org)); err != nil {
 		return nil, fmt.Errorf("outbox: %w", err)
 	}
-	if err := tx.QueryRow(ctx, advanceHead, home, org).Scan(&c.Version, &c.RecordedAt); err != nil {
-		return nil, fmt.Errorf("outbox: advance the version of %s: %w", org, err)
-	}
-	c.RecordedAt = c.RecordedAt.UTC()
+	batch.Queue(advanceHead, home, org).QueryRow(func(row pgx.Row) error {
+		if err := row.Scan(&c.Version, &c.RecordedAt); err != nil {
+			return fmt.Errorf("outbox: advance the version of %s: %w", org, err)
+		}
+		c.RecordedAt = c.RecordedAt.UTC()
+		return nil
+	})
 	return c, nil
 }
+
+// Serves says whether commits may have their home in a region: it is of the service's jurisdiction.
+func (o *Outbox) Serves(home region.Name) bool { return o.cfg.Regions.Together(o.cfg.Region, home) }
 
 // word is what may stand between the dots of a subject.
 var word = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
@@ -111,12 +130,12 @@ func (c *Commit) Event(e Event) region.ID {
 	}
 	schema := max(e.SchemaVersion, 1)
 	body := c.marshal(e.Payload, len(e.Sealed))
-	c.events = append(c.events, event{id: id, of: e, schema: schema, body: body})
+	c.events = append(c.events, event{id: id, of: e, schema: schema, body: body, context: c.context})
 	return id
 }
 
 // Put adds an access-state fact at this commit's version. It goes to every region of the home's jurisdiction. A nil body
-// is an empty message.
+// is an empty message. Of several Put and Remove of one key in a commit the last counts.
 func (c *Commit) Put(key string, body proto.Message) { c.PutAt(c.Version, key, body) }
 
 // Remove adds the end of a fact at this commit's version.
@@ -126,13 +145,13 @@ func (c *Commit) Remove(key string) { c.RemoveAt(c.Version, key) }
 // receive the same fact, and all their writes compare by the source's version. It must rise with each change of the fact.
 func (c *Commit) PutAt(version int64, key string, body proto.Message) {
 	c.needAccessState()
-	c.puts = append(c.puts, fact{key: c.check(key), version: version, body: c.marshal(body, 0)})
+	c.facts = append(c.facts, fact{key: c.check(key), version: version, body: c.marshal(body, 0), context: c.context})
 }
 
 // RemoveAt is Remove for a fact received from another home.
 func (c *Commit) RemoveAt(version int64, key string) {
 	c.needAccessState()
-	c.removals = append(c.removals, fact{key: c.check(key), version: version, removed: true})
+	c.facts = append(c.facts, fact{key: c.check(key), version: version, removed: true, context: c.context})
 }
 
 // Call adds a Connect call to the same service in another region, e.g. "/cardea.identity.v1.IdentityService/ReceiveOrganization".
@@ -141,7 +160,7 @@ func (c *Commit) Call(target region.Name, procedure string, msg proto.Message) {
 	if _, err := c.outbox.cfg.Regions.Lookup(target); err != nil {
 		c.fail(err)
 	}
-	c.calls = append(c.calls, call{target: target, procedure: procedure, body: c.marshal(msg, 0)})
+	c.calls = append(c.calls, call{target: target, procedure: procedure, body: c.marshal(msg, 0), context: c.context})
 }
 
 func (c *Commit) token() *typev1.ConsistencyToken {

@@ -3,7 +3,6 @@ package region
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -45,10 +44,13 @@ const (
 // ID is a well-formed id. Make one with NewID, or with Map.Parse from outside.
 type ID string
 
-// suffix: 128 bits in 26 digits of 5 bits, so the first digit is at most 7.
-var idForm = regexp.MustCompile(`^([a-z]+)_([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})$`)
-
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz"
+
+const (
+	maxID      = 64 // bytes
+	suffixSize = 26 // 128 bits in digits of 5 bits, so the first digit is at most 7
+	codeSize   = 3
+)
 
 // NewID makes a new id; ids of one process sort by the time of their making.
 func NewID(kind Kind, home Code) ID {
@@ -59,7 +61,7 @@ func NewID(kind Kind, home Code) ID {
 // Parse checks an id from outside: its form (ErrInvalidID), that its kind is one of kinds (ErrWrongKind; no kinds: any),
 // and that its region is one of ours (ErrUnknownRegion).
 func (m *Map) Parse(s string, kinds ...Kind) (ID, error) {
-	if len(s) > 64 || !idForm.MatchString(s) {
+	if len(s) > maxID || !wellFormed(s) {
 		return "", fmt.Errorf("%w: %s", ErrInvalidID, quote(s))
 	}
 	id := ID(s)
@@ -70,6 +72,33 @@ func (m *Map) Parse(s string, kinds ...Kind) (ID, error) {
 		return "", err
 	}
 	return id, nil
+}
+
+// wellFormed says whether s is `^[a-z]+_[a-z]{3}_[0-7][0-9a-hjkmnp-tv-z]{25}$`. Each call of the mesh parses several ids, and
+// a regular expression takes seven times as long (BenchmarkParse).
+func wellFormed(s string) bool {
+	kind := len(s) - len("_") - codeSize - len("_") - suffixSize
+	if kind < 1 || s[kind] != '_' || s[kind+1+codeSize] != '_' {
+		return false
+	}
+	code, suffix := s[kind+1:kind+1+codeSize], s[len(s)-suffixSize:]
+	return all(s[:kind], letter) && all(code, letter) && suffix[0] <= '7' && all(suffix, digit)
+}
+
+func all(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func letter(c byte) bool { return 'a' <= c && c <= 'z' }
+
+// digit says whether c is of the alphabet.
+func digit(c byte) bool {
+	return '0' <= c && c <= '9' || letter(c) && c != 'i' && c != 'l' && c != 'o' && c != 'u'
 }
 
 // Home returns the region that an id lives in.
@@ -96,7 +125,7 @@ func (id ID) Code() Code {
 
 func encode(u uuid.UUID) string {
 	// 130 bits for 128: two zero bits lead.
-	var out [26]byte
+	var out [suffixSize]byte
 	var acc uint32
 	bits := 2
 	n := 0

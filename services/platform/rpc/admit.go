@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"connectrpc.com/connect"
 	"github.com/failsafe-go/failsafe-go/bulkhead"
 
 	"github.com/cardea-mesh/cardea/services/platform/fault"
@@ -29,19 +28,24 @@ func newAdmission(inFlight int) admission {
 	}
 }
 
-func (a admission) wrap(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		if !a.present.TryAcquirePermit() {
-			return nil, fault.Over(admitRetry, "the server has as many calls as it takes")
-		}
-		defer a.present.ReleasePermit()
-		if err := a.handled.AcquirePermitWithMaxWait(ctx, admitWait); err != nil {
-			if ctx.Err() != nil {
-				return nil, ctx.Err()
-			}
-			return nil, fault.Over(admitRetry, "the server has as many calls as it takes")
-		}
-		defer a.handled.ReleasePermit()
-		return next(ctx, req)
+// enter takes a place for a call; who got one must leave.
+func (a admission) enter(ctx context.Context) error {
+	if !a.present.TryAcquirePermit() {
+		return full()
 	}
+	if err := a.handled.AcquirePermitWithMaxWait(ctx, admitWait); err != nil {
+		a.present.ReleasePermit()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return full()
+	}
+	return nil
 }
+
+func (a admission) leave() {
+	a.handled.ReleasePermit()
+	a.present.ReleasePermit()
+}
+
+func full() error { return fault.Over(admitRetry, "the server has as many calls as it takes") }

@@ -21,16 +21,30 @@ var errCredentialForm = errors.New("not of a known form")
 // base64url without padding of 32 bytes.
 func ParseAPIKey(text string) (id string, secretSHA256 [32]byte, err error) {
 	// A secret may have underscores, an id has exactly two.
-	parts := strings.SplitN(text, "_", 5)
-	if len(parts) != 5 || parts[0] != "cardea" {
+	rest, ok := strings.CutPrefix(text, "cardea_")
+	end := 0
+	for range 3 {
+		next := strings.IndexByte(rest[end:], '_')
+		if !ok || next < 0 {
+			return "", [32]byte{}, errCredentialForm
+		}
+		end += next + 1
+	}
+	id, secret := rest[:end-1], rest[end:]
+	if len(secret) != secretSize {
 		return "", [32]byte{}, errCredentialForm
 	}
-	secret := parts[4]
-	if raw, err := base64.RawURLEncoding.DecodeString(secret); err != nil || len(raw) != 32 {
+	var spelled [secretSize]byte // not on the heap: every call parses a key
+	var raw [32]byte
+	copy(spelled[:], secret)
+	if n, err := base64.RawURLEncoding.Decode(raw[:], spelled[:]); err != nil || n != len(raw) {
 		return "", [32]byte{}, errCredentialForm
 	}
-	return strings.Join(parts[1:4], "_"), sha256.Sum256([]byte(secret)), nil
+	return id, sha256.Sum256(spelled[:]), nil
 }
+
+// secretSize is how many characters 32 bytes have in base64url without padding.
+const secretSize = 43
 
 // Operator may create and read organizations, and nothing else. Presented as `operator_<name>_<secret>`.
 type Operator struct {

@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"slices"
 
 	"connectrpc.com/connect"
@@ -13,22 +12,14 @@ import (
 )
 
 // authorize lets a call pass whose caller may make it, about an organization that the caller belongs to.
-func (s *Server) authorize(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		m := s.methods.of(req.Spec())
-		msg, ok := req.Any().(proto.Message)
-		if m == nil || !ok || m.permission == "" {
-			return nil, fault.New(connect.CodePermissionDenied, faultv1.Reason_REASON_MISSING_PERMISSION, "the method declares no permission, so nobody may call it")
-		}
-		caller := CallerFrom(ctx)
-		if err := s.may(caller, m); err != nil {
-			return nil, err
-		}
-		if err := s.sameOrganization(caller, m, msg); err != nil {
-			return nil, err
-		}
-		return next(ctx, req)
+func (s *Server) authorize(caller Caller, m *method, msg proto.Message) error {
+	if m == nil || msg == nil || m.permission == "" {
+		return fault.New(connect.CodePermissionDenied, faultv1.Reason_REASON_MISSING_PERMISSION, "the method declares no permission, so nobody may call it")
 	}
+	if err := s.may(caller, m); err != nil {
+		return err
+	}
+	return s.sameOrganization(caller, m, msg)
 }
 
 func (s *Server) may(caller Caller, m *method) error {

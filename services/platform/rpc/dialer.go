@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/otelconnect"
 
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/discovery"
@@ -65,10 +64,7 @@ func DialerFrom(cfg config.Mesh, regions *region.Map, tel *telemetry.Telemetry) 
 
 // NewDialer makes a Dialer. It connects when it is used.
 func NewDialer(cfg ClientConfig) (*Dialer, error) {
-	traces, err := otelconnect.NewInterceptor(
-		otelconnect.WithTracerProvider(cfg.Telemetry.Tracer), otelconnect.WithMeterProvider(cfg.Telemetry.Meter),
-		otelconnect.WithPropagator(telemetry.Propagator), otelconnect.WithoutServerPeerAttributes(), otelconnect.WithoutTraceEvents(),
-	)
+	traces, err := tracing(cfg.Telemetry)
 	if err != nil {
 		return nil, fmt.Errorf("rpc dialer: %w", err)
 	}

@@ -19,7 +19,7 @@ func (s *Server) errorsOut(next connect.UnaryFunc) connect.UnaryFunc {
 			ctx, cancel = context.WithTimeout(ctx, callTimeout)
 			defer cancel()
 		}
-		answer, err := recovered(ctx, req, next)
+		answer, err := s.recovered(ctx, req, next)
 		if err != nil {
 			return nil, fault.Outbound(ctx, err, s.cfg.Errors, s.logger.With("procedure", req.Spec().Procedure))
 		}
@@ -27,7 +27,7 @@ func (s *Server) errorsOut(next connect.UnaryFunc) connect.UnaryFunc {
 	}
 }
 
-func recovered(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (answer connect.AnyResponse, err error) {
+func (s *Server) recovered(ctx context.Context, req connect.AnyRequest, next connect.UnaryFunc) (answer connect.AnyResponse, err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -37,7 +37,7 @@ func recovered(ctx context.Context, req connect.AnyRequest, next connect.UnaryFu
 			answer, err = nil, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
-	return next(ctx, req)
+	return s.handle(ctx, req, next)
 }
 
 // unaryOnly refuses streams: no contract has one yet, and none shall slip past the steps above.

@@ -8,7 +8,6 @@ import (
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
-	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
@@ -28,21 +27,7 @@ func noCaller(text string) error {
 	return fault.New(connect.CodeUnauthenticated, faultv1.Reason_REASON_NO_CALLER, "%s", text)
 }
 
-// identify finds out who calls. A public method's caller may be nobody, but credentials that are presented must be good.
-func (s *Server) identify(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		caller, err := s.caller(ctx, req)
-		if err != nil {
-			return nil, err
-		}
-		ctx = WithCaller(ctx, caller)
-		if caller.Kind != NoCaller {
-			ctx = outbox.WithActor(ctx, caller.ID)
-		}
-		return next(ctx, req)
-	}
-}
-
+// caller finds out who calls. A public method's caller may be nobody, but credentials that are presented must be good.
 func (s *Server) caller(ctx context.Context, req connect.AnyRequest) (Caller, error) {
 	authorization := req.Header().Get("Authorization")
 	if authorization == "" {

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"connectrpc.com/connect"
 
@@ -24,7 +23,7 @@ func peerFrom(ctx context.Context) (pki.ServiceName, bool) {
 const envelope = 5
 
 // prepare is what happens to a request before Connect sees it: who is at the other end, which headers we believe, how long
-// it may be and take.
+// it may be.
 func (s *Server) prepare(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		peer, known := s.peerOf(r)
@@ -33,7 +32,6 @@ func (s *Server) prepare(next http.Handler) http.Handler {
 			s.tooLarge(w, r)
 			return
 		}
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout)) // not all writers can; ours do
 		if known {
 			r = r.WithContext(context.WithValue(r.Context(), peerKey{}, peer))
 		}

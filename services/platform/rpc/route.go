@@ -44,35 +44,28 @@ func (s *Server) border(ctx context.Context, m *method, home region.Region) erro
 	return err
 }
 
-// route serves a call here, or where its home is.
-func (s *Server) route(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		m, msg := s.methods.of(req.Spec()), req.Any().(proto.Message) // authorize saw both
-		home, err := s.homeOf(m, msg)
-		if err != nil {
-			return nil, err
-		}
-		if home.Name == s.cfg.Region.Name {
-			return next(ctx, req)
-		}
-		if err := s.border(ctx, m, home); err != nil {
-			return nil, err
-		}
-		together := home.Jurisdiction == s.cfg.Region.Jurisdiction
-		switch forwarded := req.Header().Get(HeaderForwarded) != ""; {
-		case forwarded && together:
-			return next(ctx, req)
-		case forwarded || s.cfg.Dialer == nil && !together:
-			return nil, fault.New(connect.CodeFailedPrecondition, faultv1.Reason_REASON_OTHER_HOME, "this call belongs to %s", home.Name).With(string(home.Name))
-		case s.cfg.Dialer == nil:
-			return next(ctx, req)
-		}
-		answer, err := s.forward(ctx, m, req, msg, home, together)
-		if err != nil && together && s.mayServeInstead(err, m, msg) {
-			return next(ctx, req)
-		}
-		return answer, err
+// route makes a call at its home if that is elsewhere; done says that the answer or the error is the call's. If not, it is
+// served here.
+func (s *Server) route(ctx context.Context, m *method, req connect.AnyRequest, msg proto.Message) (answer connect.AnyResponse, done bool, err error) {
+	home, err := s.homeOf(m, msg)
+	if err != nil || home.Name == s.cfg.Region.Name {
+		return nil, err != nil, err
 	}
+	if err := s.border(ctx, m, home); err != nil {
+		return nil, true, err
+	}
+	together := home.Jurisdiction == s.cfg.Region.Jurisdiction
+	switch forwarded := req.Header().Get(HeaderForwarded) != ""; {
+	case together && (forwarded || s.cfg.Dialer == nil):
+		return nil, false, nil
+	case forwarded || s.cfg.Dialer == nil:
+		return nil, true, fault.New(connect.CodeFailedPrecondition, faultv1.Reason_REASON_OTHER_HOME, "this call belongs to %s", home.Name).With(string(home.Name))
+	}
+	answer, err = s.forward(ctx, m, req, msg, home, together)
+	if err != nil && together && s.mayServeInstead(err, m, msg) {
+		return nil, false, nil
+	}
+	return answer, true, err
 }
 
 // homeOf returns the region that a request names, by an id or by name; our own when it names none.

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
-	"connectrpc.com/otelconnect"
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/cardea-mesh/cardea/services/platform/fault"
@@ -29,6 +28,7 @@ const (
 	writeTimeout      = 2 * time.Minute  // from the header's end to the answer's
 	idleTimeout       = 2 * time.Minute
 	maxHeader         = 16 << 10 // bytes
+	compressFrom      = 1 << 10  // bytes; a smaller answer fits a packet anyway, and compressing it costs more than the call
 	drainTimeout      = 6 * time.Second
 )
 
@@ -67,6 +67,7 @@ type Server struct {
 	cfg      ServerConfig
 	logger   *slog.Logger
 	methods  methods
+	room     admission
 	refused  metric.Int64Counter
 	options  []connect.HandlerOption
 	errors   *connect.ErrorWriter
@@ -93,36 +94,28 @@ func NewServer(cfg ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rpc server: %w", err)
 	}
-	traces, err := otelconnect.NewInterceptor(
-		otelconnect.WithTracerProvider(cfg.Telemetry.Tracer), otelconnect.WithMeterProvider(cfg.Telemetry.Meter),
-		otelconnect.WithPropagator(telemetry.Propagator), otelconnect.WithoutServerPeerAttributes(), otelconnect.WithoutTraceEvents(),
-		otelconnect.WithTrustRemote(), // a stranger's trace headers are removed before
-	)
+	traces, err := tracing(cfg.Telemetry) // it believes trace headers: a stranger's are removed before
 	if err != nil {
 		return nil, fmt.Errorf("rpc server: %w", err)
 	}
-	s := &Server{cfg: cfg, logger: cfg.Telemetry.Logger, refused: refused, mux: http.NewServeMux()}
+	s := &Server{cfg: cfg, logger: cfg.Telemetry.Logger, room: newAdmission(cfg.MaxInFlight), refused: refused, mux: http.NewServeMux()}
 	s.options = s.steps(traces)
 	s.errors = connect.NewErrorWriter(s.options...)
 	return s, nil
 }
 
-// steps are what every call goes through, in order.
+// steps are what every call goes through, in order; the last, inside errorsOut, is handle.
 func (s *Server) steps(traces connect.Interceptor) []connect.HandlerOption {
 	gate := func(ctx context.Context, spec connect.Spec, peer connect.Peer, header http.Header) (context.Context, error) {
 		return ctx, s.gate(ctx, spec, peer, header)
 	}
 	return []connect.HandlerOption{
 		connect.WithReadMaxBytes(s.cfg.MaxBody),
+		connect.WithCompressMinBytes(compressFrom),
 		connect.WithRequestGate(gate),
 		connect.WithInterceptors(
 			traces,
 			unaryOnly{s.errorsOut},
-			connect.UnaryInterceptorFunc(s.identify),
-			connect.UnaryInterceptorFunc(s.authorize),
-			connect.UnaryInterceptorFunc(s.route),
-			connect.UnaryInterceptorFunc(s.validate),
-			connect.UnaryInterceptorFunc(newAdmission(s.cfg.MaxInFlight).wrap),
 		),
 	}
 }
@@ -148,6 +141,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		Handler:           s.prepare(s.mux),
 		TLSConfig:         s.cfg.TLS.Clone(),
 		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       bodyTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,

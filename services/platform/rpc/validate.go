@@ -1,7 +1,6 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 	"strings"
 
@@ -15,19 +14,13 @@ import (
 
 // validate checks the rules that the proto states. The answer names every broken rule; its detail is the first field's path.
 // Rule texts do not repeat values, so nothing personal comes back or is logged.
-func (s *Server) validate(next connect.UnaryFunc) connect.UnaryFunc {
-	return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
-		err := protovalidate.Validate(req.Any().(proto.Message))
-		var broken *protovalidate.ValidationError
-		switch {
-		case err == nil:
-			return next(ctx, req)
-		case errors.As(err, &broken) && len(broken.Violations) > 0:
-			return nil, invalid(broken)
-		default:
-			return nil, err // the rules themselves do not compile: our fault
-		}
+func validate(msg proto.Message) error {
+	err := protovalidate.Validate(msg)
+	var broken *protovalidate.ValidationError
+	if err != nil && errors.As(err, &broken) && len(broken.Violations) > 0 {
+		return invalid(broken)
 	}
+	return err // not nil: the rules themselves do not compile, our fault
 }
 
 func invalid(broken *protovalidate.ValidationError) error {

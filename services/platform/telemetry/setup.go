@@ -28,6 +28,12 @@ type Telemetry struct {
 	Meter  metric.MeterProvider
 }
 
+// Exports says whether anybody may take the spans. If not they are only ids, and describing them is waste.
+func (t *Telemetry) Exports() bool {
+	_, onlyIDs := t.Tracer.(ids)
+	return !onlyIDs
+}
+
 // Bounds of the export. An endpoint that does not answer costs spans, never a process its work or its clean stop.
 const (
 	exportEvery   = time.Second
@@ -35,8 +41,8 @@ const (
 	flushTimeout  = 2 * time.Second
 )
 
-// Setup makes a process's telemetry. Logs go to stderr. Without an endpoint traces are made (ids appear in logs and
-// travel on) but not exported. shutdown flushes, for at most 2 s; call it last. Spans that cannot be delivered are dropped with
+// Setup makes a process's telemetry. Logs go to stderr. Without an endpoint spans are only ids, which appear in logs and faults
+// and travel on, and nothing is recorded. shutdown flushes, for at most 2 s; call it last. Spans that cannot be delivered are dropped with
 // a warning.
 func Setup(ctx context.Context, cfg config.Telemetry, service string, r region.Region) (*Telemetry, func(context.Context) error, error) {
 	level, err := cfg.Level()
@@ -48,17 +54,16 @@ func Setup(ctx context.Context, cfg config.Telemetry, service string, r region.R
 		attribute.String("service.name", service), attribute.String("service.namespace", "cardea"),
 		RegionKey.String(string(r.Name)), JurisdictionKey.String(string(r.Jurisdiction)),
 	)
-	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(about)}
-	if cfg.OTLPEndpoint != "" {
-		exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint(cfg.OTLPEndpoint), otlptracegrpc.WithInsecure())
-		if err != nil {
-			return nil, nil, fmt.Errorf("trace exporter: %w", err)
-		}
-		options = append(options, sdktrace.WithBatcher(forgiving{exporter, logger},
-			sdktrace.WithBatchTimeout(exportEvery), sdktrace.WithExportTimeout(exportTimeout)))
-	}
-	tracer := sdktrace.NewTracerProvider(options...)
 	meter := sdkmetric.NewMeterProvider(sdkmetric.WithResource(about))
+	if cfg.OTLPEndpoint == "" {
+		return &Telemetry{Logger: logger, Tracer: ids{}, Meter: meter}, meter.Shutdown, nil
+	}
+	exporter, err := otlptracegrpc.New(ctx, otlptracegrpc.WithEndpoint(cfg.OTLPEndpoint), otlptracegrpc.WithInsecure())
+	if err != nil {
+		return nil, nil, fmt.Errorf("trace exporter: %w", err)
+	}
+	tracer := sdktrace.NewTracerProvider(sdktrace.WithResource(about), sdktrace.WithBatcher(forgiving{exporter, logger},
+		sdktrace.WithBatchTimeout(exportEvery), sdktrace.WithExportTimeout(exportTimeout)))
 	shutdown := func(ctx context.Context) error {
 		ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 		defer cancel()
@@ -88,9 +93,9 @@ func NewLogger(w io.Writer, level slog.Level) *slog.Logger {
 	return slog.New(withTrace{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }
 
-// Discard makes spans (so that ids travel) and drops them and all logs: for tests that look at neither.
+// Discard makes spans that are only ids and drops all logs: for tests that look at neither.
 func Discard() *Telemetry {
-	return &Telemetry{Logger: slog.New(slog.DiscardHandler), Tracer: sdktrace.NewTracerProvider(), Meter: sdkmetric.NewMeterProvider()}
+	return &Telemetry{Logger: slog.New(slog.DiscardHandler), Tracer: ids{}, Meter: sdkmetric.NewMeterProvider()}
 }
 
 // withTrace adds trace_id and span_id to each record.

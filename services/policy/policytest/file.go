@@ -7,117 +7,122 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/policy"
-	"gopkg.in/yaml.v3"
 )
 
 // file is a scenario as it is written; testdata/README.md describes it.
 type file struct {
-	About     string                       `yaml:"about"`
-	Doors     map[string][]policy.ZoneID   `yaml:"doors"`
-	Groups    map[string][]string          `yaml:"groups"`
-	Schedules map[string]scheduleInFile    `yaml:"schedules"`
-	Grants    map[policy.GrantID]grantFile `yaml:"grants"`
-	Expect    []expectInFile               `yaml:"expect"`
+	About     string                           `yaml:"about"`
+	Sites     map[policy.SiteID]string         `yaml:"sites"`
+	Doors     map[policy.DoorID]doorFile       `yaml:"doors"`
+	Zones     map[policy.ZoneID]zoneFile       `yaml:"zones"`
+	Groups    map[policy.GroupID][]string      `yaml:"groups"`
+	Calendars map[string][]holidayFile         `yaml:"calendars"`
+	Schedules map[policy.ScheduleID]schedFile  `yaml:"schedules"`
+	Grants    map[policy.GrantID]grantFile     `yaml:"grants"`
+	Lockdowns map[policy.LockdownID]lockedFile `yaml:"lockdowns"`
+	Expect    []expectFile                     `yaml:"expect"`
+	Sequences []sequenceFile                   `yaml:"sequences"`
 }
 
-type scheduleInFile struct {
-	TimeZone   string            `yaml:"time_zone"`
-	Weekly     []string          `yaml:"weekly"`
-	Exceptions []exceptionInFile `yaml:"exceptions"`
-}
-
-type exceptionInFile struct {
-	Date      string   `yaml:"date"`
-	EveryYear bool     `yaml:"every_year"`
-	Intervals []string `yaml:"intervals"`
+type zoneFile struct {
+	In           []policy.ZoneID `yaml:"in"`
+	AntiPassback *struct {
+		Mode       mode          `yaml:"mode"`
+		ResetAfter time.Duration `yaml:"reset_after"`
+	} `yaml:"anti_passback"`
 }
 
 type grantFile struct {
-	Subject  policy.SubjectID  `yaml:"subject"`
-	Target   policy.TargetID   `yaml:"target"`
-	Schedule policy.ScheduleID `yaml:"schedule"`
-	From     moment            `yaml:"valid_from"`
-	To       moment            `yaml:"valid_to"`
+	Subject      policy.SubjectID  `yaml:"subject"`
+	Target       policy.TargetID   `yaml:"target"`
+	Schedule     policy.ScheduleID `yaml:"schedule"`
+	From         moment            `yaml:"valid_from"`
+	To           moment            `yaml:"valid_to"`
+	MaxUses      int               `yaml:"max_uses"`
+	OverrideRank int               `yaml:"override_rank"`
+	SharedFrom   policy.GrantID    `yaml:"shared_from"`
+	Sharer       policy.PersonID   `yaml:"sharer"`
 }
 
-type expectInFile struct {
-	Line       int
-	Because    string            `yaml:"because"` // for the reader only
-	Person     policy.PersonID   `yaml:"person"`
-	Door       policy.DoorID     `yaml:"door"`
-	Credential *credential       `yaml:"credential"`
-	At         moments           `yaml:"at"`
-	Is         reason            `yaml:"is"`
-	Grant      policy.GrantID    `yaml:"grant"`
-	Schedule   policy.ScheduleID `yaml:"schedule"`
-}
-
-// UnmarshalYAML keeps the line.
-func (e *expectInFile) UnmarshalYAML(node *yaml.Node) error {
-	for i := 0; i < len(node.Content); i += 2 { // decoding a node is not strict; this is
-		switch key := node.Content[i].Value; key {
-		case "because", "person", "door", "credential", "at", "is", "grant", "schedule":
-		default:
-			return fmt.Errorf("line %d: unknown key %q in an expectation", node.Content[i].Line, key)
-		}
-	}
-	type plain expectInFile
-	if err := node.Decode((*plain)(e)); err != nil {
-		return err
-	}
-	e.Line = node.Line
-	return nil
+type lockedFile struct {
+	Target policy.TargetID `yaml:"target"`
+	Rank   int             `yaml:"rank"`
+	From   moment          `yaml:"from"`
+	Until  moment          `yaml:"until"`
 }
 
 func (f file) scenario() (Scenario, error) {
-	s := Scenario{About: f.About, Schedules: make(map[policy.ScheduleID]Schedule)}
-	if len(f.Expect) == 0 {
-		return s, fmt.Errorf("it expects nothing")
+	s := Scenario{
+		About: f.About, Sites: f.Sites, Calendars: make(map[string][]policy.Holiday),
+		Schedules: make(map[policy.ScheduleID]Schedule),
 	}
-	for _, id := range slices.Sorted(maps.Keys(f.Doors)) {
-		s.Doors = append(s.Doors, policy.Door{ID: policy.DoorID(id), Zones: f.Doors[id]})
-	}
-	for _, group := range slices.Sorted(maps.Keys(f.Groups)) {
-		for _, member := range f.Groups[group] {
-			s.Members = append(s.Members, Member{policy.GroupID(group), policy.SubjectID(member)})
+	for name, days := range f.Calendars {
+		for _, d := range days {
+			s.Calendars[name] = append(s.Calendars[name], policy.Holiday(d))
 		}
 	}
 	for id, written := range f.Schedules {
-		spec, err := written.spec()
+		made, err := written.schedule(s.Calendars)
 		if err != nil {
 			return s, fmt.Errorf("schedule %s: %w", id, err)
 		}
-		s.Schedules[policy.ScheduleID(id)] = Schedule{written.TimeZone, spec}
+		s.Schedules[id] = made
 	}
-	for _, id := range slices.Sorted(maps.Keys(f.Grants)) {
-		g := f.Grants[id]
-		s.Grants = append(s.Grants, policy.Grant{
-			ID: id, Subject: g.Subject, Target: g.Target, Schedule: g.Schedule,
-			ValidFrom: time.Time(g.From), ValidTo: time.Time(g.To),
-		})
+	if err := f.places(&s); err != nil {
+		return s, err
 	}
-	for _, e := range f.Expect {
-		if len(e.At) == 0 {
-			return s, fmt.Errorf("line %d: the expectation has no `at`", e.Line)
+	for _, group := range sorted(f.Groups) {
+		for _, member := range f.Groups[group] {
+			s.Members = append(s.Members, Member{group, policy.SubjectID(member)})
 		}
-		s.Expect = append(s.Expect, e.expectations()...)
 	}
-	return s, nil
+	for _, id := range sorted(f.Grants) {
+		s.Grants = append(s.Grants, f.Grants[id].grant(id))
+	}
+	return s, f.expectations(&s)
 }
 
-// expectations has one for each moment.
-func (e expectInFile) expectations() []Expectation {
-	want := policy.Decision{Outcome: policy.Denied, Reason: policy.Reason(e.Is), Grant: e.Grant, Schedule: e.Schedule}
-	if want.Reason == policy.ReasonGrant {
-		want.Outcome = policy.Granted
+func sorted[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
+
+// places adds zones, doors and lockdowns. A target is told by its name alone.
+func (f file) places(s *Scenario) error {
+	for id, door := range f.Doors {
+		for _, zone := range door.Zones {
+			if _, clash := f.Doors[policy.DoorID(zone)]; clash {
+				return fmt.Errorf("%s is a door and a zone of the door %s", zone, id)
+			}
+		}
 	}
-	req := policy.Request{Door: e.Door, Person: e.Person}
-	if e.Credential != nil {
-		req.Credential = &policy.CredentialFact{ID: "credential", Status: policy.CredentialStatus(*e.Credential)}
+	for id := range f.Zones {
+		if _, clash := f.Doors[policy.DoorID(id)]; clash {
+			return fmt.Errorf("%s is a door and a zone", id)
+		}
 	}
-	all := make([]Expectation, 0, len(e.At))
-	for _, at := range e.At {
-		all = append(all, Expectation{Line: e.Line, Request: req, At: time.Time(at), Want: want})
+	for _, id := range sorted(f.Zones) {
+		zone := policy.Zone{ID: id, Parents: f.Zones[id].In}
+		if rule := f.Zones[id].AntiPassback; rule != nil {
+			zone.AntiPassback = &policy.AntiPassback{Mode: policy.AntiPassbackMode(rule.Mode), ResetAfter: rule.ResetAfter}
+		}
+		s.Zones = append(s.Zones, zone)
 	}
-	return all
+	for _, id := range sorted(f.Doors) {
+		door := policy.Door(f.Doors[id])
+		door.ID = id
+		s.Doors = append(s.Doors, door)
+	}
+	for _, id := range sorted(f.Lockdowns) {
+		l := f.Lockdowns[id]
+		s.Lockdowns = append(s.Lockdowns, Lockdown{l.Target, policy.Lockdown{
+			ID: id, Rank: l.Rank, From: time.Time(l.From), Until: time.Time(l.Until),
+		}})
+	}
+	return nil
+}
+
+func (g grantFile) grant(id policy.GrantID) policy.Grant {
+	return policy.Grant{
+		ID: id, Subject: g.Subject, Target: g.Target, Schedule: g.Schedule,
+		ValidFrom: time.Time(g.From), ValidTo: time.Time(g.To), MaxUses: g.MaxUses, OverrideRank: g.OverrideRank,
+		SharedFrom: g.SharedFrom, Sharer: g.Sharer,
+	}
 }

@@ -19,23 +19,35 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Scenario is one file. Ids are the file's names.
+// Scenario is one file. Ids are the file's names. What a loader needs to put its facts
+// into another store is all here, in a fixed order.
 type Scenario struct {
 	// Name is the file's, without folder and `.yaml`.
 	Name string
 	// About is the story, in a sentence or two.
-	About     string
+	About string
+	// Sites are the sites that the file lists, with their time zones. A door may name one
+	// that is not listed, or none.
+	Sites map[policy.SiteID]string
+	// Calendars are the holiday calendars; Schedule.Calendars names them.
+	Calendars map[string][]policy.Holiday
 	Schedules map[policy.ScheduleID]Schedule
+	// Zones are those with parents or a rule; a zone that is only named has neither.
+	Zones     []policy.Zone
 	Doors     []policy.Door
 	Members   []Member
 	Grants    []policy.Grant
+	Lockdowns []Lockdown
 	Expect    []Expectation
 }
 
 // Schedule is a schedule as it was written; it may be broken on purpose.
 type Schedule struct {
 	TimeZone string
-	Spec     policy.ScheduleSpec
+	// Spec is whole: its Holidays are those of the calendars.
+	Spec policy.ScheduleSpec
+	// Calendars are the names of those that it observes.
+	Calendars []string
 }
 
 // Member is a person or a group in a group.
@@ -44,19 +56,37 @@ type Member struct {
 	Member policy.SubjectID
 }
 
+// Lockdown is a lockdown of a door, a zone or a site.
+type Lockdown struct {
+	Target policy.TargetID
+	policy.Lockdown
+}
+
 // Expectation is one question and its answer.
 type Expectation struct {
 	// Line in the file, for messages.
-	Line    int
+	Line int
+	// Request.Entitled is true for the expectations that say nothing about the state.
 	Request policy.Request
-	At      time.Time
-	Want    policy.Decision
+	// State is what policy.Decide is given. In a sequence it is what the effects of the
+	// steps before have left of it, for this person at this door.
+	State policy.State
+	At    time.Time
+	Want  policy.Decision
+	// StandsOpen is what policy.StandsOpen must answer with the same State; nil: not asked.
+	StandsOpen *bool
+	// Sequence is 0, or the number of the sequence of which it is a step; the steps of one
+	// follow each other in Expect. Who keeps state of their own plays them in order.
+	Sequence int
 }
 
 // Facts are the scenario's, ready for policy.Decide. Schedules that cannot be made are
 // left out, as a service does that meets broken facts.
 func (s Scenario) Facts() *policy.Snapshot {
 	facts := policy.NewSnapshot()
+	for _, zone := range s.Zones {
+		facts.AddZone(zone)
+	}
 	for _, door := range s.Doors {
 		facts.AddDoor(door)
 	}
@@ -65,6 +95,9 @@ func (s Scenario) Facts() *policy.Snapshot {
 	}
 	for _, grant := range s.Grants {
 		facts.AddGrant(grant)
+	}
+	for _, l := range s.Lockdowns {
+		facts.AddLockdown(l.Target, l.Lockdown)
 	}
 	for id, schedule := range s.Schedules {
 		if made, err := policy.NewSchedule(schedule.TimeZone, schedule.Spec); err == nil {

@@ -2,7 +2,6 @@ package policytest
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -40,7 +39,7 @@ type reason policy.Reason
 
 // UnmarshalYAML refuses names that are not in the list.
 func (r *reason) UnmarshalYAML(node *yaml.Node) error {
-	for known := policy.ReasonGrant; known <= policy.ReasonBrokenFacts; known++ {
+	for known := policy.ReasonGrant; known <= policy.ReasonStateUnknown; known++ {
 		if known.String() == node.Value {
 			*r = reason(known)
 			return nil
@@ -72,60 +71,77 @@ func (c *credential) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-func (s scheduleInFile) spec() (policy.ScheduleSpec, error) {
-	var spec policy.ScheduleSpec
-	for _, text := range s.Weekly {
-		intervals, err := weekly(text)
-		if err != nil {
-			return spec, err
-		}
-		spec.Weekly = append(spec.Weekly, intervals...)
-	}
-	for _, e := range s.Exceptions {
-		exception := policy.DatedException{Date: e.Date, EveryYear: e.EveryYear}
-		for _, text := range e.Intervals {
-			interval, err := hours(text)
-			if err != nil {
-				return spec, err
-			}
-			interval.Weekday = 1
-			exception.Intervals = append(exception.Intervals, interval)
-		}
-		spec.Exceptions = append(spec.Exceptions, exception)
-	}
-	return spec, nil
+// mode is `hard`, `soft`, or a number that stands for one of a later version.
+type mode policy.AntiPassbackMode
+
+// UnmarshalYAML refuses other words.
+func (m *mode) UnmarshalYAML(node *yaml.Node) error {
+	return word(node, (*int32)(m), "anti-passback mode", map[string]int32{
+		"hard": int32(policy.AntiPassbackHard), "soft": int32(policy.AntiPassbackSoft),
+	})
 }
 
-var weekdays = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+// direction is `entry`, `exit`, or a number.
+type direction policy.Direction
 
-// weekly reads `mon-fri 08:00-18:00` or `sat 22:00-30:00`.
-func weekly(text string) ([]policy.WeeklyInterval, error) {
-	days, clock, found := strings.Cut(text, " ")
-	interval, err := hours(clock)
-	if !found || err != nil {
-		return nil, fmt.Errorf("%q is not like `mon-fri 08:00-18:00`", text)
-	}
-	first, last, isRange := strings.Cut(days, "-")
-	if !isRange {
-		last = first
-	}
-	from, to := slices.Index(weekdays, first), slices.Index(weekdays, last)
-	if from < 0 || to < from {
-		return nil, fmt.Errorf("%q: days are mon tue wed thu fri sat sun, a range goes forward", text)
-	}
-	var all []policy.WeeklyInterval
-	for day := from; day <= to; day++ {
-		interval.Weekday = day + 1
-		all = append(all, interval)
-	}
-	return all, nil
+// UnmarshalYAML refuses other words.
+func (d *direction) UnmarshalYAML(node *yaml.Node) error {
+	return word(node, (*int32)(d), "direction", map[string]int32{
+		"entry": int32(policy.DirectionEntry), "exit": int32(policy.DirectionExit),
+	})
 }
 
-// hours reads `08:00-18:00`; hours beyond 24 are on the next day: `22:00-30:00`.
-func hours(text string) (policy.WeeklyInterval, error) {
-	var h1, m1, h2, m2 int
-	if n, err := fmt.Sscanf(text, "%d:%d-%d:%d", &h1, &m1, &h2, &m2); n != 4 || err != nil {
-		return policy.WeeklyInterval{}, fmt.Errorf("%q is not like `08:00-18:00`", text)
+// factor is `right`, `wrong`, or a number.
+type factor policy.Factor
+
+// UnmarshalYAML refuses other words.
+func (f *factor) UnmarshalYAML(node *yaml.Node) error {
+	return word(node, (*int32)(f), "second factor", map[string]int32{
+		"right": int32(policy.FactorRight), "wrong": int32(policy.FactorWrong),
+	})
+}
+
+func word(node *yaml.Node, into *int32, what string, known map[string]int32) error {
+	if number, ok := known[node.Value]; ok {
+		*into = number
+		return nil
 	}
-	return policy.WeeklyInterval{StartMinute: h1*60 + m1, EndMinute: h2*60 + m2}, nil
+	if err := node.Decode(into); err != nil {
+		return fmt.Errorf("line %d: no %s %q", node.Line, what, node.Value)
+	}
+	return nil
+}
+
+// effect is written as a sentence: `enter lobby`, `leave lobby`, `arrive_first`,
+// `use visitor`, `wait`, `pair`; `enter lobby bob` where it is bob who enters.
+type effect policy.Effect
+
+// UnmarshalYAML refuses other sentences.
+func (e *effect) UnmarshalYAML(node *yaml.Node) error {
+	words := strings.Fields(node.Value)
+	kinds := map[string]policy.Effect{
+		"enter": {Kind: policy.EffectEnter}, "leave": {Kind: policy.EffectLeave}, "arrive_first": {Kind: policy.EffectArriveFirst},
+		"use": {Kind: policy.EffectUse}, "wait": {Kind: policy.EffectWait}, "pair": {Kind: policy.EffectPair},
+	}
+	wrong := fmt.Errorf("line %d: no effect %q", node.Line, node.Value)
+	if len(words) == 0 {
+		return wrong
+	}
+	made, ok := kinds[words[0]]
+	words = words[1:]
+	switch {
+	case !ok:
+		return wrong
+	case made.Kind == policy.EffectUse && len(words) == 1:
+		made.Grant = policy.GrantID(words[0])
+	case (made.Kind == policy.EffectEnter || made.Kind == policy.EffectLeave) && (len(words) == 1 || len(words) == 2):
+		made.Zone = policy.ZoneID(words[0])
+		if len(words) == 2 {
+			made.Person = policy.PersonID(words[1])
+		}
+	case len(words) > 0 || made.Kind < policy.EffectArriveFirst || made.Kind == policy.EffectUse:
+		return wrong
+	}
+	*e = effect(made)
+	return nil
 }

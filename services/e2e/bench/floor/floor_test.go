@@ -1,10 +1,13 @@
 package floor_test
 
 import (
+	"context"
 	"crypto/tls"
 	"net"
 	"testing"
 	"time"
+
+	"connectrpc.com/connect"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
@@ -64,9 +67,22 @@ func TestALockIsAnsweredByTheEcho(t *testing.T) {
 func TestABareHandlerAnswersLikePermissions(t *testing.T) {
 	l, server, client := listen(t)
 	go floor.Connect(l, server)
-	bare := permissionsv1connect.NewPermissionsServiceClient(system.Client(client), "https://"+l.Addr().String())
+	encoding := "no answer"
+	look := connect.UnaryInterceptorFunc(func(next connect.UnaryFunc) connect.UnaryFunc {
+		return func(ctx context.Context, req connect.AnyRequest) (connect.AnyResponse, error) {
+			answer, err := next(ctx, req)
+			if err == nil {
+				encoding = answer.Header().Get("Content-Encoding")
+			}
+			return answer, err
+		}
+	})
+	bare := permissionsv1connect.NewPermissionsServiceClient(system.Client(client), "https://"+l.Addr().String(), connect.WithInterceptors(look))
 	got, err := bare.Check(t.Context(), &permissionsv1.CheckRequest{OrgId: "org"})
 	if err != nil || got.GetDecision().GetRevision().GetOrgId() != "org" {
 		t.Errorf("got %v, %v", got, err)
+	}
+	if encoding != "" {
+		t.Errorf("the floor pays for %s, ours does not", encoding)
 	}
 }

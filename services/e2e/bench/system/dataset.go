@@ -15,36 +15,43 @@ import (
 type DataSet struct {
 	*Tenant
 	People, Doors, Groups []string
+	// Windows are pairs of a person and a door between which there is a grant with a schedule and an end.
+	Windows [][2]string
 	// Relations counts memberships, doors in zones and grants.
 	Relations int
 }
 
-// The full data set, divided by a scale: that of the comparison with SpiceDB and OpenFGA.
+// Size is how much a data set holds.
+type Size struct {
+	People, Doors, Groups, Zones int
+	ToZone, ToDoor               int // grants of a zone to a group, of a door to a person
+}
+
+// Full is the data set of the comparison with SpiceDB and OpenFGA: 50,000 relations.
+var Full = Size{People: 10_000, Doors: 5_000, Groups: 500, Zones: 200, ToZone: 3_000, ToDoor: 6_600}
+
+// Divided is a size that many times smaller, but for a few groups and zones.
+func (s Size) Divided(by int) Size {
+	return Size{s.People / by, s.Doors / by, max(10, s.Groups/by), max(4, s.Zones/by), s.ToZone / by, s.ToDoor / by}
+}
+
 const (
-	fullPeople = 10_000
-	fullDoors  = 5_000
-	fullGroups = 500
-	fullZones  = 200
 	groupsEach = 3 // memberships of a person
 	zonesEach  = 2 // zones of a door
-	fullToZone = 3_000
-	fullToDoor = 6_600
 )
 
 // NewDataSet makes a tenant over the API and copies the rest of it into permissions' tables with the service's own role,
 // as one commit: over the API 50,000 relations would take longer than the bench. So the gateways know nothing of it. A fifth
 // of the groups are at the top, two fifths in one of them, two fifths in one of those. Everything but the ids follows a
 // fixed seed.
-func (s *System) NewDataSet(ctx context.Context, scale int) (*DataSet, error) {
+func (s *System) NewDataSet(ctx context.Context, size Size) (*DataSet, error) {
 	tenant, err := s.NewTenant(ctx, "dataset")
 	if err != nil {
 		return nil, err
 	}
 	d := &DataSet{Tenant: tenant}
-	d.People, d.Doors = ids(region.Person, fullPeople/scale), ids(region.Door, fullDoors/scale)
-	d.Groups = ids(region.Group, max(10, fullGroups/scale))
-	zones := ids(region.Zone, max(4, fullZones/scale))
-	tables := d.tables(zones, fullToZone/scale, fullToDoor/scale)
+	d.People, d.Doors, d.Groups = ids(region.Person, size.People), ids(region.Door, size.Doors), ids(region.Group, size.Groups)
+	tables := d.tables(ids(region.Zone, size.Zones), size.ToZone, size.ToDoor)
 	conn, err := s.SQL(ctx, "permissions", "permissions")
 	if err != nil {
 		return nil, err
@@ -122,7 +129,10 @@ type table struct {
 	n    int
 }
 
-const past = "2026-01-01 00:00:00+00"
+const (
+	past    = "2026-01-01 00:00:00+00"
+	farAway = "2099-01-01 00:00:00+00"
+)
 
 // add adds a row; version and times are the same in all.
 func (t *table) add(values ...string) {
@@ -141,7 +151,7 @@ func (d *DataSet) tables(zones []string, toZone, toDoor int) []*table {
 	one := func(of []string) string { return of[random.IntN(len(of))] }
 	groups, members := newTable("groups", "id, name"), newTable("memberships", "group_id, member_id")
 	places, doors := newTable("zones", "id, site_id, name"), newTable("doors", "id, site_id, name, unlock_ms")
-	inZones, grants := newTable("zone_doors", "zone_id, door_id"), newTable("grants", "id, subject_id, target_id, schedule_id, site_id, revoked")
+	inZones, grants := newTable("zone_doors", "zone_id, door_id"), newTable("grants", "id, subject_id, target_id, schedule_id, site_id, revoked, valid_to")
 	top, middle := len(d.Groups)/5, len(d.Groups)*3/5
 	for i, g := range d.Groups {
 		groups.add(d.Org, g, fmt.Sprint("group ", i))
@@ -166,15 +176,17 @@ func (d *DataSet) tables(zones []string, toZone, toDoor int) []*table {
 		}
 	}
 	grant := func(target, subject string) {
-		schedule := ""
+		schedule, end := "", "\\N" // COPY's NULL
 		if grants.n%2 == 0 {
-			schedule = d.Schedule
+			schedule, end = d.Schedule, farAway
+			d.Windows = append(d.Windows, [2]string{subject, target})
 		}
-		grants.add(d.Org, string(region.NewID(region.Grant, "euc")), subject, target, schedule, d.Site, "false")
+		grants.add(d.Org, string(region.NewID(region.Grant, "euc")), subject, target, schedule, d.Site, "false", end)
 	}
 	for range toZone {
 		grant(one(zones), one(d.Groups))
 	}
+	d.Windows = nil // only those of people and doors
 	for range toDoor {
 		grant(one(d.Doors), one(d.People))
 	}

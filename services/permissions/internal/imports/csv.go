@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
 // MaxLines bounds a piece, the header not counted: one transaction should stay short.
@@ -93,4 +94,27 @@ func (k Kind) columns(header []string) ([]string, error) {
 		}
 	}
 	return columns, nil
+}
+
+// Reads returns what the commands of the lines are going to look up, each once: things by their ids, and groups by their
+// members. What is no id is left to its line.
+func Reads(regions *region.Map, lines []Line) (things, groups []region.ID) {
+	seen := map[string]bool{}
+	for _, l := range lines {
+		for column, text := range l.Fields {
+			if seen[text] || !strings.HasSuffix(column, "_id") {
+				continue
+			}
+			seen[text] = true
+			id, err := regions.Parse(text)
+			switch {
+			case err != nil:
+			case column == "group_id":
+				groups = append(groups, id)
+			default:
+				things = append(things, id)
+			}
+		}
+	}
+	return things, groups
 }

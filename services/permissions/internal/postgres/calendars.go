@@ -11,13 +11,14 @@ import (
 )
 
 const (
-	calendarColumns = `id, version, name, holidays, valid_from`
+	calendarColumns = `k.id, k.version, k.name, k.holidays, k.valid_from`
 
-	selectCalendars = `SELECT ` + calendarColumns + ` FROM holiday_calendars
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+	selectCalendars = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+	SELECT ` + calendarColumns + ` FROM holiday_calendars k
+	WHERE k.region = $1 AND k.id = w.id AND k.org = $3 AND k.superseded_at IS NULL AND k.valid_to IS NULL OFFSET 0) t`
 
-	listCalendars = `SELECT ` + calendarColumns + ` FROM holiday_calendars
-	WHERE region = $1 AND org = $2 AND id > $3 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY id LIMIT $4`
+	listCalendars = `SELECT ` + calendarColumns + ` FROM holiday_calendars k
+	WHERE k.region = $1 AND k.org = $2 AND k.id > $3 AND k.superseded_at IS NULL AND k.valid_to IS NULL ORDER BY k.id LIMIT $4`
 )
 
 var calendars = lookup[grants.Calendar]{selectCalendars, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Calendar, error) {

@@ -13,12 +13,12 @@ import (
 const (
 	selectDoor = `SELECT d.id, d.version, d.site_id, d.name, d.unlock_ms, d.rules, d.valid_from, s.time_zone,
 		ARRAY(SELECT z.zone_id FROM zone_doors z
-			WHERE z.region = d.region AND z.door_id = d.id AND z.superseded_at IS NULL AND z.valid_to IS NULL ORDER BY z.zone_id)
+			WHERE z.region = d.region AND z.door_id = d.id AND z.superseded_at IS NULL AND z.valid_to IS NULL ORDER BY z.zone_id) AS zones
 	FROM doors d
 	JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
 	WHERE d.region = $1 AND d.superseded_at IS NULL AND d.valid_to IS NULL`
 
-	selectDoors = selectDoor + ` AND d.id = ANY ($2) AND d.org = $3`
+	selectDoors = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (` + selectDoor + ` AND d.id = w.id AND d.org = $3 OFFSET 0) t`
 
 	listDoors = selectDoor + ` AND d.org = $2 AND d.site_id = $3 AND d.id > $4 ORDER BY d.id LIMIT $5`
 )

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -13,6 +14,9 @@ const selectMembers = `SELECT member_id FROM memberships
 	WHERE region = $1 AND group_id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY member_id`
 
 func (w *writer) Members(ctx context.Context, home region.Name, org, group region.ID) ([]region.ID, error) {
+	if list := w.members[group]; list != nil && w.here(home, org) {
+		return *list, nil
+	}
 	members, err := w.ids(ctx, selectMembers, home, group, org)
 	return members, wrap(err, "read the members of %s", group)
 }
@@ -54,20 +58,33 @@ func (w *writer) Reason(ctx context.Context, k grants.ReasonKey) (grants.Reason,
 	return r, wrap(err, "read why %s follows %s", k.Follower, k.Subject)
 }
 
-const upsertReason = `INSERT INTO follow_reasons (region, org, subject_id, follower_region, reason, held, source_version)
-	VALUES ($1, $2, $3, $4, $5, $6, $7)
+const upsertReasons = `INSERT INTO follow_reasons (region, org, subject_id, follower_region, reason, held, source_version)
+	SELECT $1::crdb_internal_region, $2::TEXT, r.subject_id, r.follower_region, r.reason, r.held, r.source_version
+	FROM unnest($3::TEXT[], $4::TEXT[], $5::TEXT[], $6::BOOL[], $7::BIGINT[]) AS r (subject_id, follower_region, reason, held, source_version)
 	ON CONFLICT (region, org, subject_id, follower_region, reason)
 	DO UPDATE SET held = excluded.held, source_version = excluded.source_version`
 
+var setReasons = &bulk{table: "follow_reasons", sql: upsertReasons, fixed: 2, key: 3, rank: inserts, again: true}
+
 func (w *writer) SetReason(ctx context.Context, k grants.ReasonKey, r grants.Reason) error {
-	_, err := w.tx.Exec(ctx, upsertReason, k.Holder, k.Org, k.Subject, k.Follower, k.Why, r.Held, r.SourceVersion)
-	return wrap(err, "write why %s follows %s", k.Follower, k.Subject)
+	if err := w.later(ctx, setReasons, k.Holder, k.Org, k.Subject, string(k.Follower), k.Why, r.Held, r.SourceVersion); err != nil {
+		return wrap(err, "write why %s follows %s", k.Follower, k.Subject)
+	}
+	if r.Held {
+		w.follows(k)
+	} else {
+		w.forget(k.Subject) // there may be other reasons
+	}
+	return nil
 }
 
 const selectFollowed = `SELECT count(*) > 0 FROM follow_reasons
 	WHERE region = $1 AND org = $2 AND subject_id = $3 AND follower_region = $4 AND held`
 
 func (w *writer) Followed(ctx context.Context, k grants.ReasonKey) (held bool, err error) {
+	if list := w.followers[k.Subject]; list != nil && w.here(k.Holder, k.Org) {
+		return slices.Contains(*list, k.Follower), nil
+	}
 	err = w.tx.QueryRow(ctx, selectFollowed, k.Holder, k.Org, k.Subject, k.Follower).Scan(&held)
 	return held, wrap(err, "read whether %s follows %s", k.Follower, k.Subject)
 }
@@ -76,6 +93,9 @@ const selectFollowers = `SELECT DISTINCT follower_region FROM follow_reasons
 	WHERE region = $1 AND org = $2 AND subject_id = $3 AND held ORDER BY follower_region`
 
 func (w *writer) FollowersOf(ctx context.Context, holder region.Name, org, subject region.ID) ([]region.Name, error) {
+	if list := w.followers[subject]; list != nil && w.here(holder, org) {
+		return *list, nil
+	}
 	rows, err := w.tx.Query(ctx, selectFollowers, holder, org, subject)
 	if err != nil {
 		return nil, wrap(err, "read who follows %s", subject)

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const grantColumns = `id, org, version, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to,
-	coalesce(held_since, valid_from), max_uses, override_rank, share_depth, shared_from, sharer`
+const grantColumns = `g.id, g.org, g.version, g.subject_id, g.target_id, g.schedule_id, g.site_id, g.revoked, g.valid_from, g.valid_to,
+	coalesce(g.held_since, g.valid_from) AS held_since, g.max_uses, g.override_rank, g.share_depth, g.shared_from, g.sharer`
 
 func scanGrant(row pgx.CollectableRow) (grants.Grant, error) {
 	var g grants.Grant
@@ -31,36 +31,31 @@ func (r *reader) grantRows(ctx context.Context, query string, args ...any) ([]gr
 }
 
 // What is known of a grant is one row for each time that it held; the last is what it is.
-const selectGrant = `SELECT ` + grantColumns + ` FROM grants
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL ORDER BY valid_from DESC LIMIT 1`
+const selectGrant = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+	SELECT ` + grantColumns + ` FROM grants g
+	WHERE g.region = $1 AND g.id = w.id AND g.org = $3 AND g.superseded_at IS NULL ORDER BY g.valid_from DESC LIMIT 1) t`
+
+var allGrants = lookup[grants.Grant]{selectGrant, func(_ region.ID, row pgx.CollectableRow) (region.ID, grants.Grant, error) {
+	g, err := scanGrant(row)
+	return g.ID, g, err
+}}
 
 func (r *reader) Grant(ctx context.Context, org, id region.ID) (grants.Grant, error) {
-	home, err := r.home(id)
-	if err != nil {
-		return grants.Grant{}, err
-	}
-	found, err := r.grantRows(ctx, selectGrant, home, id, org)
-	if err == nil && len(found) == 0 {
-		return grants.Grant{}, grants.NotFound(id)
-	}
-	if err != nil {
-		return grants.Grant{}, wrap(err, "read %s", id)
-	}
-	return found[0], nil
+	return one(ctx, r, allGrants, org, id)
 }
 
 // One statement for each question, so that each has an index of its own.
 const (
-	selectGrants = `SELECT ` + grantColumns + ` FROM grants
+	selectGrants = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND org = $2 AND id > $3 AND superseded_at IS NULL AND NOT revoked ORDER BY id LIMIT $4`
 
-	selectGrantsOfTarget = `SELECT ` + grantColumns + ` FROM grants
+	selectGrantsOfTarget = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND org = $2 AND id > $3 AND target_id = $5 AND superseded_at IS NULL AND NOT revoked ORDER BY id LIMIT $4`
 
-	selectGrantsToSubject = `SELECT ` + grantColumns + ` FROM grants
+	selectGrantsToSubject = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND org = $2 AND id > $3 AND subject_id = $5 AND superseded_at IS NULL AND NOT revoked ORDER BY id LIMIT $4`
 
-	selectGrantsBetween = `SELECT ` + grantColumns + ` FROM grants
+	selectGrantsBetween = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND org = $2 AND id > $3 AND target_id = $5 AND subject_id = $6 AND superseded_at IS NULL AND NOT revoked
 	ORDER BY id LIMIT $4`
 )
@@ -86,7 +81,7 @@ const insertGrant = `INSERT INTO grants (region, id, version, org, subject_id, t
 func (w *writer) AddGrant(ctx context.Context, c grants.Commit, g grants.Grant) error {
 	home, version, org, at := stamp(c)
 	_, err := w.tx.Exec(ctx, insertGrant, home, g.ID, version, org, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked,
-		g.Validity.From, open(g.Validity.To), at, open(g.Since), g.MaxUses, g.OverrideRank, g.ShareDepth, g.SharedFrom, g.Sharer)
+		g.Validity.From, null(g.Validity.To), at, null(g.Since), g.MaxUses, g.OverrideRank, g.ShareDepth, g.SharedFrom, g.Sharer)
 	return wrap(err, "add grant")
 }
 

@@ -13,13 +13,13 @@ import (
 const toEnd = ` AND superseded_at IS NULL AND (NOT revoked OR (valid_to > $4 AND valid_to > valid_from))`
 
 const (
-	selectGrantsToEnd = `SELECT ` + grantColumns + ` FROM grants
+	selectGrantsToEnd = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND id = ANY ($2) AND org = $3` + toEnd + ` ORDER BY id, valid_from DESC`
 
-	selectSharesToEnd = `SELECT ` + grantColumns + ` FROM grants
+	selectSharesToEnd = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND shared_from = ANY ($2) AND shared_from <> '' AND org = $3` + toEnd + ` ORDER BY id, valid_from DESC`
 
-	selectShares = `SELECT ` + grantColumns + ` FROM grants
+	selectShares = `SELECT ` + grantColumns + ` FROM grants g
 	WHERE region = $1 AND shared_from = $2 AND shared_from <> '' AND org = $3 AND superseded_at IS NULL AND NOT revoked ORDER BY id`
 )
 

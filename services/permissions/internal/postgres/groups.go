@@ -8,12 +8,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const selectGroup = `SELECT version, name FROM groups
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+const selectGroup = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+	SELECT g.id, g.version, g.name FROM groups g
+	WHERE g.region = $1 AND g.id = w.id AND g.org = $3 AND g.superseded_at IS NULL AND g.valid_to IS NULL OFFSET 0) t`
+
+var groups = lookup[grants.Group]{selectGroup, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Group, error) {
+	g := grants.Group{Org: org}
+	err := row.Scan(&g.ID, &g.Version, &g.Name)
+	return g.ID, g, err
+}}
 
 func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, error) {
-	g := grants.Group{ID: id, Org: org}
-	return g, r.one(ctx, org, id, selectGroup, &g.Version, &g.Name)
+	return one(ctx, r, groups, org, id)
 }
 
 // A few are enough to say why not.

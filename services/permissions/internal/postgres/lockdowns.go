@@ -11,17 +11,15 @@ import (
 )
 
 const (
-	lockdownColumns = `id, version, target_id, site_id, rank, note, ended, valid_from, valid_to`
+	selectLockdown = `SELECT l.id, l.version, l.target_id, l.site_id, l.rank, l.note, l.ended, l.valid_from, l.valid_to FROM lockdowns l
+	WHERE l.region = $1 AND l.superseded_at IS NULL`
 
-	selectLockdowns = `SELECT ` + lockdownColumns + ` FROM lockdowns
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL`
+	selectLockdowns = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (` + selectLockdown + ` AND l.id = w.id AND l.org = $3 OFFSET 0) t`
 
-	lockdownsOf = `SELECT ` + lockdownColumns + ` FROM lockdowns
-	WHERE region = $1 AND target_id = $2 AND org = $3 AND superseded_at IS NULL AND NOT ended ORDER BY id`
+	lockdownsOf = selectLockdown + ` AND l.target_id = $2 AND l.org = $3 AND NOT l.ended ORDER BY l.id`
 
-	listLockdowns = `SELECT ` + lockdownColumns + ` FROM lockdowns
-	WHERE region = $1 AND org = $2 AND id > $3 AND superseded_at IS NULL AND NOT ended AND (valid_to IS NULL OR valid_to > $4)
-	ORDER BY id LIMIT $5`
+	listLockdowns = selectLockdown + ` AND l.org = $2 AND l.id > $3 AND NOT l.ended AND (l.valid_to IS NULL OR l.valid_to > $4)
+	ORDER BY l.id LIMIT $5`
 )
 
 var lockdowns = lookup[grants.Lockdown]{selectLockdowns, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Lockdown, error) {
@@ -54,7 +52,7 @@ const insertLockdown = `INSERT INTO lockdowns (region, id, version, org, target_
 func (w *writer) AddLockdown(ctx context.Context, c grants.Commit, l grants.Lockdown) error {
 	home, version, org, at := stamp(c)
 	_, err := w.tx.Exec(ctx, insertLockdown, home, l.ID, version, org, l.Target, l.Site, l.Rank, l.Note, l.Ended,
-		l.Validity.From, open(l.Validity.To), at)
+		l.Validity.From, null(l.Validity.To), at)
 	return wrap(err, "add lockdown")
 }
 

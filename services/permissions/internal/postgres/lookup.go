@@ -11,6 +11,10 @@ import (
 
 // lookup is how things of one kind are read by their ids: several of a region at once. sql takes region, ids and
 // organization, and the id is its first column.
+//
+// Each id is looked up for itself (LATERAL; OFFSET 0 keeps PostgreSQL from making a join of it): so the plan uses the whole
+// key whatever is known of the table. With region = $1 AND id = ANY ($2) PostgreSQL reads the whole region as long as the
+// table was never analyzed, and keeps doing so in a prepared statement.
 type lookup[T any] struct {
 	sql  string
 	scan func(org region.ID, row pgx.CollectableRow) (region.ID, T, error)

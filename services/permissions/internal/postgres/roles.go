@@ -64,7 +64,7 @@ const insertRole = `INSERT INTO roles (region, id, version, org, subject_id, rol
 
 func (w *writer) AddRole(ctx context.Context, c grants.Commit, a grants.RoleAssignment) error {
 	home, version, org, at := stamp(c)
-	_, err := w.tx.Exec(ctx, insertRole, home, a.ID, version, org, a.Subject, int32(a.Role), a.Site, a.Validity.From, open(a.Validity.To), at)
+	_, err := w.tx.Exec(ctx, insertRole, home, a.ID, version, org, a.Subject, int32(a.Role), a.Site, a.Validity.From, null(a.Validity.To), at)
 	return wrap(err, "add role")
 }
 

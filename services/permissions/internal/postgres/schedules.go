@@ -13,10 +13,10 @@ import (
 const (
 	selectSchedule = `SELECT s.id, s.version, s.site_id, s.name, s.time_zone, s.spec, s.calendars, s.valid_from,
 		ARRAY(SELECT k.holidays::TEXT FROM holiday_calendars k
-			WHERE k.region = s.region AND k.id = ANY (s.calendars) AND k.superseded_at IS NULL AND k.valid_to IS NULL)
+			WHERE k.region = s.region AND k.id = ANY (s.calendars) AND k.superseded_at IS NULL AND k.valid_to IS NULL) AS dates
 	FROM schedules s WHERE s.region = $1 AND s.superseded_at IS NULL AND s.valid_to IS NULL`
 
-	selectSchedules = selectSchedule + ` AND s.id = ANY ($2) AND s.org = $3`
+	selectSchedules = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (` + selectSchedule + ` AND s.id = w.id AND s.org = $3 OFFSET 0) t`
 
 	listSchedules = selectSchedule + ` AND s.org = $2 AND s.site_id = $3 AND s.id > $4 ORDER BY s.id LIMIT $5`
 

@@ -10,13 +10,14 @@ import (
 )
 
 const (
-	siteColumns = `id, version, name, time_zone, valid_from`
+	siteColumns = `s.id, s.version, s.name, s.time_zone, s.valid_from`
 
-	selectSites = `SELECT ` + siteColumns + ` FROM sites
-	WHERE region = $1 AND id = ANY ($2) AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+	selectSites = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
+	SELECT ` + siteColumns + ` FROM sites s
+	WHERE s.region = $1 AND s.id = w.id AND s.org = $3 AND s.superseded_at IS NULL AND s.valid_to IS NULL OFFSET 0) t`
 
-	listSites = `SELECT ` + siteColumns + ` FROM sites
-	WHERE region = $1 AND org = $2 AND id > $3 AND superseded_at IS NULL AND valid_to IS NULL ORDER BY id LIMIT $4`
+	listSites = `SELECT ` + siteColumns + ` FROM sites s
+	WHERE s.region = $1 AND s.org = $2 AND s.id > $3 AND s.superseded_at IS NULL AND s.valid_to IS NULL ORDER BY s.id LIMIT $4`
 )
 
 var sites = lookup[grants.Site]{selectSites, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Site, error) {

@@ -13,14 +13,14 @@ import (
 const (
 	selectZone = `SELECT z.id, z.version, z.site_id, z.name, z.anti_passback, z.valid_from,
 		ARRAY(SELECT d.door_id FROM zone_doors d
-			WHERE d.region = z.region AND d.zone_id = z.id AND d.superseded_at IS NULL AND d.valid_to IS NULL ORDER BY d.door_id),
+			WHERE d.region = z.region AND d.zone_id = z.id AND d.superseded_at IS NULL AND d.valid_to IS NULL ORDER BY d.door_id) AS doors,
 		ARRAY(SELECT c.child_id FROM zone_zones c
-			WHERE c.region = z.region AND c.parent_id = z.id AND c.superseded_at IS NULL AND c.valid_to IS NULL ORDER BY c.child_id),
+			WHERE c.region = z.region AND c.parent_id = z.id AND c.superseded_at IS NULL AND c.valid_to IS NULL ORDER BY c.child_id) AS zones,
 		ARRAY(SELECT p.parent_id FROM zone_zones p
-			WHERE p.region = z.region AND p.child_id = z.id AND p.superseded_at IS NULL AND p.valid_to IS NULL ORDER BY p.parent_id)
+			WHERE p.region = z.region AND p.child_id = z.id AND p.superseded_at IS NULL AND p.valid_to IS NULL ORDER BY p.parent_id) AS parents
 	FROM zones z WHERE z.region = $1 AND z.superseded_at IS NULL AND z.valid_to IS NULL`
 
-	selectZones = selectZone + ` AND z.id = ANY ($2) AND z.org = $3`
+	selectZones = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (` + selectZone + ` AND z.id = w.id AND z.org = $3 OFFSET 0) t`
 
 	listZones = selectZone + ` AND z.org = $2 AND z.id > $3 ORDER BY z.id LIMIT $4`
 )

@@ -60,7 +60,7 @@ func (h *Handler) UpdateHolidayCalendar(ctx context.Context, req *permissionsv1.
 		Holidays: holidays(req.GetHolidays()),
 	}
 	e := h.edit(p, req)
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Calendar, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(calendar.Org, calendar.ID), func(ctx context.Context, tx grants.Tx) (grants.Calendar, grants.Token, error) {
 		return h.Commands.UpdateCalendar(ctx, tx, calendar, e)
 	})
 	if err != nil {
@@ -73,7 +73,7 @@ func (h *Handler) UpdateHolidayCalendar(ctx context.Context, req *permissionsv1.
 func (h *Handler) DeleteHolidayCalendar(ctx context.Context, req *permissionsv1.DeleteHolidayCalendarRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("calendar_id", req.GetCalendarId(), region.Calendar)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.DeleteCalendar(ctx, tx, org, id, req.GetEtag())
 	})
 }

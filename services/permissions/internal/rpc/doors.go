@@ -26,7 +26,7 @@ func (h *Handler) CreateDoor(ctx context.Context, req *permissionsv1.CreateDoorR
 			made, err := h.Commands.CreateDoor(ctx, tx, door)
 			out.DoorId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, door.Site)
 	return out, err
 }
 
@@ -64,7 +64,7 @@ func (h *Handler) UpdateDoor(ctx context.Context, req *permissionsv1.UpdateDoorR
 		UnlockFor: millis(req.GetUnlockFor()), Rules: p.rules(req.GetRules()),
 	}
 	e := h.edit(p, req)
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Door, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(door.Org, door.ID), func(ctx context.Context, tx grants.Tx) (grants.Door, grants.Token, error) {
 		return h.Commands.UpdateDoor(ctx, tx, door, e)
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func (h *Handler) UpdateDoor(ctx context.Context, req *permissionsv1.UpdateDoorR
 func (h *Handler) DeleteDoor(ctx context.Context, req *permissionsv1.DeleteDoorRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("door_id", req.GetDoorId(), region.Door)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.DeleteDoor(ctx, tx, org, id, req.GetEtag())
 	})
 }

@@ -24,7 +24,8 @@ func (h *Handler) Follow(ctx context.Context, req *permissionsv1.FollowRequest) 
 		return nil, p.err
 	}
 	out := &permissionsv1.FollowResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	plan := grants.Plan{Org: org, Home: p.home(r.Subject), Reads: []region.ID{r.Subject}}
+	err := h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
 		token, err := h.Commands.Follow(ctx, tx, r)
 		out.Token = wire(token)
 		return err
@@ -45,7 +46,8 @@ func (h *Handler) ReceiveMemberships(ctx context.Context, req *permissionsv1.Rec
 		return nil, p.err
 	}
 	out := &permissionsv1.ReceiveMembershipsResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	plan := grants.Plan{Org: org, Home: r.Region}
+	err := h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
 		token, err := h.Commands.Receive(ctx, tx, r)
 		out.Token = wire(token)
 		return err

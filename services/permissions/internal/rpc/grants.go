@@ -33,7 +33,7 @@ func (h *Handler) Grant(ctx context.Context, req *permissionsv1.GrantRequest) (*
 			made, err := h.Commands.CreateGrant(ctx, tx, grant)
 			out.GrantId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, grant.Target, grant.Subject, grant.Schedule)
 	return out, err
 }
 
@@ -42,7 +42,7 @@ func (h *Handler) Revoke(ctx context.Context, req *permissionsv1.RevokeRequest) 
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("grant_id", req.GetGrantId(), region.Grant)
 	since := p.effective(req, h.Now())
-	out, err := h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	out, err := h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.Revoke(ctx, tx, org, id, since)
 	})
 	return &permissionsv1.RevokeResponse{Token: out.GetToken()}, err
@@ -85,7 +85,7 @@ func (h *Handler) UpdateGrant(ctx context.Context, req *permissionsv1.UpdateGran
 		OverrideRank: int(req.GetOverrideRank()),
 		ShareDepth:   int(req.GetShareDepth()),
 	}
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Grant, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(grant.Org, grant.ID, grant.Schedule), func(ctx context.Context, tx grants.Tx) (grants.Grant, grants.Token, error) {
 		return h.Commands.UpdateGrant(ctx, tx, grant, req.GetEtag())
 	})
 	if err != nil {

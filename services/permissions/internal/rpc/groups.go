@@ -56,7 +56,7 @@ func (h *Handler) ListGroups(ctx context.Context, req *permissionsv1.ListGroupsR
 func (h *Handler) UpdateGroup(ctx context.Context, req *permissionsv1.UpdateGroupRequest) (*permissionsv1.UpdateGroupResponse, error) {
 	p := h.parse()
 	group := grants.Group{Org: p.org(req.GetOrgId()), ID: p.id("group_id", req.GetGroupId(), region.Group), Name: req.GetName()}
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Group, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(group.Org, group.ID), func(ctx context.Context, tx grants.Tx) (grants.Group, grants.Token, error) {
 		return h.Commands.UpdateGroup(ctx, tx, group, req.GetEtag())
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func (h *Handler) UpdateGroup(ctx context.Context, req *permissionsv1.UpdateGrou
 func (h *Handler) DeleteGroup(ctx context.Context, req *permissionsv1.DeleteGroupRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("group_id", req.GetGroupId(), region.Group)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.DeleteGroup(ctx, tx, org, id, req.GetEtag())
 	})
 }
@@ -130,7 +130,8 @@ func (h *Handler) member(ctx context.Context, req membershipRequest, command mem
 	if p.err != nil {
 		return token, p.err
 	}
-	err = h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) (err error) {
+	plan := grants.Plan{Org: org, Home: p.home(m.Group), Reads: []region.ID{m.Member}, Members: []region.ID{m.Group}}
+	err = h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) (err error) {
 		token, err = command(ctx, tx, org, m, since)
 		return err
 	})
@@ -146,7 +147,7 @@ func (h *Handler) EndAccess(ctx context.Context, req *permissionsv1.EndAccessReq
 		return nil, p.err
 	}
 	out := &permissionsv1.EndAccessResponse{}
-	err := h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err := h.Store.Write(ctx, grants.Plan{Org: org, Home: home}, func(ctx context.Context, tx grants.Tx) error {
 		left, err := h.Commands.EndAccess(ctx, tx, home, org, person)
 		out.Grants, out.Memberships, out.Token = int32(left.Grants), int32(left.Memberships), wire(left.Token) //nolint:gosec // rows of one transaction
 		return err

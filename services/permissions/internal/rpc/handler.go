@@ -17,9 +17,11 @@ import (
 // Store runs transactions; the closures may run several times.
 type Store interface {
 	Read(ctx context.Context, fn func(ctx context.Context, r grants.Reader) error) error
-	Write(ctx context.Context, fn func(ctx context.Context, tx grants.Tx) error) error
-	// Create is Write, once for key: fn fills out; a repetition fills it with what was answered then.
-	Create(ctx context.Context, key idempotency.Key, req, out proto.Message, fn func(ctx context.Context, tx grants.Tx) (region.ID, error)) error
+	// Write runs fn as part of the next commit that the plan names.
+	Write(ctx context.Context, plan grants.Plan, fn func(ctx context.Context, tx grants.Tx) error) error
+	// Create is Write, once for key: fn fills out; a repetition fills it with what was answered then. reads are things
+	// that fn looks up.
+	Create(ctx context.Context, key idempotency.Key, req, out proto.Message, fn func(ctx context.Context, tx grants.Tx) (region.ID, error), reads ...region.ID) error
 }
 
 // Handler serves PermissionsService. All fields are required.
@@ -34,8 +36,8 @@ type Handler struct {
 
 var _ permissionsv1connect.PermissionsServiceHandler = (*Handler)(nil)
 
-// create runs a command once for the caller and the idempotency key that they chose.
-func (h *Handler) create(ctx context.Context, procedure string, home region.Name, org region.ID, key string, req, out proto.Message, command func(context.Context, grants.Tx) (region.ID, error)) error {
+// create runs a command once for the caller and the idempotency key that they chose. reads are things that it looks up.
+func (h *Handler) create(ctx context.Context, procedure string, home region.Name, org region.ID, key string, req, out proto.Message, command func(context.Context, grants.Tx) (region.ID, error), reads ...region.ID) error {
 	once := idempotency.Key{Region: home, Org: org, Caller: rpc.CallerFrom(ctx).ID, Method: procedure, Key: key}
-	return h.Store.Create(ctx, once, req, out, command)
+	return h.Store.Create(ctx, once, req, out, command, reads...)
 }

@@ -26,8 +26,10 @@ func (h *Handler) Import(ctx context.Context, req *permissionsv1.ImportRequest) 
 	if err != nil {
 		return nil, err
 	}
+	plan := grants.Plan{Org: piece.Org, Home: piece.Home}
+	plan.Reads, plan.Members = imports.Reads(h.Commands.Regions, lines)
 	var out *permissionsv1.ImportResponse
-	err = h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err = h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
 		replayed, err := imports.Importer{Commands: h.Commands}.Apply(ctx, tx, piece, lines, func(o imports.Outcome) ([]byte, error) {
 			out = imported(o)
 			return proto.Marshal(out)

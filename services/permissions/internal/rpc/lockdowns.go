@@ -26,7 +26,7 @@ func (h *Handler) StartLockdown(ctx context.Context, req *permissionsv1.StartLoc
 			made, err := h.Commands.StartLockdown(ctx, tx, lockdown, req.GetDuration().AsDuration())
 			out.LockdownId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, lockdown.Target)
 	return out, err
 }
 
@@ -34,7 +34,7 @@ func (h *Handler) StartLockdown(ctx context.Context, req *permissionsv1.StartLoc
 func (h *Handler) EndLockdown(ctx context.Context, req *permissionsv1.EndLockdownRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("lockdown_id", req.GetLockdownId(), region.Lockdown)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.EndLockdown(ctx, tx, org, id)
 	})
 }

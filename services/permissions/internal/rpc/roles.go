@@ -39,7 +39,7 @@ func (h *Handler) AssignRole(ctx context.Context, req *permissionsv1.AssignRoleR
 func (h *Handler) RevokeRole(ctx context.Context, req *permissionsv1.RevokeRoleRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("role_id", req.GetRoleId(), region.Role)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.RevokeRole(ctx, tx, org, id)
 	})
 }

@@ -26,7 +26,7 @@ func (h *Handler) CreateSchedule(ctx context.Context, req *permissionsv1.CreateS
 			made, err := h.Commands.CreateSchedule(ctx, tx, schedule)
 			out.ScheduleId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, schedule.Site)
 	return out, err
 }
 
@@ -64,7 +64,7 @@ func (h *Handler) UpdateSchedule(ctx context.Context, req *permissionsv1.UpdateS
 		Spec: spec(req.GetSpec()), Calendars: p.calendars(req.GetSpec()),
 	}
 	e := h.edit(p, req)
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Schedule, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(schedule.Org, schedule.ID), func(ctx context.Context, tx grants.Tx) (grants.Schedule, grants.Token, error) {
 		return h.Commands.UpdateSchedule(ctx, tx, schedule, e)
 	})
 	if err != nil {
@@ -77,7 +77,7 @@ func (h *Handler) UpdateSchedule(ctx context.Context, req *permissionsv1.UpdateS
 func (h *Handler) DeleteSchedule(ctx context.Context, req *permissionsv1.DeleteScheduleRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("schedule_id", req.GetScheduleId(), region.Schedule)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.DeleteSchedule(ctx, tx, org, id, req.GetEtag())
 	})
 }

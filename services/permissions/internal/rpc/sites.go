@@ -58,7 +58,7 @@ func (h *Handler) UpdateSite(ctx context.Context, req *permissionsv1.UpdateSiteR
 		Org: p.org(req.GetOrgId()), ID: p.id("site_id", req.GetSiteId(), region.Site), Name: req.GetName(), TimeZone: req.GetTimeZone(),
 	}
 	e := h.edit(p, req)
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Site, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(site.Org, site.ID), func(ctx context.Context, tx grants.Tx) (grants.Site, grants.Token, error) {
 		return h.Commands.UpdateSite(ctx, tx, site, e)
 	})
 	if err != nil {
@@ -71,7 +71,7 @@ func (h *Handler) UpdateSite(ctx context.Context, req *permissionsv1.UpdateSiteR
 func (h *Handler) DeleteSite(ctx context.Context, req *permissionsv1.DeleteSiteRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("site_id", req.GetSiteId(), region.Site)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.DeleteSite(ctx, tx, org, id, req.GetEtag())
 	})
 }

@@ -64,12 +64,17 @@ func (h *Handler) edit(p *parser, req updateRequest) grants.Edit {
 	return grants.Edit{Etag: req.GetEtag(), EffectiveAt: p.effective(req, h.Now())}
 }
 
+// plan is that of a command that changes a thing, and looks others up.
+func (p *parser) plan(org, id region.ID, reads ...region.ID) grants.Plan {
+	return grants.Plan{Org: org, Home: p.home(id), Reads: append(reads, id)}
+}
+
 // change runs a command that changes a thing, and returns how it is then.
-func change[T any](ctx context.Context, h *Handler, p *parser, command func(ctx context.Context, tx grants.Tx) (T, grants.Token, error)) (thing T, token *typev1.ConsistencyToken, err error) {
+func change[T any](ctx context.Context, h *Handler, p *parser, plan grants.Plan, command func(ctx context.Context, tx grants.Tx) (T, grants.Token, error)) (thing T, token *typev1.ConsistencyToken, err error) {
 	if p.err != nil {
 		return thing, nil, p.err
 	}
-	err = h.Store.Write(ctx, func(ctx context.Context, tx grants.Tx) error {
+	err = h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
 		var made grants.Token
 		var err error
 		thing, made, err = command(ctx, tx)
@@ -80,8 +85,8 @@ func change[T any](ctx context.Context, h *Handler, p *parser, command func(ctx 
 }
 
 // remove runs a command that ends a thing.
-func (h *Handler) remove(ctx context.Context, p *parser, command func(ctx context.Context, tx grants.Tx) (grants.Token, error)) (*permissionsv1.DeleteResponse, error) {
-	_, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (struct{}, grants.Token, error) {
+func (h *Handler) remove(ctx context.Context, p *parser, org, id region.ID, command func(ctx context.Context, tx grants.Tx) (grants.Token, error)) (*permissionsv1.DeleteResponse, error) {
+	_, token, err := change(ctx, h, p, p.plan(org, id), func(ctx context.Context, tx grants.Tx) (struct{}, grants.Token, error) {
 		token, err := command(ctx, tx)
 		return struct{}{}, token, err
 	})

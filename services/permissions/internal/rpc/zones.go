@@ -27,7 +27,7 @@ func (h *Handler) CreateZone(ctx context.Context, req *permissionsv1.CreateZoneR
 			made, err := h.Commands.CreateZone(ctx, tx, home, zone)
 			out.ZoneId, out.Token = string(made.ID), wire(made.Token)
 			return made.ID, err
-		})
+		}, append(zone.Doors, zone.Zones...)...)
 	return out, err
 }
 
@@ -63,7 +63,7 @@ func (h *Handler) UpdateZone(ctx context.Context, req *permissionsv1.UpdateZoneR
 		AntiPassback: antiPassback(req.GetAntiPassback()),
 	}
 	e := h.edit(p, req)
-	now, token, err := change(ctx, h, p, func(ctx context.Context, tx grants.Tx) (grants.Zone, grants.Token, error) {
+	now, token, err := change(ctx, h, p, p.plan(zone.Org, zone.ID, append(zone.Doors, zone.Zones...)...), func(ctx context.Context, tx grants.Tx) (grants.Zone, grants.Token, error) {
 		return h.Commands.UpdateZone(ctx, tx, zone, e)
 	})
 	if err != nil {
@@ -76,7 +76,7 @@ func (h *Handler) UpdateZone(ctx context.Context, req *permissionsv1.UpdateZoneR
 func (h *Handler) DeleteZone(ctx context.Context, req *permissionsv1.DeleteZoneRequest) (*permissionsv1.DeleteResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("zone_id", req.GetZoneId(), region.Zone)
-	return h.remove(ctx, p, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+	return h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
 		return h.Commands.DeleteZone(ctx, tx, org, id, req.GetEtag())
 	})
 }
