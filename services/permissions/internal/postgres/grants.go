@@ -74,15 +74,22 @@ func (r *reader) Grants(ctx context.Context, q grants.GrantsQuery) ([]grants.Gra
 	return found, wrap(err, "list grants")
 }
 
-const insertGrant = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
+const insertGrants = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
 		valid_from, valid_to, recorded_at, held_since, max_uses, override_rank, share_depth, shared_from, sharer)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+	SELECT $1::crdb_internal_region, g.id, $2::BIGINT, $3::TEXT, g.subject_id, g.target_id, g.schedule_id, g.site_id, g.revoked,
+		g.valid_from, g.valid_to, $4::TIMESTAMPTZ, g.held_since, g.max_uses, g.override_rank, g.share_depth, g.shared_from, g.sharer
+	FROM unnest($5::TEXT[], $6::TEXT[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::BOOL[], $11::TIMESTAMPTZ[], $12::TIMESTAMPTZ[],
+			$13::TIMESTAMPTZ[], $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[])
+		AS g (id, subject_id, target_id, schedule_id, site_id, revoked, valid_from, valid_to, held_since, max_uses, override_rank,
+			share_depth, shared_from, sharer)`
+
+var addGrants = &bulk{table: "grants", sql: insertGrants, fixed: 4, key: 1, rank: inserts}
 
 func (w *writer) AddGrant(ctx context.Context, c grants.Commit, g grants.Grant) error {
 	home, version, org, at := stamp(c)
-	_, err := w.tx.Exec(ctx, insertGrant, home, g.ID, version, org, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked,
-		g.Validity.From, null(g.Validity.To), at, null(g.Since), g.MaxUses, g.OverrideRank, g.ShareDepth, g.SharedFrom, g.Sharer)
-	return wrap(err, "add grant")
+	w.forget(g.ID)
+	return w.later(ctx, addGrants, home, version, org, at, g.ID, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked,
+		g.Validity.From, null(g.Validity.To), null(g.Since), g.MaxUses, g.OverrideRank, g.ShareDepth, g.SharedFrom, g.Sharer)
 }
 
 const supersedeGrant = `UPDATE grants SET superseded_at = $4

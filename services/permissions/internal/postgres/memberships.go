@@ -64,9 +64,12 @@ func (w *writer) byRegion(ctx context.Context, query string, near region.Name, o
 	return found, wrap(err, "read what names %s", id)
 }
 
+var addMemberships = &bulk{table: "memberships", sql: insertMemberships, fixed: 4, key: 2, rank: inserts}
+
 const (
-	insertMembership = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, recorded_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7)`
+	insertMemberships = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, recorded_at)
+	SELECT $1::crdb_internal_region, m.group_id, m.member_id, $2::BIGINT, $3::TEXT, m.valid_from, $4::TIMESTAMPTZ
+	FROM unnest($5::TEXT[], $6::TEXT[], $7::TIMESTAMPTZ[]) AS m (group_id, member_id, valid_from)`
 
 	// Of the stays that are known and go beyond a moment nothing is known any more ...
 	supersedeStays = `UPDATE memberships SET superseded_at = $5
@@ -84,14 +87,20 @@ const (
 
 func (w *writer) AddMembership(ctx context.Context, c grants.Commit, m grants.Membership, since time.Time) error {
 	home, version, org, at := stamp(c)
-	var batch pgx.Batch
 	if since.Before(at) { // a late fact may overlap what is known
+		var batch pgx.Batch
 		groups, members := []string{string(m.Group)}, []string{string(m.Member)}
 		batch.Queue(supersedeStays, home, groups, members, org, at, since, version)
 		batch.Queue(keepStays, home, groups, members, org, at, since, version)
+		if err := w.tx.SendBatch(ctx, &batch).Close(); err != nil {
+			return wrap(err, "add %s to %s", m.Member, m.Group)
+		}
 	}
-	batch.Queue(insertMembership, home, m.Group, m.Member, version, org, since, at)
-	return wrap(w.tx.SendBatch(ctx, &batch).Close(), "add %s to %s", m.Member, m.Group)
+	if err := w.later(ctx, addMemberships, home, version, org, at, m.Group, m.Member, since); err != nil {
+		return err
+	}
+	w.joined(home, m)
+	return nil
 }
 
 func (w *writer) EndMemberships(ctx context.Context, c grants.Commit, groups, members []region.ID, since time.Time) error {
