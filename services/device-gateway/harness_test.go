@@ -13,6 +13,7 @@ import (
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
@@ -48,6 +49,8 @@ type place struct {
 	ahead    atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
 
 	org, site, door, person, card, grant region.ID
+	key                                  [32]byte // the organization's digest key
+	keyID                                region.ID
 	version                              int64
 }
 
@@ -119,15 +122,21 @@ func (p *place) soon() context.Context {
 
 // facts is the least state in which the badge opens the door.
 func (p *place) facts() {
-	key, keyID := [32]byte{7}, region.NewID(region.DigestKey, "euc")
-	wrapped, by := p.state.Seal(key[:], credential.DigestKeyContext(string(p.org), string(keyID)))
-	p.put(outbox.OrgKey(p.org, "digest_key", keyID), &identityv1.DigestKeyState{Wrapped: wrapped, WrappingKeyId: by})
-	digest := credential.Digest(key, credential.KindCard, credential.FormatWiegand26, badge.GetBitLength(), badge.GetBits())
-	p.put(outbox.OrgKey(p.org, "credential", p.card), &identityv1.CredentialState{
-		PersonId: string(p.person), Digests: []*identityv1.CredentialDigest{{KeyId: string(keyID), Digest: digest[:]}},
-	})
+	p.key, p.keyID = [32]byte{7}, region.NewID(region.DigestKey, "euc")
+	wrapped, by := p.state.Seal(p.key[:], credential.DigestKeyContext(string(p.org), string(p.keyID)))
+	p.put(outbox.OrgKey(p.org, "digest_key", p.keyID), &identityv1.DigestKeyState{Wrapped: wrapped, WrappingKeyId: by})
+	p.carries(p.card, p.person, badge)
 	p.put(outbox.SiteKey(p.org, p.site, "door", p.door), &permissionsv1.DoorState{TimeZone: "Europe/Berlin", UnlockFor: durationpb.New(3 * time.Second)})
 	p.put(outbox.SiteKey(p.org, p.site, "grant", p.grant), &permissionsv1.GrantState{SubjectId: string(p.person), TargetId: string(p.door)})
+}
+
+// carries gives a person a card.
+func (p *place) carries(card, person region.ID, number *lockwirev1.Card) {
+	p.t.Helper()
+	digest := credential.Digest(p.key, credential.KindCard, credential.FormatWiegand26, number.GetBitLength(), number.GetBits())
+	p.put(outbox.OrgKey(p.org, "credential", card), &identityv1.CredentialState{
+		PersonId: string(person), Digests: []*identityv1.CredentialDigest{{KeyId: string(p.keyID), Digest: digest[:]}},
+	})
 }
 
 // put writes a fact as permissions' or identity's relay would, and the head behind it.
@@ -342,4 +351,10 @@ func (e *events) ofKind(kind string) int {
 		}
 	}
 	return n
+}
+
+// awaitBroker waits until the facts' writer reaches the broker again.
+func (p *place) awaitBroker() {
+	p.t.Helper()
+	p.must(p.bus.EnsureBuckets(p.soon()))
 }

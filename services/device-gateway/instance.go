@@ -12,6 +12,7 @@ import (
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/doorstate"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockendpoint"
@@ -81,6 +82,7 @@ type Instance struct {
 	keeper       *idempotency.Keeper
 	store        *postgres.Store
 	copy         *access.Copy
+	states       *doorstate.Store
 	journal      *journal.Journal
 	registration *registration.Registration
 	hub          *session.Hub
@@ -134,9 +136,10 @@ func (i *Instance) local() (err error) {
 		Dir: p.StateDir, Own: p.Region, Regions: p.Regions, Table: i.store, CopyMaxAge: p.CopyMaxAge,
 		AsOf: func() time.Time { return i.copy.AsOf() }, Now: p.Now, Logger: p.Telemetry.Logger,
 	}, i.ID)
+	i.states = doorstate.New(p.Broker, p.Telemetry.Logger)
 	i.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
-		Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
+		States: i.states, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
 				i.hub.CloseDevice(id)
 			}
@@ -193,6 +196,7 @@ func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
 	defer stop()
 	g, behind := errgroup.WithContext(behind)
 	g.Go(func() error { return i.copy.Run(behind, i.parts.Broker) })
+	g.Go(func() error { return i.states.Run(behind) })
 	g.Go(func() error { return i.journal.Run(behind) })
 	front, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -80,7 +80,12 @@ func TestEachBadInputHasItsOwnErrorAndWritesNothing(t *testing.T) {
 		return made
 	}
 
+	bad := badPlaces{tenant: tenant, site: site, door: door, westDoor: westDoor, westSchedule: westSchedule, westZone: there.Zone(t, westDoor), westCalendar: there.Calendar(t)}
+	bad.zone, bad.schedule, bad.calendar = tenant.Zone(t, door), tenant.Schedule(t, site, officeHours()), tenant.Calendar(t)
 	before := countRows(t, svc)
+	for _, c := range bad.cases(t) {
+		t.Run(c.name, func(t *testing.T) { wantReason(t, c.err, c.want) })
+	}
 	for _, c := range []struct {
 		name string
 		err  error
@@ -150,7 +155,8 @@ func TestEachBadInputHasItsOwnErrorAndWritesNothing(t *testing.T) {
 func countRows(t *testing.T, svc *permissionstest.Service) (n int) {
 	t.Helper()
 	err := svc.Database.DB.Pool().QueryRow(t.Context(), `SELECT (SELECT count(*) FROM sites) + (SELECT count(*) FROM doors)
-		+ (SELECT count(*) FROM zones) + (SELECT count(*) FROM schedules) + (SELECT count(*) FROM memberships)
+		+ (SELECT count(*) FROM zones) + (SELECT count(*) FROM zone_doors) + (SELECT count(*) FROM zone_zones)
+		+ (SELECT count(*) FROM schedules) + (SELECT count(*) FROM holiday_calendars) + (SELECT count(*) FROM lockdowns) + (SELECT count(*) FROM memberships)
 		+ (SELECT count(*) FROM grants) + (SELECT count(*) FROM events) + (SELECT count(*) FROM idempotency)`).Scan(&n)
 	if err != nil {
 		t.Fatal(err)

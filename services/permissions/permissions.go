@@ -23,6 +23,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/projection"
 	permissionsrpc "github.com/cardea-mesh/cardea/services/permissions/internal/rpc"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/watch"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
@@ -136,6 +137,7 @@ type Instance struct {
 	parts      Parts
 	keeper     *idempotency.Keeper
 	projection *projection.Cache
+	bell       *watch.Bell
 	handler    *permissionsrpc.Handler
 }
 
@@ -155,7 +157,7 @@ func New(p Parts) (*Instance, error) {
 	i := &Instance{Relay: relay, parts: p, keeper: keeper}
 	store := postgres.New(postgres.Config{
 		DB: p.DB, Outbox: ob, Keeper: keeper, Regions: p.Regions, Record: events.Record,
-		Committed: func(org region.ID, home region.Name, version int64) { i.projection.Committed(org, home, version) },
+		Committed: i.committed,
 	})
 	i.projection, err = projection.New(projection.Config{
 		Source: postgres.Projection{Store: store, Home: p.Region.Name}, Service: Service, Region: p.Region.Name, Regions: p.Regions,
@@ -165,6 +167,7 @@ func New(p Parts) (*Instance, error) {
 	if err != nil {
 		return nil, err
 	}
+	i.bell = watch.NewBell(store.Versions)
 	mesh := enforcement.Client{Dialer: p.Dialer}
 	i.handler = &permissionsrpc.Handler{
 		Store:      store,
@@ -172,6 +175,7 @@ func New(p Parts) (*Instance, error) {
 		Waiter:     &enforcement.Waiter{Gateways: mesh, Own: store, Others: mesh, Logger: p.Telemetry.Logger},
 		Standing:   store,
 		Projection: i.projection,
+		Bell:       i.bell,
 		Now:        p.Now,
 	}
 	return i, nil
@@ -182,7 +186,13 @@ func (i *Instance) Project(ctx context.Context) error { return i.projection.Run(
 
 // Heard takes an event of a commit of permissions, by whatever instance: a hint that there is something to read.
 func (i *Instance) Heard(ev *typev1.Event) {
-	i.projection.Committed(region.ID(ev.GetOrgId()), region.Name(ev.GetRegion()), ev.GetOrgVersion())
+	i.committed(region.ID(ev.GetOrgId()), region.Name(ev.GetRegion()), ev.GetOrgVersion())
+}
+
+// committed tells those who wait for a commit, or keep a copy, that there is one.
+func (i *Instance) committed(org region.ID, home region.Name, version int64) {
+	i.projection.Committed(org, home, version)
+	i.bell.Ring(grants.Token{Service: Service, Region: home, Org: org, Version: version})
 }
 
 // ForgetAnswers deletes remembered answers whose time is over, until ctx ends.

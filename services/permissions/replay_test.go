@@ -6,8 +6,10 @@ import (
 	"testing"
 	"time"
 
+	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/permissionstest"
+	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
@@ -24,7 +26,7 @@ func TestThePastAgreesWithAReplayOfTheEvents(t *testing.T) {
 	svc := permissionstest.Start(t, rpctest.New(t), central)
 	rapid.Check(t, func(rt *rapid.T) {
 		tenant := svc.Tenant(t, central)
-		world := newWorld(t, tenant)
+		world := newWorld(t, svc, tenant)
 		for range rapid.IntRange(4, 16).Draw(rt, "writes") {
 			world.step(t, rt)
 		}
@@ -63,12 +65,14 @@ func draw(rt *rapid.T, name string, events []recorded, later bool) time.Time {
 
 // world is what a random history is about.
 type world struct {
+	svc                                   *permissionstest.Service
 	tenant                                *permissionstest.Tenant
+	moments                               []time.Time // of the writes so far
 	people, groups, doors, targets, alive []string
 }
 
-func newWorld(t *testing.T, tenant *permissionstest.Tenant) *world {
-	w := &world{tenant: tenant}
+func newWorld(t *testing.T, svc *permissionstest.Service, tenant *permissionstest.Tenant) *world {
+	w := &world{svc: svc, tenant: tenant}
 	site := tenant.Site(t, "UTC")
 	for range 2 {
 		w.doors = append(w.doors, tenant.Door(t, site))
@@ -77,32 +81,76 @@ func newWorld(t *testing.T, tenant *permissionstest.Tenant) *world {
 	for range 3 {
 		w.people = append(w.people, tenant.Person(t))
 		w.groups = append(w.groups, tenant.Group(t))
+		w.moments = append(w.moments, recordedAt(t, svc, tenant))
 	}
 	return w
 }
 
+// since is now, or an earlier moment for a fact that is told late.
+func (w *world) since(rt *rapid.T) time.Time {
+	if rapid.Bool().Draw(rt, "told at once") {
+		return time.Time{}
+	}
+	return rapid.SampledFrom(w.moments).Draw(rt, "since")
+}
+
 func (w *world) step(t *testing.T, rt *rapid.T) {
-	switch rapid.SampledFrom([]string{"add", "add", "take", "let", "let", "end"}).Draw(rt, "write") {
+	switch rapid.SampledFrom([]string{"add", "add", "take", "let", "let", "end", "update", "update"}).Draw(rt, "write") {
 	case "add": // groups only into earlier ones: no circles
 		i := rapid.IntRange(0, len(w.groups)-1).Draw(rt, "group")
-		w.tenant.Add(t, w.groups[i], rapid.SampledFrom(append(slices.Clone(w.people), w.groups[i+1:]...)).Draw(rt, "member"))
+		w.tenant.AddSince(t, w.groups[i], rapid.SampledFrom(append(slices.Clone(w.people), w.groups[i+1:]...)).Draw(rt, "member"), w.since(rt))
 	case "take":
-		w.tenant.Take(t, rapid.SampledFrom(w.groups).Draw(rt, "group"),
-			rapid.SampledFrom(append(slices.Clone(w.people), w.groups...)).Draw(rt, "member"))
+		w.tenant.TakeSince(t, rapid.SampledFrom(w.groups).Draw(rt, "group"),
+			rapid.SampledFrom(append(slices.Clone(w.people), w.groups...)).Draw(rt, "member"), w.since(rt))
 	case "let":
 		subject := rapid.SampledFrom(append(slices.Clone(w.people), w.groups...)).Draw(rt, "subject")
 		target := rapid.SampledFrom(w.targets).Draw(rt, "target")
-		var from, to time.Time
-		if rapid.Bool().Draw(rt, "begins later") {
-			from = time.Now().Add(time.Hour)
-			to = from.Add(time.Duration(rapid.IntRange(30, 90).Draw(rt, "minutes")) * time.Second)
-		}
+		from, to := w.validity(rt)
 		w.alive = append(w.alive, w.tenant.LetFor(t, subject, target, "", from, to))
 	case "end":
 		if len(w.alive) > 0 {
-			w.tenant.End(t, rapid.SampledFrom(w.alive).Draw(rt, "grant"))
+			w.tenant.EndSince(t, rapid.SampledFrom(w.alive).Draw(rt, "grant"), w.since(rt))
 		}
+	case "update":
+		w.update(t, rt)
 	}
+	w.moments = append(w.moments, recordedAt(t, w.svc, w.tenant))
+}
+
+// validity is from now on, or of a minute in the future.
+func (w *world) validity(rt *rapid.T) (from, to time.Time) {
+	if rapid.Bool().Draw(rt, "begins later") {
+		from = time.Now().Add(time.Hour)
+		to = from.Add(time.Duration(rapid.IntRange(30, 90).Draw(rt, "minutes")) * time.Second)
+	}
+	return from, to
+}
+
+// update changes a grant that is not revoked, if it can be.
+func (w *world) update(t *testing.T, rt *rapid.T) {
+	if len(w.alive) == 0 {
+		return
+	}
+	g := w.tenant.TheGrant(t, rapid.SampledFrom(w.alive).Draw(rt, "grant"))
+	if g.GetRevoked() {
+		return
+	}
+	req := updateOf(g)
+	req.MaxUses = g.GetMaxUses() + 1
+	switch from, to := w.validity(rt); {
+	case !from.IsZero():
+		req.ValidFrom, req.ValidTo = timestamppb.New(from), timestamppb.New(to)
+	case g.GetValidFrom().AsTime().After(time.Now()) && rapid.Bool().Draw(rt, "begins earlier"):
+		req.ValidFrom = timestamppb.New(rapid.SampledFrom(w.moments).Draw(rt, "from"))
+	}
+	out, err := w.tenant.UpdateGrant(t.Context(), req)
+	if fault.Is(err, faultv1.Reason_REASON_CLOCK_NONSENSE) {
+		return // it had held then
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.tenant.Token = out.GetToken()
 }
 
 // recorded is a row of events.
@@ -137,12 +185,57 @@ type model struct {
 
 type stay struct {
 	group, member string
-	from, to      time.Time
+	span
+}
+
+// leave ends what is known of somebody in a group at a moment.
+func (m *model) leave(group, member string, at time.Time) {
+	var left []stay
+	for _, s := range m.members {
+		if s.group != group || s.member != member {
+			left = append(left, s)
+			continue
+		}
+		for _, kept := range cut([]span{s.span}, at) {
+			left = append(left, stay{group, member, kept})
+		}
+	}
+	m.members = left
 }
 
 type let struct {
 	subject, target string
-	from, to        time.Time
+	held            []span
+}
+
+type span struct{ from, to time.Time }
+
+// cut ends what is known at a moment.
+func cut(held []span, at time.Time) (left []span) {
+	for _, s := range held {
+		if s.to.IsZero() || s.to.After(at) {
+			s.to = at
+		}
+		if s.from.Before(s.to) {
+			left = append(left, s)
+		}
+	}
+	return left
+}
+
+// since is when something took effect.
+func since(e recorded, effective *timestamppb.Timestamp) time.Time {
+	if effective != nil {
+		return effective.AsTime()
+	}
+	return e.At
+}
+
+func end(t *timestamppb.Timestamp) time.Time {
+	if t == nil {
+		return time.Time{}
+	}
+	return t.AsTime()
 }
 
 func inside(at, from, to time.Time) bool { return !at.Before(from) && (to.IsZero() || at.Before(to)) }
@@ -162,28 +255,28 @@ func replay(t *testing.T, events []recorded, knownAt time.Time) *model {
 			m.zones[z.GetZoneId()], m.zoneAt[z.GetZoneId()] = z, e.At
 		case "member_added":
 			p := parse(t, e, &permissionsv1.MemberAdded{})
-			m.members = append(m.members, stay{group: p.GetGroupId(), member: p.GetMemberId(), from: e.At})
+			from := since(e, p.GetEffectiveAt())
+			m.leave(p.GetGroupId(), p.GetMemberId(), from)
+			m.members = append(m.members, stay{group: p.GetGroupId(), member: p.GetMemberId(), span: span{from: from}})
 		case "member_removed":
 			p := parse(t, e, &permissionsv1.MemberRemoved{})
-			for i, s := range m.members {
-				if s.group == p.GetGroupId() && s.member == p.GetMemberId() && s.to.IsZero() {
-					m.members[i].to = e.At
-				}
-			}
+			m.leave(p.GetGroupId(), p.GetMemberId(), since(e, p.GetEffectiveAt()))
 		case "grant_created":
 			p := parse(t, e, &permissionsv1.GrantCreated{})
-			g := &let{subject: p.GetSubjectId(), target: p.GetTargetId(), from: p.GetValidFrom().AsTime()}
-			if p.GetValidTo() != nil {
-				g.to = p.GetValidTo().AsTime()
+			m.grants[p.GetGrantId()] = &let{p.GetSubjectId(), p.GetTargetId(), []span{{p.GetValidFrom().AsTime(), end(p.GetValidTo())}}}
+		case "grant_updated":
+			p := parse(t, e, &permissionsv1.GrantUpdated{}).GetGrant()
+			g := m.grants[p.GetId()]
+			now := span{p.GetValidFrom().AsTime(), end(p.GetValidTo())}
+			g.held = cut(g.held, e.At)
+			if n := len(g.held); n > 0 && now.from.Before(g.held[n-1].to) {
+				now.from = e.At // until now it was as it was; what begins after a gap may have begun before it was told
 			}
-			m.grants[p.GetGrantId()] = g
+			g.held = append(g.held, now)
 		case "grant_revoked":
-			g := m.grants[parse(t, e, &permissionsv1.GrantRevoked{}).GetGrantId()]
-			if e.At.Before(g.from) {
-				g.to = g.from
-			} else if g.to.IsZero() || e.At.Before(g.to) {
-				g.to = e.At
-			}
+			p := parse(t, e, &permissionsv1.GrantRevoked{})
+			g := m.grants[p.GetGrantId()]
+			g.held = cut(g.held, since(e, p.GetEffectiveAt()))
 		}
 	}
 	return m
@@ -214,7 +307,8 @@ func (m *model) people(door string, at time.Time) []string {
 	}
 	if since, known := m.doors[door]; known && !at.Before(since) {
 		for _, g := range m.grants {
-			if inside(at, g.from, g.to) && m.opens(g.target, door, at) {
+			holds := slices.ContainsFunc(g.held, func(s span) bool { return inside(at, s.from, s.to) })
+			if holds && m.opens(g.target, door, at) {
 				walk(g.subject)
 			}
 		}

@@ -44,6 +44,7 @@ func TestTheAccessStateOfAllRegionsHasWhatAGatewayNeeds(t *testing.T) {
 			org + ".site." + site + ".door." + door,
 			org + ".site." + site + ".grant." + grant,
 			org + ".site." + site + ".schedule." + office,
+			org + ".site." + site + ".zone." + zone,
 		}
 		if got := svc.Broker.Keys(target, org); !slices.Equal(got, want) {
 			t.Fatalf("%s has\n%s\nwant\n%s", target, strings.Join(got, "\n"), strings.Join(want, "\n"))

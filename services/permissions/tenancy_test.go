@@ -45,6 +45,9 @@ func TestThingsOfAnotherOrganizationAreNotFound(t *testing.T) {
 		_, err := mine.Grant(ctx, &permissionsv1.GrantRequest{OrgId: org, SubjectId: subject, TargetId: target, ScheduleId: schedule, IdempotencyKey: mine.Once()})
 		return err
 	}
+	calls := theirPlaces(t, theirs, mine, map[string]string{
+		"site": site, "door": door, "zone": zone, "schedule": schedule, "calendar": theirs.Calendar(t), "lockdown": theirs.LockDown(t, zone, 1),
+	})
 	for name, call := range map[string]func() error{
 		"CreateDoor": func() error {
 			_, err := mine.CreateDoor(ctx, &permissionsv1.CreateDoorRequest{OrgId: org, SiteId: site, Name: "D", IdempotencyKey: mine.Once()})
@@ -91,6 +94,9 @@ func TestThingsOfAnotherOrganizationAreNotFound(t *testing.T) {
 			return err
 		},
 	} {
+		calls[name] = call
+	}
+	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			if err := call(); !fault.Is(err, faultv1.Reason_REASON_NOT_FOUND) {
 				t.Fatalf("got %v", err)
@@ -105,5 +111,6 @@ func TestThingsOfAnotherOrganizationAreNotFound(t *testing.T) {
 		t.Fatalf("their person's doors, asked by us: %v, %v", out, err)
 	}
 	wantDecision(t, mine.May(t, person, myDoor, time.Time{}), noGrant, "", "")
+	endLockdown(t, theirs, lockdowns(t, theirs)[0].GetId())
 	wantDecision(t, theirs.May(t, person, door, nextMonday(t).Add(2*time.Hour)), granted, grant, schedule)
 }

@@ -103,6 +103,7 @@ func ruled(b *testing.B) (*policy.Snapshot, policy.Request, policy.State) {
 		ID: "grant_euc_share", Subject: policy.SubjectID(req.Person), Target: "zone_euc_lab", Schedule: "schedule_euc_office",
 		SharedFrom: "grant_euc_parent", Sharer: "person_euc_boss",
 	})
+	facts.AddGrant(policy.Grant{ID: "grant_euc_other", Subject: "person_euc_other", Target: "zone_euc_lab"})
 	facts.AddLockdown("zone_euc_all", policy.Lockdown{ID: "lockdown_euc_old", Rank: 3, Until: now})
 	req.Direction, req.SecondFactor = policy.DirectionEntry, policy.FactorRight
 	return facts, req, policy.State{

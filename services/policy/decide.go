@@ -88,7 +88,7 @@ func Decide(req Request, facts Facts, state State, at time.Time) Decision {
 	subjects, tooDeep := subjectsOf(facts, req.Person, roomS[:0])
 	q := question{req: req, facts: facts, state: state, at: at, door: door, groupsTooDeep: tooDeep}
 	q.lockdown, q.locked = hardest(facts, door.Site, targets, at)
-	return q.decide(reached{subjects, targets})
+	return q.decide(reached{req.Person, subjects, targets})
 }
 
 // question is a request with what is found out once for all its rules.
@@ -108,6 +108,7 @@ type question struct {
 // reached is what grants may name. It is no part of question, so that the compiler can see
 // that it stays on the stack.
 type reached struct {
+	person   PersonID
 	subjects []SubjectID // the person and all their groups
 	targets  []TargetID  // the door and all zones around it
 }

@@ -39,7 +39,8 @@ const (
 	ReasonUnspecified Reason = 0
 	// ReasonGrant: granted, a grant holds. Grant names it, Schedule its schedule if it has one.
 	ReasonGrant Reason = 1
-	// ReasonNoGrant: denied, no grant names the person, or a group of theirs, and the door, or a zone of it.
+	// ReasonNoGrant: denied, no grant names the person, or a group of theirs, and the door,
+	// or a zone around it; also while a lockdown holds.
 	ReasonNoGrant Reason = 2
 	// ReasonOutsideSchedule: denied, a grant names them and is valid, but its schedule excludes the time.
 	ReasonOutsideSchedule Reason = 3
@@ -53,14 +54,15 @@ const (
 	ReasonCredentialNotActive Reason = 7
 	// ReasonUnknownDoor: denied, the door is not known, or not at this lock.
 	ReasonUnknownDoor Reason = 8
-	// ReasonLockdown: denied, a lockdown holds and no grant of the person overrides it. Lockdown names it.
+	// ReasonLockdown: denied, a lockdown holds without which a grant of the person would
+	// hold, or the door would stand open. Lockdown names it.
 	ReasonLockdown Reason = 9
 	// ReasonCopyTooOld: denied, the gateway's copy is older than it may be. Decide
 	// never returns it: the gateway, which knows the age of its copy, does.
 	ReasonCopyTooOld Reason = 10
 	// ReasonBrokenFacts: denied, a grant might have held, but a fact that it depends on
 	// is missing or contradicts itself: its schedule is not there, or the person's
-	// groups are nested deeper than MaxGroupDepth.
+	// groups, or the door's zones, are nested deeper than MaxGroupDepth.
 	ReasonBrokenFacts Reason = 11
 	// ReasonAutoUnlock: granted, the door stands open for everybody. Schedule names the schedule.
 	ReasonAutoUnlock Reason = 12
@@ -143,7 +145,8 @@ type Decision struct {
 	// Schedule is the schedule that decided: it admitted, excluded or was broken.
 	// Empty where none did.
 	Schedule ScheduleID
-	// Lockdown is the lockdown that denied, or that the grant overrode; empty: none holds.
+	// Lockdown is the lockdown that denied, or that the grant overrode; empty: none did.
+	// Whoever has no grant at all is denied for that, and no lockdown is named.
 	Lockdown LockdownID
 	// Zone is the zone whose anti-passback denied or warned; empty where none did.
 	Zone ZoneID

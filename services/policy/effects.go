@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// effects are what a passage by the grant changes, in the order of EffectKind, zones by
+// effects are what a passage by the grant, and by that of the partner, changes, in the order of EffectKind, zones by
 // their ids: presence, arrival, uses, the end of a wait.
-func (q *question) effects(r reached, best *judged, partner PersonID) []Effect {
+func (q *question) effects(r reached, best *judged, partner PersonID, theirs *judged) []Effect {
 	all := q.pass(nil, "")
 	if partner != "" {
 		all = q.pass(all, partner)
@@ -15,6 +15,7 @@ func (q *question) effects(r reached, best *judged, partner PersonID) []Effect {
 	all = q.arrive(r, all, partner)
 	all = q.use(all, best)
 	if partner != "" {
+		all = q.use(all, theirs)
 		all = append(all, Effect{Kind: EffectPair})
 	}
 	return all
@@ -49,14 +50,15 @@ func (q *question) arrive(r reached, all []Effect, partner PersonID) []Effect {
 	return append(all, Effect{Kind: EffectArriveFirst})
 }
 
-// use adds a use of the grant and of each grant that it was shared from, where limited.
+// use adds a use of the grant and of each grant that it was shared from, where limited
+// and not there already: two people who pass at once by one grant use it once.
 func (q *question) use(all []Effect, best *judged) []Effect {
 	if !best.limited {
 		return all
 	}
 	for g, ok := *best.grant, true; ok; g, ok = q.facts.Grant(g.SharedFrom) {
-		if g.MaxUses != 0 {
-			all = append(all, Effect{Kind: EffectUse, Grant: g.ID})
+		if e := (Effect{Kind: EffectUse, Grant: g.ID}); g.MaxUses != 0 && !slices.Contains(all, e) {
+			all = append(all, e)
 		}
 		if g.SharedFrom == "" {
 			break

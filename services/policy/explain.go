@@ -67,7 +67,7 @@ func Explain(req Request, facts Facts, state State, at time.Time) Explanation {
 		e.Subjects = ways(string(req.Person), func(id string) []GroupID { return facts.GroupsOf(SubjectID(id)) })
 	}
 	q := question{req: req, facts: facts, state: state, at: at, door: door}
-	var r reached
+	r := reached{person: req.Person}
 	for _, v := range e.Subjects {
 		r.subjects = append(r.subjects, SubjectID(v.ID))
 	}

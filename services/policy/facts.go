@@ -20,8 +20,11 @@ type Facts interface {
 	// target, in any order: no groups and zones resolved, no times considered.
 	// Subject and Target of the returned grants are not read.
 	Grants(SubjectID, TargetID) []Grant
-	// Grant returns a grant by its id; false when it is not known. It is asked for
-	// what a shared grant was shared from: Subject and Target are read.
+	// Grant returns a grant by its id; false when it is not known, or revoked. It is asked
+	// for what a shared grant was shared from: all its fields are read, Subject and Target
+	// too. Whoever loads facts for one question must load these as well, up to
+	// MaxShareDepth of them in a row, with the schedules that they name and the groups of
+	// their sharers.
 	Grant(GrantID) (Grant, bool)
 	// Schedule returns a schedule; false when it is not known, or could not be
 	// made with [NewSchedule]: a grant that names it then does not hold.
@@ -51,7 +54,7 @@ type DoorRules struct {
 	// SecondFactor asks for a second factor (a PIN besides a card); nil: no.
 	SecondFactor *SecondFactor
 	// TwoPersonWindow asks for two different people, each admitted by a grant, the second
-	// at most so long after the first; 0: one is enough.
+	// at most so long after the first, both ends included; 0: one is enough.
 	TwoPersonWindow time.Duration
 }
 
@@ -60,8 +63,8 @@ type DoorRules struct {
 type FirstPerson struct {
 	// Subject is who may be the first: a person or a group. Empty: whoever a grant admits.
 	Subject SubjectID
-	// Schedule says in which pieces of time a first person is waited for; empty: in those
-	// of AutoUnlock.
+	// Schedule says in which pieces of time (see Schedule.Interval) a first person is
+	// waited for; empty: in those of AutoUnlock.
 	Schedule ScheduleID
 	// Grace is how long before a piece begins an arrival already counts for it.
 	Grace time.Duration
@@ -90,7 +93,8 @@ type Zone struct {
 // border: passing one with DirectionEntry enters, with DirectionExit leaves.
 type AntiPassback struct {
 	Mode AntiPassbackMode
-	// ResetAfter is how long it is remembered that somebody entered or left; 0: for ever.
+	// ResetAfter is how long it is remembered that somebody entered or left, its end not
+	// included; 0: for ever.
 	ResetAfter time.Duration
 }
 
@@ -119,9 +123,11 @@ type Grant struct {
 	// ValidTo is the first moment at which it does not hold any more; zero: no end.
 	// Not after ValidFrom: it never holds.
 	ValidTo time.Time
-	// MaxUses is how often it opens in all, by all whom it names; 0: without limit, 1: once.
+	// MaxUses is how often it opens in all, by all whom it names and by all shares of it;
+	// 0: without limit, 1: once. Negative: never.
 	MaxUses int
-	// OverrideRank: it opens in lockdowns of at most this rank, 1 to MaxOverrideRank; 0: in none.
+	// OverrideRank: it opens in lockdowns of at most this rank, 1 to MaxOverrideRank; 0, or
+	// any other number: in none. A share has at most that of what it was shared from.
 	OverrideRank int
 	// SharedFrom is the grant of which this is a share: it holds only while that one
 	// holds for Sharer. Empty: not a share.

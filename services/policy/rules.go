@@ -3,7 +3,7 @@ package policy
 // obey asks the door's rules about somebody whom a grant admits: it adds the effects of
 // the passage to d, or turns it into a denial.
 func (q *question) obey(r reached, d *Decision, best *judged) {
-	partner := q.partner()
+	partner, theirs := q.partner(r)
 	zone, violation := q.passback()
 	switch {
 	case violation == AntiPassbackHard:
@@ -22,20 +22,27 @@ func (q *question) obey(r reached, d *Decision, best *judged) {
 		if violation == AntiPassbackSoft {
 			d.Warning, d.Zone = ReasonAntiPassback, zone
 		}
-		d.Effects = q.effects(r, best, partner)
+		d.Effects = q.effects(r, best, partner, &theirs)
 	}
 }
 
 func (d *Decision) deny(reason Reason) { d.Outcome, d.Reason = Denied, reason }
 
-// partner is the other person who waits at a door that asks for two; empty: nobody does.
-func (q *question) partner() PersonID {
+// partner is the other person who waits at a door that asks for two, and the grant that
+// admits them still; empty: nobody does.
+func (q *question) partner(r reached) (PersonID, judged) {
 	window, w := q.door.Rules.TwoPersonWindow, &q.state.Waiting
 	since := q.at.Sub(w.Since)
-	if window <= 0 || w.Person == q.req.Person || since < 0 || since > window {
-		return ""
+	if window <= 0 || w.Person == "" || w.Person == q.req.Person || since < 0 || since > window {
+		return "", judged{}
 	}
-	return w.Person
+	var room [subjectsOnStack]SubjectID
+	subjects, _ := subjectsOf(q.facts, w.Person, room[:0])
+	theirs := q.best(reached{w.Person, subjects, r.targets})
+	if theirs.reason != ReasonGrant {
+		return "", judged{} // revoked, ended or locked out meanwhile
+	}
+	return w.Person, theirs
 }
 
 // firstPersonNeeded tells whether the door holds others until a first person arrives,

@@ -34,6 +34,11 @@ func startingOn(spec policy.ScheduleSpec, day time.Time) []policy.WeeklyInterval
 			return e.Intervals
 		}
 	}
+	for _, h := range spec.Holidays {
+		if h.Date == day.Format("2006-01-02") || h.EveryYear && h.Date[5:] == day.Format("01-02") {
+			return spec.OnHolidays
+		}
+	}
 	var all []policy.WeeklyInterval
 	for _, interval := range spec.Weekly {
 		if interval.Weekday == (int(day.Weekday())+6)%7+1 {
@@ -85,6 +90,17 @@ func drawSpec(t *rapid.T, from time.Time) policy.ScheduleSpec {
 			e.Intervals = append(e.Intervals, drawInterval(t))
 		}
 		spec.Exceptions = append(spec.Exceptions, e)
+	}
+	for range rapid.IntRange(0, 4).Draw(t, "holidays") {
+		day := from.AddDate(0, 0, rapid.IntRange(0, 9).Draw(t, "day"))
+		h := policy.Holiday{Date: day.Format("2006-01-02"), EveryYear: rapid.Bool().Draw(t, "every year")}
+		if h.EveryYear && day.Format("01-02") != "02-29" {
+			h.Date = day.AddDate(-3, 0, 0).Format("2006-01-02")
+		}
+		spec.Holidays = append(spec.Holidays, h)
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "on holidays") {
+		spec.OnHolidays = append(spec.OnHolidays, drawInterval(t))
 	}
 	return spec
 }

@@ -48,7 +48,7 @@ func (q *question) isIn(r reached, person PersonID, subject SubjectID) bool {
 		return false
 	case subject == SubjectID(person):
 		return true
-	case person == q.req.Person:
+	case person == r.person:
 		return slices.Contains(r.subjects, subject)
 	}
 	var room [subjectsOnStack]SubjectID

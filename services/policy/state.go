@@ -17,7 +17,8 @@ type State struct {
 	FirstArrival time.Time
 	// Waiting is who is waiting at the door for a second person; zero: nobody.
 	Waiting Waiting
-	// Uses is how often each use-limited grant has opened; absent: never.
+	// Uses is how often each use-limited grant has opened; absent: never. Needed for the
+	// grants of the person, of who waits, and what these were shared from.
 	Uses map[GrantID]int
 }
 

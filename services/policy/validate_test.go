@@ -22,26 +22,32 @@ func TestValidateScheduleRefuses(t *testing.T) {
 		day := time.Date(2026, 1, 1+i, 0, 0, 0, 0, time.UTC)
 		tooMany = append(tooMany, policy.DatedException{Date: day.Format("2006-01-02")})
 	}
+	holidays := func(h ...policy.Holiday) policy.ScheduleSpec { return policy.ScheduleSpec{Holidays: h} }
 	for says, spec := range map[string]policy.ScheduleSpec{
+		"2001 holidays":                                  {Holidays: make([]policy.Holiday, 2001)},
+		"25 intervals on holidays":                       {OnHolidays: make([]policy.WeeklyInterval, 25)},
+		"on holidays: interval 1: end ":                  {OnHolidays: []policy.WeeklyInterval{{EndMinute: 1}, {StartMinute: 2, EndMinute: 1}}},
+		`holiday 0: date ""`:                             holidays(policy.Holiday{}),
+		`holiday 1: date "2027-02-29"`:                   holidays(policy.Holiday{Date: "2028-02-29"}, policy.Holiday{Date: "2027-02-29", EveryYear: true}),
 		"invalid schedule: weekly interval 0: weekday 0": {Weekly: []policy.WeeklyInterval{{Weekday: 0, EndMinute: 1}}},
-		"weekday 8":             week(policy.WeeklyInterval{Weekday: 8, EndMinute: 1}),
-		"start minute -1":       week(policy.WeeklyInterval{Weekday: 1, StartMinute: -1, EndMinute: 1}),
-		"start minute 1440":     week(policy.WeeklyInterval{Weekday: 1, StartMinute: 1440, EndMinute: 1441}),
-		"end minute 480":        week(policy.WeeklyInterval{Weekday: 1, StartMinute: 480, EndMinute: 480}),
-		"end minute 1921":       week(policy.WeeklyInterval{Weekday: 1, StartMinute: 480, EndMinute: 1921}),
-		"169 weekly":            {Weekly: make([]policy.WeeklyInterval, 169)},
-		"501 exceptions":        {Exceptions: tooMany},
-		"25 intervals":          except(policy.DatedException{Date: "2026-12-24", Intervals: make([]policy.WeeklyInterval, 25)}),
-		"exception 0: inter":    except(policy.DatedException{Date: "2026-12-24", Intervals: []policy.WeeklyInterval{{StartMinute: 2, EndMinute: 1}}}),
-		`date ""`:               except(policy.DatedException{}),
-		`date "24.12.2026"`:     except(policy.DatedException{Date: "24.12.2026"}),
-		`date "2026-2-1"`:       except(policy.DatedException{Date: "2026-2-1"}),
-		`date "2026-13-01"`:     except(policy.DatedException{Date: "2026-13-01"}),
-		`date "2026-02-29"`:     except(policy.DatedException{Date: "2026-02-29"}),
-		`date "2027-02-29"`:     except(policy.DatedException{Date: "2027-02-29", EveryYear: true}),
-		"second exception":      except(policy.DatedException{Date: "2026-12-24"}, policy.DatedException{Date: "2026-12-24"}),
-		"for 2025-12-24":        except(policy.DatedException{Date: "2026-12-24", EveryYear: true}, policy.DatedException{Date: "2025-12-24", EveryYear: true}),
-		"exception 1: date \"s": except(policy.DatedException{Date: "2026-12-24"}, policy.DatedException{Date: "soon"}),
+		"weekday 8":                                      week(policy.WeeklyInterval{Weekday: 8, EndMinute: 1}),
+		"start minute -1":                                week(policy.WeeklyInterval{Weekday: 1, StartMinute: -1, EndMinute: 1}),
+		"start minute 1440":                              week(policy.WeeklyInterval{Weekday: 1, StartMinute: 1440, EndMinute: 1441}),
+		"end minute 480":                                 week(policy.WeeklyInterval{Weekday: 1, StartMinute: 480, EndMinute: 480}),
+		"end minute 1921":                                week(policy.WeeklyInterval{Weekday: 1, StartMinute: 480, EndMinute: 1921}),
+		"169 weekly":                                     {Weekly: make([]policy.WeeklyInterval, 169)},
+		"501 exceptions":                                 {Exceptions: tooMany},
+		"25 intervals":                                   except(policy.DatedException{Date: "2026-12-24", Intervals: make([]policy.WeeklyInterval, 25)}),
+		"exception 0: inter":                             except(policy.DatedException{Date: "2026-12-24", Intervals: []policy.WeeklyInterval{{StartMinute: 2, EndMinute: 1}}}),
+		`date ""`:                                        except(policy.DatedException{}),
+		`date "24.12.2026"`:                              except(policy.DatedException{Date: "24.12.2026"}),
+		`date "2026-2-1"`:                                except(policy.DatedException{Date: "2026-2-1"}),
+		`date "2026-13-01"`:                              except(policy.DatedException{Date: "2026-13-01"}),
+		`date "2026-02-29"`:                              except(policy.DatedException{Date: "2026-02-29"}),
+		`date "2027-02-29"`:                              except(policy.DatedException{Date: "2027-02-29", EveryYear: true}),
+		"second exception":                               except(policy.DatedException{Date: "2026-12-24"}, policy.DatedException{Date: "2026-12-24"}),
+		"for 2025-12-24":                                 except(policy.DatedException{Date: "2026-12-24", EveryYear: true}, policy.DatedException{Date: "2025-12-24", EveryYear: true}),
+		"exception 1: date \"s":                          except(policy.DatedException{Date: "2026-12-24"}, policy.DatedException{Date: "soon"}),
 	} {
 		err := policy.ValidateSchedule(spec)
 		if !errors.Is(err, policy.ErrInvalidSchedule) || !strings.Contains(err.Error(), says) {
@@ -55,8 +61,14 @@ func TestValidateScheduleRefuses(t *testing.T) {
 
 func TestValidateScheduleTakes(t *testing.T) {
 	t.Parallel()
+	var all []policy.Holiday
+	for i := range 2000 {
+		all = append(all, policy.Holiday{Date: time.Date(2026, 1, 1+i, 0, 0, 0, 0, time.UTC).Format("2006-01-02")})
+	}
 	for name, spec := range map[string]policy.ScheduleSpec{
 		"never":               {},
+		"many holidays":       {Holidays: all},
+		"a holiday twice":     {Holidays: []policy.Holiday{{Date: "2026-12-25"}, {Date: "2026-12-25"}, {Date: "2025-12-25", EveryYear: true}}},
 		"edges":               {Weekly: []policy.WeeklyInterval{{Weekday: 7, StartMinute: 1439, EndMinute: 2879}, {Weekday: 1, EndMinute: 1}}},
 		"overlap":             {Weekly: []policy.WeeklyInterval{{Weekday: 1, EndMinute: 100}, {Weekday: 1, StartMinute: 50, EndMinute: 150}}},
 		"one date, each year": {Exceptions: []policy.DatedException{{Date: "2026-12-24"}, {Date: "2026-12-24", EveryYear: true}}},

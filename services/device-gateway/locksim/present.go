@@ -30,8 +30,21 @@ type Result struct {
 	TraceID trace.TraceID
 }
 
-// Present presents a card at reader 0, going in: the lock asks the gateway, acts, and writes the event.
+// Presented is what a person does at the lock.
+type Presented struct {
+	Card      *lockwirev1.Card
+	Direction lockwirev1.Direction
+	// PIN is the digits that were typed; empty: none.
+	PIN string
+}
+
+// Present presents a card at reader 0, going in.
 func (l *Lock) Present(ctx context.Context, card *lockwirev1.Card) Result {
+	return l.PresentAs(ctx, Presented{Card: card, Direction: lockwirev1.Direction_DIRECTION_IN})
+}
+
+// PresentAs presents a card at reader 0: the lock asks the gateway, acts, and writes the event.
+func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	ctx, span := l.tracer.Start(ctx, "lock.swipe", trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()
 	traceparent := traceparent(ctx)
@@ -39,7 +52,7 @@ func (l *Lock) Present(ctx context.Context, card *lockwirev1.Card) Result {
 	sequence := l.ring().reserve()
 	l.mu.Unlock()
 	began := time.Now()
-	decision := l.ask(ctx, sequence, card, traceparent)
+	decision := l.ask(ctx, sequence, presented, traceparent)
 	result := Result{Epoch: l.flash.BootEpoch, Sequence: sequence, Took: time.Since(began), TraceID: span.SpanContext().TraceID()}
 	event := &lockwirev1.Event{
 		Kind: lockwirev1.EventKind_EVENT_KIND_ACCESS, Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Traceparent: traceparent,
@@ -62,12 +75,12 @@ func (l *Lock) Present(ctx context.Context, card *lockwirev1.Card) Result {
 }
 
 // ask returns the gateway's decision; nil when none came while it counts.
-func (l *Lock) ask(ctx context.Context, sequence uint64, card *lockwirev1.Card, traceparent string) *lockwirev1.AccessDecision {
+func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparent string) *lockwirev1.AccessDecision {
 	sent := time.Now()
 	deadline, cancel := context.WithTimeout(ctx, wire.MaxValidFor*time.Millisecond)
 	defer cancel()
 	request := &lockwirev1.AccessRequest{
-		EventSequence: sequence, Card: card, Direction: lockwirev1.Direction_DIRECTION_IN, Traceparent: traceparent,
+		EventSequence: sequence, Card: p.Card, Direction: p.Direction, Pin: p.PIN, Traceparent: traceparent,
 	}
 	answer := l.request(deadline, request)
 	if answer == nil {

@@ -23,6 +23,8 @@
 //     Concurrency 1 nothing overtakes it.
 //   - WatchState delivers every key's latest record, then each change, across reconnects and broker restarts; a bucket
 //     that was made anew shows as another incarnation and is delivered whole.
+//   - SetValue is compare-and-set on the revision that was read, for state that is decided from: at most one of two writers who
+//     read the same gets through. WatchValues is WatchState for such a bucket.
 //
 // A Bus connects in the background and for ever: with the broker down Connect succeeds, publishes fail at once, and
 // Consume and WatchState wait. All methods are safe for concurrent use.

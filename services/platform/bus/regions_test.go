@@ -172,6 +172,8 @@ func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 		{"identity", "$JS.eu-central.API.STREAM.DELETE.EVENTS_eu-central", false},
 		{"identity", "$JS.API.STREAM.PURGE.KV_ACCESS_eu-central_0", false},
 		{"permissions", write("eu-west", grantKey), true},
+		{"permissions", write("eu-west", "org_euc_1.site.site_euc_1.zone.zone_euc_1"), true},
+		{"identity", write("eu-west", "org_euc_1.site.site_euc_1.zone.zone_euc_1"), false},
 		{"permissions", write("eu-west", credential), false},
 		{"permissions", write("eu-west", "org_euc_1.head.permissions.eu-central"), true},
 		{"permissions", write("eu-west", "org_euc_1.head.identity.eu-central"), false},

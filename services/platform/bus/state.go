@@ -95,14 +95,32 @@ func (b *Bus) bucket(ctx context.Context, target region.Name, name string) (jets
 	return kv, nil
 }
 
-// Bucket returns a bucket of the own region for other uses than access state, e.g. shared door state in
-// StateBucket, once it is there. Errors: ErrUnavailable.
+// Bucket returns a bucket of the own region as it is, once it is there. Errors: ErrUnavailable.
 func (b *Bus) Bucket(ctx context.Context, name string) (jetstream.KeyValue, error) {
 	kv, err := b.bucket(ctx, b.cfg.Region, name)
 	if err != nil {
 		return nil, fmt.Errorf("bucket %s: %w", name, unavailable(err))
 	}
 	return kv, nil
+}
+
+// BucketIncarnation names the life of a region's bucket, as WatchState tells it. Where the own region's bucket is missing, because
+// the broker lost its disk, it is made, and so is the event stream. Errors: ErrUnavailable.
+func (b *Bus) BucketIncarnation(ctx context.Context, target region.Name, bucket string) (string, error) {
+	js, err := b.domain(target)
+	if err != nil {
+		return "", err
+	}
+	stream, err := js.Stream(ctx, bucketStream(bucket))
+	if errors.Is(err, jetstream.ErrStreamNotFound) && target == b.cfg.Region {
+		if err = errors.Join(b.EnsureStreams(ctx), b.EnsureBuckets(ctx)); err == nil {
+			stream, err = js.Stream(ctx, bucketStream(bucket))
+		}
+	}
+	if err != nil {
+		return "", fmt.Errorf("look at %s: %w", bucket, unavailable(err))
+	}
+	return incarnationOf(stream.CachedInfo()), nil
 }
 
 // incarnationOf names one life of a bucket: its stream's creation time, which survives restarts of the broker. A bucket

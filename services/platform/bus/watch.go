@@ -30,10 +30,27 @@ type Update struct {
 // after a start: at first, after every interruption, and after a bucket that was made anew was delivered whole.
 // After an interruption it goes on where it was. Both functions are called from one goroutine. It returns nil when ctx ends.
 func (b *Bus) WatchState(ctx context.Context, onUpdate func(Update), onCaughtUp func(incarnation string)) error {
-	w := watch{bus: b, bucket: AccessBucket(b.cfg.Region, 0), onUpdate: onUpdate, onCaughtUp: onCaughtUp}
-	reconnected := b.nc.StatusChanged(nats.CONNECTED)
-	defer b.nc.RemoveStatusListener(reconnected)
-	defer w.served() // nobody waits for it any more
+	// Each watch that is cut off counts in Connected.
+	w := watch{bus: b, bucket: AccessBucket(b.cfg.Region, 0), onCut: func() { b.cut.Add(1) }}
+	served := func() {
+		if w.cut {
+			b.cut.Add(-1)
+		}
+	}
+	w.onCaughtUp = func(incarnation string) {
+		served()
+		onCaughtUp(incarnation)
+	}
+	w.onMessage = func(key string, msg jetstream.Msg) { w.deliverState(key, msg, onUpdate) }
+	err := w.run(ctx)
+	served() // nobody waits for it any more
+	return err
+}
+
+// run delivers until ctx ends.
+func (w *watch) run(ctx context.Context) error {
+	reconnected := w.bus.nc.StatusChanged(nats.CONNECTED)
+	defer w.bus.nc.RemoveStatusListener(reconnected)
 	for try := 0; ; try++ {
 		before := w.revision
 		err := w.follow(ctx, reconnected)
@@ -41,7 +58,7 @@ func (b *Bus) WatchState(ctx context.Context, onUpdate func(Update), onCaughtUp 
 			return nil
 		}
 		w.interrupted()
-		b.log.Warn("state watch interrupted", "bucket", w.bucket, "revision", w.revision, "error", err)
+		w.bus.log.Warn("state watch interrupted", "bucket", w.bucket, "revision", w.revision, "error", err)
 		if w.revision > before || errors.Is(err, errReconnected) {
 			try = 0
 		}
@@ -58,34 +75,27 @@ var (
 
 // watch is the place in the bucket; used by one goroutine.
 type watch struct {
-	bus         *Bus
-	bucket      string
-	onUpdate    func(Update)
+	bus    *Bus
+	bucket string
+	// onMessage gets each key's message, deletions too; revision is the message's then.
+	onMessage   func(key string, msg jetstream.Msg)
 	onCaughtUp  func(string)
+	onCut       func()
 	incarnation string
-	revision    uint64 // of the last delivered update
-	cut         bool   // counted in the bus's
+	revision    uint64 // of the last delivered message
+	cut         bool   // onCut was called, and onCaughtUp not since
 }
-
-// interrupted and served keep the bus's count of watches that are cut off.
 
 func (w *watch) interrupted() {
 	if !w.cut {
 		w.cut = true
-		w.bus.cut.Add(1)
-	}
-}
-
-func (w *watch) served() {
-	if w.cut {
-		w.cut = false
-		w.bus.cut.Add(-1)
+		w.onCut()
 	}
 }
 
 func (w *watch) reachedEnd() {
-	w.served()
 	w.onCaughtUp(w.incarnation)
+	w.cut = false
 }
 
 // follow makes a consumer after the last delivered revision and delivers from it until something breaks.
@@ -128,7 +138,8 @@ func (w *watch) follow(ctx context.Context, reconnected <-chan nats.Status) erro
 		if meta.Sequence.Consumer != next {
 			return errGap
 		}
-		w.deliver(msg, meta.Sequence.Stream)
+		w.revision = meta.Sequence.Stream
+		w.onMessage(strings.TrimPrefix(msg.Subject(), "$KV."+w.bucket+"."), msg)
 		if behind && meta.NumPending == 0 {
 			behind = false
 			w.reachedEnd()
@@ -165,16 +176,17 @@ func (w *watch) consumer(ctx context.Context) (jetstream.Consumer, error) {
 	return consumer, nil
 }
 
-func (w *watch) deliver(msg jetstream.Msg, revision uint64) {
-	w.revision = revision
-	key := strings.TrimPrefix(msg.Subject(), "$KV."+w.bucket+".")
-	if msg.Headers().Get("KV-Operation") != "" {
+// operationHeader marks a deletion in a bucket.
+const operationHeader = "KV-Operation"
+
+func (w *watch) deliverState(key string, msg jetstream.Msg, onUpdate func(Update)) {
+	if msg.Headers().Get(operationHeader) != "" {
 		return // a purged tombstone: it was delivered as removed before
 	}
 	rec := &typev1.StateRecord{}
 	if err := proto.Unmarshal(msg.Data(), rec); err != nil {
-		w.bus.log.Error("state record is not readable", "bucket", w.bucket, "key", key, "revision", revision, "error", err)
+		w.bus.log.Error("state record is not readable", "bucket", w.bucket, "key", key, "revision", w.revision, "error", err)
 		return
 	}
-	w.onUpdate(Update{Key: key, Record: rec, Revision: revision, Incarnation: w.incarnation})
+	onUpdate(Update{Key: key, Record: rec, Revision: w.revision, Incarnation: w.incarnation})
 }

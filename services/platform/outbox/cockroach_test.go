@@ -27,5 +27,6 @@ func TestTheOutboxOnARealCockroachDB(t *testing.T) {
 		"takeover":      TestANeighbourTakesOverFromADeadRelay,
 		"takes back":    TestTheHomeRegionTakesItsLeaseBack,
 		"wakes up late": TestAPausedRelayThatWakesLateChangesNothing,
+		"lost bucket":   TestALostBucketIsFilledAgain,
 	})
 }

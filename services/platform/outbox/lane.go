@@ -25,6 +25,10 @@ type lane struct {
 	slots  chan struct{}
 	// until is when the lease ends, by this process's clock; the other side of it is the database's.
 	until atomic.Pointer[time.Time]
+	// filled is the life of the target's bucket that has everything; only run touches it.
+	filled string
+	// look asks run to look at the bucket also when no rows wait.
+	look atomic.Bool
 	// wakes counts signals: rows may have come since a page was read.
 	wakes atomic.Int64
 
@@ -99,6 +103,12 @@ func (l *lane) deal(ctx context.Context, workers *sync.WaitGroup) bool {
 	if err != nil {
 		l.relay.log(ctx, l.path.String(), err)
 		return false
+	}
+	if len(page) > 0 || l.look.Swap(false) {
+		if err := l.ready(ctx); err != nil {
+			l.relay.logTo(ctx, l.path.String(), err)
+			return false
+		}
 	}
 	queues := byOrg(page, wakes)
 	l.take(queues)

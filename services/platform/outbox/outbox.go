@@ -17,6 +17,8 @@
 // too; recorded_at rises. Sending is at least once and in order per organization and target: receivers deduplicate events
 // by id (Once), and facts are written compare-and-set on their version.
 //
+// What was sent is kept as the latest of each fact, and a bucket that was lost is filled from that (fill.go).
+//
 // A call that was taken is not yet in force over there. Crossings tells whom an organization's commits have called and
 // what is known of each, Confirm records that one has everything in force.
 //

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 )
 
-// Publisher sends events and facts. An error means "perhaps not done": the relay does it again.
+// Publisher sends events and facts; one that is a Storage too has its buckets filled again when they were lost. An error means "perhaps not done": the relay does it again.
 type Publisher interface {
 	// PublishEvent returns nil when the stream has stored the event. The stream drops a repetition by the event's id.
 	PublishEvent(ctx context.Context, subject string, ev *typev1.Event) error
@@ -46,20 +46,24 @@ type RelayConfig struct {
 	Lease       time.Duration // default 3 s: how soon another relay takes over from one that died
 	SendTimeout time.Duration // default 5 s: for one event, fact or call
 	MaxBackoff  time.Duration // default 2 s: the longest pause of an organization whose sending fails
+	Look        time.Duration // default 5 s: how soon a bucket that was made anew is noticed while there is nothing to send
 }
 
 // Relay sends outbox rows of its jurisdiction. For each pair of home and target region one relay holds a lease; the home
 // region's relays come first, another region's take what these leave. The lease only saves double work: sending twice,
 // late or by two relays at once changes nothing, because streams and consumers deduplicate and facts compare versions.
 //
+// A bucket that was lost and made anew is filled with every fact before anything else is sent there (fill.go).
+//
 // Rows of one organization go out one by one in order; a failure stops that organization and target, which is tried
 // again after a growing pause; others go on. Nothing is ever dropped: a row that is refused for ever waits for a person.
 type Relay struct {
-	cfg    RelayConfig
-	meters meters
-	lanes  map[path]*lane
-	order  []path // lanes' keys, sorted: relays take leases in one order
-	quiet  quiet
+	cfg                RelayConfig
+	storage            Storage // nil: the publisher cannot tell
+	meters             meters
+	lanes              map[path]*lane
+	order              []path // lanes' keys, sorted: relays take leases in one order
+	quiet, quietBroker quiet
 }
 
 // path is where rows go from and to.
@@ -82,11 +86,13 @@ func NewRelay(cfg RelayConfig) (*Relay, error) {
 	setDefault(&cfg.Lease, 3*time.Second)
 	setDefault(&cfg.SendTimeout, 5*time.Second)
 	setDefault(&cfg.MaxBackoff, 2*time.Second)
+	setDefault(&cfg.Look, 5*time.Second)
 	own, err := cfg.Outbox.cfg.Regions.Lookup(cfg.Region)
 	if err != nil {
 		return nil, fmt.Errorf("outbox: relay: %w", err)
 	}
 	r := &Relay{cfg: cfg, lanes: map[path]*lane{}}
+	r.storage, _ = cfg.Publisher.(Storage)
 	if r.meters, err = newMeters(cfg.Meter); err != nil {
 		return nil, fmt.Errorf("outbox: relay: %w", err)
 	}
@@ -135,8 +141,10 @@ func (r *Relay) wake(paths []path) {
 // keep renews the leases and polls until ctx ends.
 func (r *Relay) keep(ctx context.Context) {
 	renew, poll := time.NewTicker(r.cfg.Lease/3), time.NewTicker(r.cfg.Poll)
+	look := time.NewTicker(r.cfg.Look)
 	defer renew.Stop()
 	defer poll.Stop()
+	defer look.Stop()
 	r.log(ctx, "take leases", r.takeLeases(ctx))
 	for {
 		select {
@@ -146,7 +154,17 @@ func (r *Relay) keep(ctx context.Context) {
 			r.log(ctx, "take leases", r.takeLeases(ctx))
 		case <-poll.C:
 			r.log(ctx, "poll", r.poll(ctx))
+		case <-look.C:
+			r.look()
 		}
+	}
+}
+
+// look has every lane look whether its bucket is still the one that it filled.
+func (r *Relay) look() {
+	for _, l := range r.lanes {
+		l.look.Store(true)
+		l.wake()
 	}
 }
 
@@ -166,6 +184,13 @@ func (r *Relay) log(ctx context.Context, what string, err error) {
 		return
 	}
 	r.cfg.Logger.WarnContext(ctx, "the outbox relay could not reach its database, trying again", "what", what, "error", err.Error())
+}
+
+// logTo is log for what keeps a lane from sending at all.
+func (r *Relay) logTo(ctx context.Context, lane string, err error) {
+	if ctx.Err() == nil && r.quietBroker.pass(time.Now()) {
+		r.cfg.Logger.WarnContext(ctx, "the outbox relay cannot tell whether a bucket has everything, trying again", "lane", lane, "error", err.Error())
+	}
 }
 
 func (o *Outbox) add(r *Relay) {

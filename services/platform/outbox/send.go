@@ -59,6 +59,20 @@ func (l *lane) fetch(ctx context.Context, without []string) ([]waitingRow, error
 
 const deleteSent = `DELETE FROM outbox WHERE region = $1 AND target = $2 AND org = $3 AND (org_version, ordinal) <= ($4, $5)`
 
+// moveSent also keeps the facts, of each key the latest.
+const moveSent = `WITH sent AS (
+		DELETE FROM outbox WHERE region = $1 AND target = $2 AND org = $3 AND (org_version, ordinal) <= ($4, $5)
+		RETURNING org_version, ordinal, what, name, fact_version, removed, body
+	), latest AS (
+		SELECT DISTINCT ON (name) name, fact_version, removed, body FROM sent WHERE what = 'state' AND name <> $6
+		ORDER BY name, fact_version DESC, org_version DESC, ordinal DESC
+	)
+	INSERT INTO access_facts (region, org, name, version, removed, body)
+	SELECT $1, $3, name, fact_version, removed, body FROM latest
+	ON CONFLICT (region, org, name) DO UPDATE
+	SET version = excluded.version, removed = excluded.removed, body = excluded.body
+	WHERE access_facts.version < excluded.version`
+
 // delete removes the rows that were acknowledged, also when ctx has just ended. All rows of an organization that are
 // below one that was sent were sent before it: nothing else is deleted, however late this comes.
 func (l *lane) delete(ctx context.Context, done []ack) error {
@@ -67,14 +81,23 @@ func (l *lane) delete(ctx context.Context, done []ack) error {
 	var batch pgx.Batch
 	for _, a := range done {
 		if a.sent > 0 {
-			last := a.rows[a.sent-1]
-			batch.Queue(deleteSent, l.home, string(l.target), a.org, last.OrgVersion, last.Ordinal)
+			l.queueDelete(&batch, a.org, a.rows[a.sent-1])
 		}
 	}
 	if batch.Len() == 0 {
 		return nil
 	}
 	return l.relay.cfg.DB.Pool().SendBatch(ctx, &batch).Close()
+}
+
+// queueDelete takes an organization's rows up to the last one out of the outbox. The home's own lane keeps their facts.
+func (l *lane) queueDelete(batch *pgx.Batch, org string, last waitingRow) {
+	if cfg := l.relay.cfg.Outbox.cfg; cfg.AccessState && l.target == l.home {
+		head := HeadKey(region.ID(org), cfg.Service, l.home)
+		batch.Queue(moveSent, l.home, string(l.target), org, last.OrgVersion, last.Ordinal, head)
+		return
+	}
+	batch.Queue(deleteSent, l.home, string(l.target), org, last.OrgVersion, last.Ordinal)
 }
 
 // sendRow sends one row within the time for one. Its spans join the trace of the commit.

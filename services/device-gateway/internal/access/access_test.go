@@ -110,7 +110,7 @@ func (a *applied) await(t *testing.T, want int64) {
 }
 
 // open starts a copy on a folder.
-func open(t *testing.T, dir string) (*Copy, *bucket, *applied, func()) {
+func open(t *testing.T, dir string, change ...func(*Config)) (*Copy, *bucket, *applied, func()) {
 	t.Helper()
 	regions, err := region.NewMap(map[region.Name]region.Spec{"eu-central": {Code: "euc", Jurisdiction: "eu"}})
 	if err != nil {
@@ -121,10 +121,14 @@ func open(t *testing.T, dir string) (*Copy, *bucket, *applied, func()) {
 		t.Fatal(err)
 	}
 	a := &applied{heads: map[string]int64{}, from: map[string]string{}, more: make(chan struct{}, 1)}
-	c, err := Open(Config{
+	cfg := Config{
 		Dir: dir, Ring: ring, Regions: regions, Now: time.Now, Logger: slog.New(slog.DiscardHandler), OnApplied: a.report,
 		OnDeviceGone: func(string) {},
-	})
+	}
+	for _, c := range change {
+		c(&cfg)
+	}
+	c, err := Open(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

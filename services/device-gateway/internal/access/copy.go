@@ -36,13 +36,17 @@ type Head struct {
 	Incarnation string
 }
 
-// Config of a Copy; all fields but MaxAge and Told are required.
+// Config of a Copy; all fields but States, StateBound, MaxAge and Told are required.
 type Config struct {
 	// Dir holds the file copy; it is made when it is missing.
 	Dir string
 	// Ring has the jurisdiction's state keys.
 	Ring    *keyring.Ring
 	Regions *region.Map
+	// States is the shared door state; nil: there is none, and what depends on it is decided without.
+	States States
+	// StateBound is how long a decision waits for States; 0: DefaultStateBound.
+	StateBound time.Duration
 	// MaxAge is how old the copy may get before every decision is COPY_TOO_OLD; 0: DefaultMaxAge.
 	MaxAge time.Duration
 	// Told is how fresh the register of gateways knows the copy to be; nil: it is not asked. The copy's age counts from it, too.
@@ -55,7 +59,7 @@ type Config struct {
 	OnDeviceGone func(deviceID string)
 }
 
-// held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, or what could not be read.
+// held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, and most of what could not be read.
 type held struct {
 	record *typev1.StateRecord
 	fact   fact
@@ -63,8 +67,9 @@ type held struct {
 
 // Copy is the access state of the jurisdiction, in memory and in a file.
 type Copy struct {
-	cfg   Config
-	store *store
+	cfg      Config
+	store    *store
+	attempts *attempts
 
 	mu sync.RWMutex // guards all below
 	// records are all keys, so that the file can be written anew.
@@ -81,20 +86,16 @@ type Copy struct {
 	changed chan struct{}
 }
 
-// load is one delivery of a whole bucket.
-type load struct {
-	incarnation string
-	seen        map[string]bool // nil once it is complete
-	caughtUp    bool
-}
-
 // Open reads the file copy, if there is one. Run keeps it up to date.
 func Open(cfg Config) (*Copy, error) {
 	if cfg.MaxAge == 0 {
 		cfg.MaxAge = DefaultMaxAge
 	}
+	if cfg.StateBound == 0 {
+		cfg.StateBound = DefaultStateBound
+	}
 	c := &Copy{
-		cfg: cfg, records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
+		cfg: cfg, attempts: newAttempts(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
 		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
 	}
 	var err error
@@ -125,66 +126,6 @@ func (c *Copy) restore(key string, record *typev1.StateRecord) {
 		c.put(key, nil)
 	default:
 		c.put(key, record)
-	}
-}
-
-// update takes one record of the broker.
-func (c *Copy) update(u bus.Update) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loading(u.Incarnation)
-	if c.load.seen != nil {
-		c.load.seen[u.Key] = true
-	}
-	if old, ok := c.records[u.Key]; ok && old.record.GetVersion() >= u.Record.GetVersion() {
-		return
-	}
-	c.put(u.Key, u.Record)
-	c.store.add(u.Key, u.Record, u.Incarnation)
-}
-
-// loading starts over when the bucket is another one than before.
-func (c *Copy) loading(incarnation string) {
-	if c.load.incarnation != incarnation {
-		c.load = load{incarnation: incarnation, seen: map[string]bool{}}
-	}
-}
-
-// caughtUp is called when the broker has no more to deliver for now.
-func (c *Copy) caughtUp(incarnation string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.loading(incarnation)
-	c.sweep()
-	c.load.caughtUp = true
-	c.noteAsOf()
-	c.broadcast()
-}
-
-// sweep drops what a complete load did not bring: its tombstone was purged. An organization for which the bucket is
-// behind what is held keeps its facts: the bucket was made anew and is still being filled.
-func (c *Copy) sweep() {
-	if c.load.seen == nil {
-		return
-	}
-	seen := c.load.seen
-	c.load.seen = nil
-	behind := map[string]bool{}
-	for key := range c.records {
-		if k, ok := parseKey(key); ok && k.kind == kindHead && !seen[key] {
-			behind[k.org] = true
-		}
-	}
-	for key, h := range c.records {
-		k, ok := parseKey(key)
-		switch {
-		case !ok:
-		case !seen[key] && !behind[k.org]:
-			c.put(key, nil)
-			c.store.add(key, &typev1.StateRecord{Removed: true}, "")
-		case seen[key] && k.kind == kindHead:
-			c.store.add(key, h.record, c.load.incarnation) // so that it is told of this bucket too
-		}
 	}
 }
 
@@ -223,75 +164,6 @@ func (c *Copy) noteAsOf() {
 	c.asOf = c.cfg.Now()
 	c.store.noted = c.asOf
 	c.store.add(asOfKey, &typev1.StateRecord{Version: c.asOf.UnixNano()}, "")
-}
-
-// put replaces what is held of a key; a nil record takes it out for good. mu is held, or the Copy is not shared yet.
-func (c *Copy) put(text string, record *typev1.StateRecord) {
-	k, known := parseKey(text)
-	old, had := c.records[text]
-	if record == nil {
-		delete(c.records, text)
-	}
-	var next fact
-	if known && record != nil && !record.GetRemoved() && k.kind != kindHead {
-		var err error
-		if next, err = c.decode(k, record.GetBody()); err != nil {
-			c.cfg.Logger.Error("access: a fact cannot be read; nothing that depends on it opens a door", "key", text, "error", err)
-			next = nil
-		}
-	}
-	if known {
-		c.swap(k, record, old.fact, next)
-	}
-	if record != nil {
-		c.records[text] = held{record: record, fact: next}
-	}
-	if k.kind == "door" {
-		c.broadcast()
-	}
-	if k.isDevice() {
-		delete(c.revoked, k.id)
-		if record.GetRemoved() {
-			c.revoked[k.id] = true
-		}
-		if had || next != nil {
-			c.deviceChanged(k.id, old.fact, next)
-		}
-	}
-}
-
-func (c *Copy) swap(k factKey, record *typev1.StateRecord, old, next fact) {
-	o := c.organizations[k.org]
-	if o == nil {
-		o = newOrganization()
-		c.organizations[k.org] = o
-	}
-	if old != nil {
-		old.remove(o)
-	}
-	if next != nil {
-		next.add(o)
-	}
-	switch {
-	case k.kind == kindHead && record == nil:
-		delete(o.heads, k.id)
-	case k.kind == kindHead:
-		o.heads[k.id] = record.GetVersion()
-	}
-}
-
-func (c *Copy) deviceChanged(id string, old, next fact) {
-	before, _ := old.(device)
-	after, ok := next.(device)
-	if old != nil && (!ok || string(before.KeyHash) != string(after.KeyHash) || before.Door != after.Door) {
-		c.cfg.OnDeviceGone(id)
-	}
-	c.broadcast()
-}
-
-func (c *Copy) broadcast() {
-	close(c.changed)
-	c.changed = make(chan struct{})
 }
 
 // all gives the whole copy to write, as of one moment.

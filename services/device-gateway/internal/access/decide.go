@@ -31,28 +31,6 @@ func (v Verdict) Granted() bool {
 	return v.Decision.GetOutcome() == permissionsv1.Outcome_OUTCOME_GRANTED
 }
 
-// Decide answers whether the card opens the device's door at a moment by the gateway's clock. It reads memory only.
-func (c *Copy) Decide(deviceID string, card *lockwirev1.Card, at time.Time) Verdict {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	dev, ok := c.devices.byID[deviceID]
-	o := c.organizations[dev.Org]
-	if !ok || o == nil {
-		return c.verdict(dev, o, holder{}, policy.Deny(policy.ReasonUnknownDoor))
-	}
-	who := o.find(card)
-	if c.tooOld(at) {
-		return c.verdict(dev, o, who, policy.Deny(policy.ReasonCopyTooOld))
-	}
-	fact := &policy.CredentialFact{}
-	if who.credential != "" {
-		fact.ID, fact.Status = policy.CredentialID(who.credential), policy.CredentialActive
-	}
-	return c.verdict(dev, o, who, policy.Decide(policy.Request{
-		Door: policy.DoorID(dev.Door), Person: policy.PersonID(who.person), Credential: fact,
-	}, o, policy.State{}, at))
-}
-
 // tooOld: the copy's age counts from when it was last known to be what the broker has, and no later than what the register
 // was told, since the register stops counting this gateway by that. Without it a gateway whose region is cut off, with a
 // broker of its own that says nothing new, would go on opening doors after a revocation was answered as enforced.
@@ -66,13 +44,15 @@ func (c *Copy) tooOld(at time.Time) bool {
 	return asOf.IsZero() || at.Sub(asOf) > c.cfg.MaxAge
 }
 
-func (c *Copy) verdict(dev Device, o *organization, who holder, d policy.Decision) Verdict {
-	v := Verdict{Person: who.person, Credential: who.credential, Decision: &permissionsv1.Decision{
+func (q *question) verdict() Verdict {
+	d := q.decision
+	v := Verdict{Person: q.who.person, Credential: q.who.credential, Decision: &permissionsv1.Decision{
 		Outcome: permissionsv1.Outcome(d.Outcome), Reason: permissionsv1.DecisionReason(d.Reason),
-		GrantId: string(d.Grant), ScheduleId: string(d.Schedule), Revision: c.revision(dev, o),
+		GrantId: string(d.Grant), ScheduleId: string(d.Schedule), Revision: q.revision,
+		LockdownId: string(d.Lockdown), ZoneId: string(d.Zone), Warning: permissionsv1.DecisionReason(d.Warning),
 	}}
 	if v.Granted() {
-		v.UnlockFor = o.doors[policy.DoorID(dev.Door)].unlockFor
+		v.UnlockFor = q.unlockFor
 	}
 	return v
 }

@@ -1,5 +1,35 @@
 package access
 
+import (
+	"slices"
+	"strings"
+
+	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+)
+
+// Device is an enrolled device.
+type Device struct {
+	ID, Org, Site, Door string
+	// KeyHash is SHA-256 of its certificate's public key.
+	KeyHash []byte
+}
+
+// device is a Device in the copy's index, which spans organizations.
+type device struct {
+	Device
+	index *devices
+}
+
+func (c *Copy) deviceOf(k factKey, m *gatewayv1.DeviceState) fact {
+	return device{Device{ID: k.id, Org: k.org, Site: k.site, Door: m.GetDoorId(), KeyHash: slices.Clone(m.GetPublicKeySha256())}, c.devices}
+}
+
+func (d device) add(*organization)    { d.index.add(d.Device) }
+func (d device) remove(*organization) { d.index.remove(d.Device) }
+
+// isDevice says whether a key is a device's.
+func (k factKey) isDevice() bool { return k.kind == "device" && strings.HasPrefix(k.id, "device_") }
+
 // devices finds a device by its id, and a door's devices. The Copy's mu guards it.
 type devices struct {
 	byID   map[string]Device

@@ -2,17 +2,9 @@ package access
 
 import (
 	"slices"
-	"time"
 
 	"github.com/cardea-mesh/cardea/services/policy"
 )
-
-// door is a door with what only the gateway needs of it.
-type door struct {
-	policy.Door
-	site      string
-	unlockFor time.Duration
-}
 
 // holder is who carries a credential.
 type holder struct {
@@ -32,12 +24,20 @@ type pair struct {
 
 // organization is all facts of one organization, ready to be asked: policy.Facts and the credentials.
 type organization struct {
-	doors     map[policy.DoorID]door
+	doors map[policy.DoorID]door
+	zones map[policy.ZoneID]policy.Zone
+	// broken are the zones that could not be read.
+	broken    map[policy.ZoneID]bool
+	lockdowns map[policy.TargetID][]policy.Lockdown
 	groups    map[policy.SubjectID][]policy.GroupID
 	grants    map[pair][]policy.Grant
+	// grantAt says where in grants a grant is.
+	grantAt   map[policy.GrantID]pair
 	schedules map[policy.ScheduleID]*policy.Schedule
 	holders   map[presented]holder
-	keys      map[string][32]byte
+	// pins are the digests of each person's PINs.
+	pins map[string][]presented
+	keys map[string][32]byte
 	// heads are the versions that were applied, by `<service>.<region>`.
 	heads map[string]int64
 }
@@ -46,9 +46,10 @@ var _ policy.Facts = (*organization)(nil)
 
 func newOrganization() *organization {
 	return &organization{
-		doors: map[policy.DoorID]door{}, groups: map[policy.SubjectID][]policy.GroupID{}, grants: map[pair][]policy.Grant{},
-		schedules: map[policy.ScheduleID]*policy.Schedule{}, holders: map[presented]holder{}, keys: map[string][32]byte{},
-		heads: map[string]int64{},
+		doors: map[policy.DoorID]door{}, zones: map[policy.ZoneID]policy.Zone{}, broken: map[policy.ZoneID]bool{},
+		lockdowns: map[policy.TargetID][]policy.Lockdown{}, groups: map[policy.SubjectID][]policy.GroupID{},
+		grants: map[pair][]policy.Grant{}, grantAt: map[policy.GrantID]pair{}, schedules: map[policy.ScheduleID]*policy.Schedule{},
+		holders: map[presented]holder{}, pins: map[string][]presented{}, keys: map[string][32]byte{}, heads: map[string]int64{},
 	}
 }
 
@@ -73,13 +74,29 @@ func (o *organization) Schedule(id policy.ScheduleID) (*policy.Schedule, bool) {
 }
 
 // Zone implements policy.Facts.
-func (o *organization) Zone(policy.ZoneID) (policy.Zone, bool) { return policy.Zone{}, false }
+func (o *organization) Zone(id policy.ZoneID) (policy.Zone, bool) {
+	z, ok := o.zones[id]
+	return z, ok
+}
 
 // Grant implements policy.Facts.
-func (o *organization) Grant(policy.GrantID) (policy.Grant, bool) { return policy.Grant{}, false }
+func (o *organization) Grant(id policy.GrantID) (policy.Grant, bool) {
+	at, ok := o.grantAt[id]
+	if !ok {
+		return policy.Grant{}, false
+	}
+	for _, g := range o.grants[at] {
+		if g.ID == id {
+			return g, true
+		}
+	}
+	return policy.Grant{}, false
+}
 
 // Lockdowns implements policy.Facts.
-func (o *organization) Lockdowns(policy.TargetID) []policy.Lockdown { return nil }
+func (o *organization) Lockdowns(target policy.TargetID) []policy.Lockdown {
+	return o.lockdowns[target]
+}
 
 // addTo and removeFrom change a list in a map; the list is copied, because readers may hold the old one no longer than
 // the lock, but its backing array could be shared with an append.

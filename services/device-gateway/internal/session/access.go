@@ -26,7 +26,7 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 	ctx, span := s.hub.tracer.Start(telemetry.WithTraceparent(ctx, m.GetTraceparent()), "gateway.decide", trace.WithSpanKind(trace.SpanKindServer))
 	defer span.End()
 	now := s.hub.cfg.Now()
-	v := s.hub.cfg.Copy.Decide(s.deviceID, m.GetCard(), now)
+	v := s.hub.cfg.Copy.Decide(ctx, s.deviceID, m, now)
 	span.SetAttributes(telemetry.OrgKey.String(s.device.Org), telemetry.DoorKey.String(s.device.Door), telemetry.DeviceKey.String(s.deviceID),
 		telemetry.OutcomeKey.String(v.Decision.GetOutcome().String()), telemetry.ReasonKey.String(v.Decision.GetReason().String()))
 	answer := &lockwirev1.AccessDecision{
@@ -51,11 +51,17 @@ func unlockMS(d time.Duration) uint32 {
 }
 
 func feedback(d *permissionsv1.Decision) lockwirev1.Feedback {
-	switch d.GetReason() {
-	case permissionsv1.DecisionReason_DECISION_REASON_GRANT:
+	if d.GetOutcome() == permissionsv1.Outcome_OUTCOME_GRANTED {
 		return lockwirev1.Feedback_FEEDBACK_GRANTED
-	case permissionsv1.DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE, permissionsv1.DecisionReason_DECISION_REASON_NOT_YET_VALID:
+	}
+	switch d.GetReason() {
+	case permissionsv1.DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE, permissionsv1.DecisionReason_DECISION_REASON_NOT_YET_VALID,
+		permissionsv1.DecisionReason_DECISION_REASON_FIRST_PERSON_NEEDED:
 		return lockwirev1.Feedback_FEEDBACK_WRONG_TIME
+	case permissionsv1.DecisionReason_DECISION_REASON_SECOND_FACTOR_NEEDED:
+		return lockwirev1.Feedback_FEEDBACK_TYPE_PIN
+	case permissionsv1.DecisionReason_DECISION_REASON_SECOND_PERSON_NEEDED:
+		return lockwirev1.Feedback_FEEDBACK_SECOND_PERSON
 	default:
 		return lockwirev1.Feedback_FEEDBACK_DENIED
 	}

@@ -31,7 +31,7 @@ type Copy interface {
 	Ready() bool
 	Device(id string) (d access.Device, known, removed bool)
 	WaitDevice(ctx context.Context, id string) (access.Device, bool)
-	Decide(deviceID string, card *lockwirev1.Card, at time.Time) access.Verdict
+	Decide(ctx context.Context, deviceID string, m *lockwirev1.AccessRequest, at time.Time) access.Verdict
 }
 
 // Journal is what a session needs of the journal. journal.Journal is one.

@@ -12,45 +12,15 @@ import (
 
 // Record makes a change part of a commit.
 func Record(c *outbox.Commit, change grants.Change) error {
-	switch ch := change.(type) {
-	case grants.SiteCreated:
-		say(c, ch.Site.ID, "site_created", siteCreated(ch.Site))
-	case grants.DoorCreated:
-		say(c, ch.Door.ID, "door_created", &permissionsv1.DoorCreated{Door: door(ch.Door)})
-		putDoor(c, ch.Door)
-	case grants.ZoneCreated:
-		say(c, ch.Zone.ID, "zone_created", zoneCreated(ch.Zone))
-		for _, d := range ch.Doors {
-			putDoor(c, d)
-		}
-	case grants.ScheduleCreated:
-		say(c, ch.Schedule.ID, "schedule_created", scheduleCreated(ch.Schedule))
-		c.Put(outbox.SiteKey(c.Org, ch.Schedule.Site, "schedule", ch.Schedule.ID), scheduleState(ch.Schedule))
-	case grants.GrantCreated:
-		say(c, ch.Grant.ID, "grant_created", grantCreated(ch.Grant))
-		c.Put(grantKey(c.Org, ch.Grant), grantState(ch.Grant))
-	case grants.GrantRevoked:
-		say(c, ch.Grant.ID, "grant_revoked", grantRevoked(ch.Grant))
-		c.Remove(grantKey(c.Org, ch.Grant))
-	default:
-		return recordGroups(c, change)
+	if recordPlaces(c, change) || recordKeys(c, change) {
+		return nil
 	}
-	return nil
+	return recordFollows(c, change)
 }
 
-// recordGroups is Record for groups and for those who follow them.
-func recordGroups(c *outbox.Commit, change grants.Change) error {
+// recordFollows is Record for what crosses a border.
+func recordFollows(c *outbox.Commit, change grants.Change) error {
 	switch ch := change.(type) {
-	case grants.GroupCreated:
-		say(c, ch.Group.ID, "group_created", &permissionsv1.GroupCreated{GroupId: string(ch.Group.ID), Name: ch.Group.Name})
-	case grants.MemberAdded:
-		m := ch.Membership
-		say(c, m.Group, "member_added", &permissionsv1.MemberAdded{GroupId: string(m.Group), MemberId: string(m.Member)})
-		c.Put(membershipKey(c.Org, m.Group, m.Member), membershipState(m.Group, m.Member))
-	case grants.MemberRemoved:
-		m := ch.Membership
-		say(c, m.Group, "member_removed", &permissionsv1.MemberRemoved{GroupId: string(m.Group), MemberId: string(m.Member)})
-		c.Remove(membershipKey(c.Org, m.Group, m.Member))
 	case grants.MembershipsReceived:
 		recordReceived(c, ch)
 	case grants.PersonFollowed:

@@ -1,32 +1,45 @@
 package grants
 
-import "github.com/cardea-mesh/cardea/services/platform/region"
+import (
+	"time"
+
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
 
 // Change is what a commit tells others. Package events says in which form.
 type Change interface{ change() }
 
 type (
-	// SiteCreated: there is a site.
-	SiteCreated struct{ Site Site }
-	// DoorCreated: there is a door.
-	DoorCreated struct{ Door Door }
-	// ZoneCreated: there is a zone; Doors are its doors as they are now, this zone among theirs.
-	ZoneCreated struct {
-		Zone  Zone
-		Doors []Door
-	}
-	// ScheduleCreated: there is a schedule.
-	ScheduleCreated struct{ Schedule Schedule }
 	// GroupCreated: there is a group.
 	GroupCreated struct{ Group Group }
+	// GroupUpdated: it is called something else.
+	GroupUpdated struct{ Group Group }
+	// GroupDeleted: there is no such group any more.
+	GroupDeleted struct{ Group region.ID }
 	// MemberAdded: somebody is in a group.
-	MemberAdded struct{ Membership Membership }
+	MemberAdded struct {
+		Membership Membership
+		Since      time.Time // zero: the commit's moment
+	}
 	// MemberRemoved: somebody is not in a group any more.
-	MemberRemoved struct{ Membership Membership }
+	MemberRemoved struct {
+		Membership Membership
+		Since      time.Time // zero: the commit's moment
+	}
 	// GrantCreated: somebody may open something.
 	GrantCreated struct{ Grant Grant }
+	// GrantUpdated: how they may is different from now on.
+	GrantUpdated struct{ Grant Grant }
 	// GrantRevoked: they may not any more.
-	GrantRevoked struct{ Grant Grant }
+	GrantRevoked struct {
+		Grant   Grant
+		Since   time.Time // zero: the commit's moment
+		Because region.ID // what ended and ended it with it; empty: it was revoked by itself
+	}
+	// RoleAssigned: somebody administers.
+	RoleAssigned struct{ Role RoleAssignment }
+	// RoleRevoked: they do not any more.
+	RoleRevoked struct{ Role region.ID }
 
 	// PersonFollowed: a region of another jurisdiction needs a person of ours, or (Wanted false) does not any more.
 	PersonFollowed struct {
@@ -56,15 +69,16 @@ type (
 	}
 )
 
-func (SiteCreated) change()         {}
-func (DoorCreated) change()         {}
-func (ZoneCreated) change()         {}
-func (ScheduleCreated) change()     {}
 func (GroupCreated) change()        {}
+func (GroupUpdated) change()        {}
+func (GroupDeleted) change()        {}
 func (MemberAdded) change()         {}
 func (MemberRemoved) change()       {}
 func (GrantCreated) change()        {}
+func (GrantUpdated) change()        {}
 func (GrantRevoked) change()        {}
+func (RoleAssigned) change()        {}
+func (RoleRevoked) change()         {}
 func (PersonFollowed) change()      {}
 func (FollowAsked) change()         {}
 func (MembershipsSent) change()     {}

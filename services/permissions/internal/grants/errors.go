@@ -15,10 +15,10 @@ var (
 	ErrInvalid = errors.New("invalid")
 	// ErrOtherHome: things that must live in one region do not.
 	ErrOtherHome = errors.New("must live in the same region")
-	// ErrCycle: a group would contain itself.
-	ErrCycle = errors.New("a group cannot contain itself")
-	// ErrTooDeep: groups in groups, deeper than anybody evaluates.
-	ErrTooDeep = errors.New("groups are nested too deeply")
+	// ErrCycle: a group or zone would contain itself.
+	ErrCycle = errors.New("nothing can contain itself")
+	// ErrTooDeep: groups in groups, or zones in zones, deeper than anybody evaluates.
+	ErrTooDeep = errors.New("nested too deeply")
 	// ErrClockNonsense: a time that cannot be meant.
 	ErrClockNonsense = errors.New("this time cannot be meant")
 	// ErrConflict: what was read before has changed meanwhile; read again.

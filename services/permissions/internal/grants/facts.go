@@ -11,8 +11,9 @@ import (
 type Site struct {
 	ID, Org  region.ID
 	Name     string
-	TimeZone string // IANA name
-	Version  int64  // the commit that recorded this about it
+	TimeZone string    // IANA name
+	Since    time.Time // from when this holds
+	Version  int64     // the commit that recorded this about it
 }
 
 // Door is something that a lock closes.
@@ -23,6 +24,7 @@ type Door struct {
 	Rules         DoorRules
 	TimeZone      string      // its site's
 	Zones         []region.ID // that it is directly in, ascending
+	Since         time.Time   // from when this holds, but for Zones
 	Version       int64       // the commit that recorded this about it
 }
 
@@ -52,7 +54,8 @@ type Zone struct {
 	Zones        []region.ID // directly in it, ascending
 	Parents      []region.ID // that it is directly in, ascending
 	AntiPassback *policy.AntiPassback
-	Version      int64 // the commit that recorded this about it
+	Since        time.Time // from when this holds, but for Parents
+	Version      int64     // the commit that recorded this about it
 }
 
 // Schedule is when a grant holds.
@@ -62,7 +65,8 @@ type Schedule struct {
 	TimeZone      string // its site's
 	// Spec is when it holds; its Holidays are those of Calendars as they are now.
 	Spec      policy.ScheduleSpec
-	Calendars []region.ID // that it observes
+	Calendars []region.ID // that it observes, ascending
+	Since     time.Time   // from when this holds, but for the dates of Calendars
 	Version   int64       // the commit that recorded this about it
 }
 
@@ -71,7 +75,8 @@ type Calendar struct {
 	ID, Org  region.ID
 	Name     string
 	Holidays []NamedHoliday
-	Version  int64 // the commit that recorded this about it
+	Since    time.Time // from when this holds
+	Version  int64     // the commit that recorded this about it
 }
 
 // NamedHoliday is a date, and what people call it.
@@ -123,15 +128,19 @@ type Grant struct {
 	Target   region.ID // a door or a zone
 	Schedule region.ID // empty: at all times
 	Site     region.ID // under which it is published: the target's
+	// Validity.From is from when this about it holds: an update begins it anew.
 	Validity Validity
-	MaxUses  int // how often it opens in all; 0: without limit
+	// Since is from when it has held without a gap, whatever was updated in between: at Validity.From or before.
+	Since   time.Time
+	MaxUses int // how often it opens in all; 0: without limit
 	// OverrideRank: it opens in lockdowns of at most this rank; 0: in none.
 	OverrideRank int
 	// ShareDepth is through how many shares it may be passed on; 0: not at all.
 	ShareDepth int
 	// SharedFrom is the grant of which it is a share, and Sharer who shared; both empty: not a share.
 	SharedFrom, Sharer region.ID
-	// Revoked: somebody ended it, at Validity.To at the latest.
+	// Revoked: somebody ended this, at Validity.To at the latest. What an update replaced rests as revoked too: of all that
+	// is known about a grant, one thing at most is not.
 	Revoked bool
 	// Version is the commit that recorded this about the grant.
 	Version int64

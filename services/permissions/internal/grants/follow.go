@@ -125,22 +125,33 @@ func (f follow) send(ctx context.Context, home region.Name, group region.ID, fol
 	return commit.Record(MembershipsSent{Follower: follower, Group: group, Members: members})
 }
 
-// tellFollowers tells the followers of a group that a member came or went.
-func (c Commands) tellFollowers(ctx context.Context, tx Tx, org region.ID, home region.Name, m Membership, in bool) error {
-	followers, err := tx.FollowersOf(ctx, home, org, m.Group)
+// tellFollowers tells the followers of a group that a member came.
+func (c Commands) tellFollowers(ctx context.Context, tx Tx, org region.ID, home region.Name, m Membership) error {
+	return c.tellChange(ctx, tx, org, home, m.Group, []region.ID{m.Member}, true)
+}
+
+// tellLeft tells the followers of a group that members left.
+func (c Commands) tellLeft(ctx context.Context, tx Tx, org region.ID, home region.Name, group region.ID, left []region.ID) error {
+	return c.tellChange(ctx, tx, org, home, group, left, false)
+}
+
+func (c Commands) tellChange(ctx context.Context, tx Tx, org region.ID, home region.Name, group region.ID, changed []region.ID, in bool) error {
+	followers, err := tx.FollowersOf(ctx, home, org, group)
 	if err != nil || len(followers) == 0 {
 		return err
 	}
-	members, err := tx.Members(ctx, home, org, m.Group)
+	members, err := tx.Members(ctx, home, org, group)
 	if err != nil {
 		return err
 	}
 	f := c.follow(tx, org)
 	for _, follower := range followers {
-		if err := f.want(ctx, home, m.Member, follower, string(m.Group), Reason{Held: in}); err != nil {
-			return err
+		for _, member := range changed {
+			if err := f.want(ctx, home, member, follower, string(group), Reason{Held: in}); err != nil {
+				return err
+			}
 		}
-		if err := f.send(ctx, home, m.Group, follower, members); err != nil {
+		if err := f.send(ctx, home, group, follower, members); err != nil {
 			return err
 		}
 	}

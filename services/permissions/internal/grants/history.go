@@ -16,14 +16,17 @@ type HistoryQuery struct {
 	Home         region.Name // the door's, or with Person the region asked about
 	At           time.Time
 	KnownAt      time.Time // zero: the latest that is known; pages after the first repeat what the first answered
-	After        string    // the last id of the previous page
-	Size         int       // of the page
+	AtLeast      []Token
+	After        string // the last id of the previous page
+	Size         int    // of the page
 }
 
 // HistoryPage is a part of the answer, ascending.
 type HistoryPage struct {
-	Access  []Access
-	KnownAt time.Time // at which everything was known
+	Access []Access
+	// StandsOpen: Door was open for everybody. Access has only those whom a grant admitted.
+	StandsOpen bool
+	KnownAt    time.Time // at which everything was known
 	// Next is where the next page begins, empty after the last. A page may be short, or empty, and have a next one.
 	Next string
 	Head Head
@@ -42,6 +45,9 @@ const maxExamined = 10_000
 // later is not in the answer. now is the clock, against which a KnownAt in the future is refused.
 func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now time.Time) (HistoryPage, error) {
 	var page HistoryPage
+	if err := r.Fresh(ctx, q.AtLeast); err != nil {
+		return HistoryPage{}, err
+	}
 	head, latest, err := r.Heads(ctx, q.Home, q.Org)
 	if err != nil {
 		return HistoryPage{}, err
@@ -56,8 +62,13 @@ func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now tim
 	}
 	page.KnownAt = q.KnownAt
 	if q.Door != "" {
-		if _, err := r.Door(ctx, q.Org, q.Door); err != nil {
+		// One that is deleted has its past, and one that was not known at that moment had nobody.
+		ever, err := r.DoorEver(ctx, q.Org, q.Door)
+		if err != nil {
 			return HistoryPage{}, err
+		}
+		if !ever {
+			return HistoryPage{}, NotFound(q.Door)
 		}
 	}
 	for examined := 0; len(page.Access) < q.Size && examined < maxExamined; {
@@ -86,7 +97,7 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 		page.Next = string(candidates[wanted-1])
 		q.After = page.Next
 	}
-	if len(candidates) == 0 {
+	if len(candidates) == 0 && q.Person != "" {
 		return 0, nil
 	}
 	fq := FactsQuery{Org: q.Org, Home: q.Home, Doors: []region.ID{q.Door}, People: candidates, Moment: moment}
@@ -97,13 +108,14 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 	if err != nil {
 		return 0, err
 	}
+	page.StandsOpen = q.Door != "" && standsOpen(facts, q.Door, q.At)
 	for _, id := range candidates {
 		a := Access{Person: id, Door: q.Door}
 		if q.Person != "" {
 			a = Access{Person: q.Person, Door: id}
 		}
 		a.Decision = Question{Door: a.Door, Person: a.Person}.Decide(facts, q.At)
-		if a.Decision.Outcome == policy.Granted {
+		if a.Decision.Reason == policy.ReasonGrant {
 			page.Access = append(page.Access, a)
 		}
 	}

@@ -92,11 +92,16 @@ func (c Commands) Receive(ctx context.Context, tx Tx, r ReceivedGroup) (Token, e
 // must then be followed by us; the home cannot know that.
 func (c Commands) copyMembers(ctx context.Context, tx Tx, commit Commit, r ReceivedGroup, ch MembershipsReceived) error {
 	f := c.follow(tx, r.Org)
-	write := func(members []region.ID, add bool, do func(context.Context, Commit, Membership) error) error {
+	if err := tx.EndMemberships(ctx, commit, []region.ID{r.Group}, ch.Removed, commit.At()); err != nil {
+		return err
+	}
+	for _, member := range ch.Added {
+		if err := tx.AddMembership(ctx, commit, Membership{r.Group, member}, commit.At()); err != nil {
+			return err
+		}
+	}
+	reasons := func(members []region.ID, add bool) error {
 		for _, member := range members {
-			if err := do(ctx, commit, Membership{r.Group, member}); err != nil {
-				return err
-			}
 			if !c.Regions.Together(r.Region, c.homeOf(member)) {
 				continue
 			}
@@ -106,10 +111,10 @@ func (c Commands) copyMembers(ctx context.Context, tx Tx, commit Commit, r Recei
 		}
 		return nil
 	}
-	if err := write(ch.Added, true, tx.AddMembership); err != nil {
+	if err := reasons(ch.Added, true); err != nil {
 		return err
 	}
-	return write(ch.Removed, false, tx.EndMembership)
+	return reasons(ch.Removed, false)
 }
 
 // without returns the ids of all that are not in some, ascending, each once.

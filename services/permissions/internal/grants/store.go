@@ -25,6 +25,9 @@ type Head struct {
 // Reader is one read transaction: all answers are of one state. The look-ups of one thing fail with ErrNotFound when it
 // is not there, or is another organization's.
 type Reader interface {
+	PastReader
+
+	KeyReader
 	// Head returns the organization's head in a region.
 	Head(ctx context.Context, home region.Name, org region.ID) (Head, error)
 	// Heads is Head, and when the organization's latest commit in any region of the jurisdiction was recorded.
@@ -38,10 +41,9 @@ type Reader interface {
 	Doors(ctx context.Context, home region.Name, org region.ID, ids []region.ID) ([]Door, error)
 	Zone(ctx context.Context, org, id region.ID) (Zone, error)
 	Schedule(ctx context.Context, org, id region.ID) (Schedule, error)
-	Group(ctx context.Context, org, id region.ID) (Group, error)
-	Grant(ctx context.Context, org, id region.ID) (Grant, error)
 	// Import returns how far an import is; false: it has not begun.
 	Import(ctx context.Context, home region.Name, org region.ID, name string) (ImportProgress, bool, error)
+	PlaceReader
 
 	// Facts returns what a decision about these people at these doors needs, as it held and was known at the moment.
 	Facts(ctx context.Context, q FactsQuery) (*policy.Snapshot, error)
@@ -69,22 +71,17 @@ type FactsQuery struct {
 // Tx is one writing transaction. It may run twice: nothing of it is seen outside before the commit.
 type Tx interface {
 	Reader
+	KeyTx
 	// Commit begins the organization's next commit in a region, once per transaction and region. Everything written
 	// there afterwards bears its version and moment.
 	Commit(ctx context.Context, home region.Name, org region.ID) (Commit, error)
 
+	PlaceTx
 	AddSite(ctx context.Context, c Commit, s Site) error
 	AddDoor(ctx context.Context, c Commit, d Door) error
 	AddZone(ctx context.Context, c Commit, z Zone) error
 	AddSchedule(ctx context.Context, c Commit, s Schedule) error
-	AddGroup(ctx context.Context, c Commit, g Group) error
-	AddGrant(ctx context.Context, c Commit, g Grant) error
-	// EndGrant supersedes what was known of the grant and records it as revoked with the given validity.
-	EndGrant(ctx context.Context, c Commit, g Grant, v Validity) error
 
-	AddMembership(ctx context.Context, c Commit, m Membership) error
-	// EndMembership ends a membership at the commit's moment.
-	EndMembership(ctx context.Context, c Commit, m Membership) error
 	// Members returns the members that a group has now, ascending, as a region knows it: the group's own, or one that
 	// received a copy.
 	Members(ctx context.Context, home region.Name, org, group region.ID) ([]region.ID, error)

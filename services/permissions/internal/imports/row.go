@@ -65,7 +65,7 @@ func (m *maker) membership(ctx context.Context, tx grants.Tx) (region.ID, error)
 	if m.err != nil {
 		return "", m.err
 	}
-	_, err := m.commands.AddMember(ctx, tx, m.org, pair)
+	_, err := m.commands.AddMember(ctx, tx, m.org, pair, time.Time{})
 	return "", err
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
@@ -9,62 +10,82 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-const selectDoors = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
-		SELECT d.id, d.site_id, d.name, d.unlock_ms, s.time_zone FROM doors d
-		JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
-		WHERE d.region = $1 AND d.id = w.id AND d.org = $3 AND d.superseded_at IS NULL AND d.valid_to IS NULL OFFSET 0) t`
+const (
+	selectDoor = `SELECT d.id, d.version, d.site_id, d.name, d.unlock_ms, d.rules, d.valid_from, s.time_zone,
+		ARRAY(SELECT z.zone_id FROM zone_doors z
+			WHERE z.region = d.region AND z.door_id = d.id AND z.superseded_at IS NULL AND z.valid_to IS NULL ORDER BY z.zone_id) AS zones
+	FROM doors d
+	JOIN sites s ON s.region = d.region AND s.id = d.site_id AND s.superseded_at IS NULL AND s.valid_to IS NULL
+	WHERE d.region = $1 AND d.superseded_at IS NULL AND d.valid_to IS NULL`
 
-const selectZonesOfDoors = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
-		SELECT z.door_id, z.zone_id FROM zone_doors z
-		WHERE z.region = $1 AND z.door_id = w.id AND z.org = $3 AND z.superseded_at IS NULL AND z.valid_to IS NULL OFFSET 0) t
-	ORDER BY t.door_id, t.zone_id`
+	selectDoors = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (` + selectDoor + ` AND d.id = w.id AND d.org = $3 OFFSET 0) t`
+
+	listDoors = selectDoor + ` AND d.org = $2 AND d.site_id = $3 AND d.id > $4 ORDER BY d.id LIMIT $5`
+)
+
+var doors = lookup[grants.Door]{selectDoors, func(org region.ID, row pgx.CollectableRow) (region.ID, grants.Door, error) {
+	d := grants.Door{Org: org}
+	var unlock int64
+	var rules []byte
+	err := row.Scan(&d.ID, &d.Version, &d.Site, &d.Name, &unlock, &rules, &d.Since, &d.TimeZone, &d.Zones)
+	if err != nil {
+		return d.ID, d, err
+	}
+	d.UnlockFor, d.Since = time.Duration(unlock)*time.Millisecond, d.Since.UTC()
+	d.Rules, err = decodeRules(rules)
+	return d.ID, d, err
+}}
 
 func (r *reader) Door(ctx context.Context, org, id region.ID) (grants.Door, error) {
-	home, err := r.home(id)
-	if err != nil {
-		return grants.Door{}, err
-	}
-	doors, err := r.Doors(ctx, home, org, []region.ID{id})
-	if err != nil {
-		return grants.Door{}, err
-	}
-	return doors[0], nil
+	return one(ctx, r, doors, org, id)
 }
 
 func (r *reader) Doors(ctx context.Context, home region.Name, org region.ID, ids []region.ID) ([]grants.Door, error) {
-	found := make(map[region.ID]grants.Door, len(ids))
-	var batch pgx.Batch
-	r.queueDoors(&batch, home, org, ids, func(d grants.Door) { found[d.ID] = d })
-	if err := r.tx.SendBatch(ctx, &batch).Close(); err != nil {
-		return nil, wrap(err, "read doors")
-	}
-	doors := make([]grants.Door, len(ids))
-	for i, id := range ids {
-		d, is := found[id]
-		if !is {
-			return nil, grants.NotFound(id)
-		}
-		doors[i] = d
-	}
-	return doors, nil
+	return several(ctx, r, doors, home, org, ids)
 }
 
-// queueDoors adds the look-up of doors to batch; those that are found are given to take.
-func (r *reader) queueDoors(batch *pgx.Batch, home region.Name, org region.ID, ids []region.ID, take func(grants.Door)) {
-	zones := map[region.ID][]region.ID{}
-	batch.Queue(selectZonesOfDoors, home, texts(ids), org).Query(func(rows pgx.Rows) error {
-		return eachPair(rows, func(door, zone string) {
-			zones[region.ID(door)] = append(zones[region.ID(door)], region.ID(zone))
-		})
-	})
-	batch.Queue(selectDoors, home, texts(ids), org).Query(func(rows pgx.Rows) error {
-		d := grants.Door{Org: org}
-		var unlock int64
-		_, err := pgx.ForEachRow(rows, []any{&d.ID, &d.Site, &d.Name, &unlock, &d.TimeZone}, func() error {
-			d.UnlockFor, d.Zones = time.Duration(unlock)*time.Millisecond, zones[d.ID]
-			take(d)
-			return nil
-		})
+func (r *reader) ListDoors(ctx context.Context, org, site region.ID, after string, limit int) ([]grants.Door, error) {
+	home, err := r.home(site)
+	if err != nil {
+		return nil, err
+	}
+	return list(ctx, r, doors, org, listDoors, home, org, site, after, limit)
+}
+
+const insertDoor = `INSERT INTO doors (region, id, version, org, site_id, name, unlock_ms, rules, valid_from, recorded_at)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`
+
+var doorLine = timeline{
+	keep: `INSERT INTO doors (region, id, version, org, site_id, name, unlock_ms, rules, valid_from, valid_to, recorded_at)
+	SELECT region, id, $3::BIGINT, org, site_id, name, unlock_ms, rules, valid_from, $6::TIMESTAMPTZ, $5::TIMESTAMPTZ FROM doors
+	WHERE region = $1 AND id = $2 AND org = $4 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $6) AND valid_from < $6`,
+	supersede: `UPDATE doors SET superseded_at = $4
+	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $5)`,
+}
+
+func (w *writer) AddDoor(ctx context.Context, c grants.Commit, d grants.Door) error {
+	var batch pgx.Batch
+	if err := queueDoor(&batch, c, d, c.At()); err != nil {
 		return err
-	})
+	}
+	return wrap(w.tx.SendBatch(ctx, &batch).Close(), "add door")
+}
+
+func (w *writer) SetDoor(ctx context.Context, c grants.Commit, d grants.Door, from time.Time) error {
+	var batch pgx.Batch
+	doorLine.queue(&batch, c, d.ID, from)
+	if err := queueDoor(&batch, c, d, from); err != nil {
+		return err
+	}
+	return wrap(w.tx.SendBatch(ctx, &batch).Close(), "change %s", d.ID)
+}
+
+func queueDoor(batch *pgx.Batch, c grants.Commit, d grants.Door, from time.Time) error {
+	home, version, org, at := stamp(c)
+	rules, err := encodeRules(d.Rules)
+	if err != nil {
+		return fmt.Errorf("write the rules of %s: %w", d.ID, err)
+	}
+	batch.Queue(insertDoor, home, d.ID, version, org, d.Site, d.Name, d.UnlockFor.Milliseconds(), rules, from, at)
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -105,7 +106,7 @@ func (in *town) run(ctx context.Context, w *world, o op) (string, region.ID) {
 	case "regret": // fails after it has written
 		err = w.Write(ctx, grants.Plan{Org: w.org, Home: central, Members: in.groups[:1]}, func(ctx context.Context, tx grants.Tx) error {
 			w.runs()
-			_, err := w.AddMember(ctx, tx, w.org, grants.Membership{Group: in.groups[0], Member: in.subjects[o.B%2]})
+			_, err := w.AddMember(ctx, tx, w.org, grants.Membership{Group: in.groups[0], Member: in.subjects[o.B%2]}, time.Time{})
 			return errors.Join(err, errRegret)
 		})
 	default:

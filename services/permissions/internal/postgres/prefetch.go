@@ -59,7 +59,7 @@ func (w *writer) fill(batch *pgx.Batch, plans []grants.Plan) {
 	fetch(batch, w, schedules, w.cache.schedules, things[region.Schedule])
 	fetch(batch, w, groups, w.cache.groups, things[region.Group])
 	fetch(batch, w, allGrants, w.cache.grants, things[region.Grant])
-	w.fetchDoors(batch, things[region.Door])
+	fetch(batch, w, doors, w.cache.doors, things[region.Door])
 	fetchLists(batch, w, selectMembersOf, w.members, followed[region.Group])
 	fetchLists(batch, w, selectFollowersOf, w.followers, things[region.Group], w.everywhere())
 }
@@ -90,16 +90,6 @@ func fetch[T any](batch *pgx.Batch, w *writer, l lookup[T], into shelf[T], ids [
 		}
 		return rows.Err()
 	})
-}
-
-func (w *writer) fetchDoors(batch *pgx.Batch, ids []region.ID) {
-	if len(ids) == 0 {
-		return
-	}
-	for _, id := range ids {
-		w.cache.doors[id] = nil
-	}
-	w.queueDoors(batch, w.at.home, w.at.org, ids, func(d grants.Door) { w.cache.doors[d.ID] = &d })
 }
 
 const selectMembersOf = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (

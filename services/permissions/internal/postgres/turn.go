@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
-	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/jackc/pgx/v5"
@@ -117,7 +116,7 @@ func (t *turn) one(ctx context.Context, c *command) (err, over error) {
 	err = c.try(ctx, t)
 	if failed := t.writer.failed(err); failed != nil {
 		t.wider = append(slices.Clone(t.also), t.writer.wider...)
-		if len(t.commands) > 1 && !errors.Is(failed, errWider) && !database.Retryable(failed) && !t.writer.db.Conn().IsClosed() {
+		if len(t.commands) > 1 && t.writer.blames(failed) {
 			return nil, t.out(c)
 		}
 		return nil, failed

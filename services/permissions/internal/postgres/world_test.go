@@ -115,7 +115,7 @@ func (w *world) grant(ctx context.Context, key string, g grants.Grant) (*permiss
 func (w *world) revoke(ctx context.Context, id region.ID) (token grants.Token, err error) {
 	err = w.Write(ctx, w.plan(id), func(ctx context.Context, tx grants.Tx) error {
 		w.runs()
-		token, err = w.Revoke(ctx, tx, w.org, id)
+		token, err = w.Revoke(ctx, tx, w.org, id, time.Time{})
 		return err
 	})
 	return token, err
@@ -133,7 +133,7 @@ func (w *world) member(ctx context.Context, in bool, group, member region.ID) (t
 		if !in {
 			do = w.RemoveMember
 		}
-		token, err = do(ctx, tx, w.org, grants.Membership{Group: group, Member: member})
+		token, err = do(ctx, tx, w.org, grants.Membership{Group: group, Member: member}, time.Time{})
 		return err
 	})
 	return token, err

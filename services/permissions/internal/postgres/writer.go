@@ -179,3 +179,9 @@ func (w *writer) failed(err error) error {
 	}
 	return nil
 }
+
+// blames says whether what ended the transaction was the running command's own statement: not another's row that was
+// written before it, not a conflict, and not the connection.
+func (w *writer) blames(failed error) bool {
+	return w.broken == nil && w.wider == nil && !database.Retryable(failed) && !w.db.Conn().IsClosed()
+}

@@ -13,6 +13,9 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 )
 
+// defaultPage is the size of a page that does not say.
+const defaultPage = 100
+
 // cursor is what a page token says. It needs no secret: it opens nothing that the request itself would not, because every
 // page is authorized and asked like the first.
 type cursor struct {
@@ -20,9 +23,9 @@ type cursor struct {
 	Question []byte `json:"q"`
 	// After is the last id that was looked at.
 	After string `json:"a"`
-	// KnownAt and Head are the first page's, so that all pages are of one state.
-	KnownAt time.Time `json:"k"`
-	Head    int64     `json:"h"`
+	// KnownAt and Head are the first page's, so that all pages are of one state; lists of what is now have neither.
+	KnownAt time.Time `json:"k,omitzero"`
+	Head    int64     `json:"h,omitzero"`
 }
 
 func (c cursor) text() string {
@@ -33,15 +36,15 @@ func (c cursor) text() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// paged is a request for one page of many.
-type paged interface {
+// pageRequest is a request for a page: it has the fields page_size and page_token.
+type pageRequest interface {
 	proto.Message
-	GetPageToken() string
 	GetPageSize() int32
+	GetPageToken() string
 }
 
-// readCursor reads the page token of a request; of the first page it is only the question.
-func readCursor(req paged) (cursor, error) {
+// readCursor returns the cursor of a request for a page; that of the first page has only its question.
+func readCursor(req pageRequest) (cursor, error) {
 	question := questionOf(req)
 	if req.GetPageToken() == "" {
 		return cursor{Question: question}, nil
@@ -60,10 +63,11 @@ func readCursor(req paged) (cursor, error) {
 	return c, nil
 }
 
-// questionOf is a hash of a request without its page fields.
-func questionOf(req paged) []byte {
+// questionOf hashes what a request asks: how large a page is to be, where it begins and how fresh it is to be may differ
+// from page to page.
+func questionOf(req pageRequest) []byte {
 	bare := proto.Clone(req).ProtoReflect()
-	for _, name := range []protoreflect.Name{"page_token", "page_size"} {
+	for _, name := range []protoreflect.Name{"page_token", "page_size", "at_least"} {
 		if field := bare.Descriptor().Fields().ByName(name); field != nil {
 			bare.Clear(field)
 		}
@@ -74,4 +78,12 @@ func questionOf(req paged) []byte {
 	}
 	sum := sha256.Sum256(append([]byte(bare.Descriptor().FullName()), raw...))
 	return sum[:16]
+}
+
+// size is how many things a page has at most.
+func size(req pageRequest) int {
+	if req.GetPageSize() == 0 {
+		return defaultPage
+	}
+	return int(req.GetPageSize())
 }

@@ -2,9 +2,11 @@ package rpc
 
 import (
 	"context"
+	"fmt"
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/contract"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
@@ -13,11 +15,14 @@ import (
 func (h *Handler) Grant(ctx context.Context, req *permissionsv1.GrantRequest) (*permissionsv1.GrantResponse, error) {
 	p := h.parse()
 	grant := grants.Grant{
-		Org:      p.org(req.GetOrgId()),
-		Target:   p.id("target_id", req.GetTargetId(), region.Door, region.Zone),
-		Subject:  p.id("subject_id", req.GetSubjectId(), region.Person, region.Group),
-		Schedule: p.optional("schedule_id", req.GetScheduleId(), region.Schedule),
-		Validity: grants.Validity{From: p.time("valid_from", req.GetValidFrom()), To: p.time("valid_to", req.GetValidTo())},
+		Org:          p.org(req.GetOrgId()),
+		Target:       p.id("target_id", req.GetTargetId(), region.Door, region.Zone),
+		Subject:      p.id("subject_id", req.GetSubjectId(), region.Person, region.Group),
+		Schedule:     p.optional("schedule_id", req.GetScheduleId(), region.Schedule),
+		Validity:     p.validity(req),
+		MaxUses:      int(req.GetMaxUses()),
+		OverrideRank: int(req.GetOverrideRank()),
+		ShareDepth:   int(req.GetShareDepth()),
 	}
 	if p.err != nil {
 		return nil, p.err
@@ -36,15 +41,68 @@ func (h *Handler) Grant(ctx context.Context, req *permissionsv1.GrantRequest) (*
 func (h *Handler) Revoke(ctx context.Context, req *permissionsv1.RevokeRequest) (*permissionsv1.RevokeResponse, error) {
 	p := h.parse()
 	org, id := p.org(req.GetOrgId()), p.id("grant_id", req.GetGrantId(), region.Grant)
-	if p.err != nil {
-		return nil, p.err
-	}
-	out := &permissionsv1.RevokeResponse{}
-	plan := grants.Plan{Org: org, Home: p.home(id), Reads: []region.ID{id}}
-	err := h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
-		token, err := h.Commands.Revoke(ctx, tx, org, id)
-		out.Token = wire(token)
-		return err
+	since := p.effective(req, h.Now())
+	out, err := h.remove(ctx, p, org, id, func(ctx context.Context, tx grants.Tx) (grants.Token, error) {
+		return h.Commands.Revoke(ctx, tx, org, id, since)
 	})
-	return out, err
+	return &permissionsv1.RevokeResponse{Token: out.GetToken()}, err
+}
+
+// GetGrant implements PermissionsService.
+func (h *Handler) GetGrant(ctx context.Context, req *permissionsv1.GetGrantRequest) (*permissionsv1.Grant, error) {
+	p := h.parse()
+	id := p.id("grant_id", req.GetGrantId(), region.Grant)
+	return get(ctx, h, p, req, contract.Grant, func(ctx context.Context, r grants.Reader, org region.ID) (grants.Grant, error) {
+		return r.Grant(ctx, org, id)
+	})
+}
+
+// ListGrants implements PermissionsService.
+func (h *Handler) ListGrants(ctx context.Context, req *permissionsv1.ListGrantsRequest) (*permissionsv1.ListGrantsResponse, error) {
+	p := h.parse()
+	target := p.optional("target_id", req.GetTargetId(), region.Door, region.Zone)
+	subject := p.optional("subject_id", req.GetSubjectId(), region.Person, region.Group)
+	home := p.either("target_id", target, req.GetRegion())
+	found, next, err := list(ctx, h, p, req, contract.Grant, func(g grants.Grant) region.ID { return g.ID },
+		func(ctx context.Context, r grants.Reader, org region.ID, after string, limit int) ([]grants.Grant, error) {
+			return r.Grants(ctx, grants.GrantsQuery{Org: org, Home: home, Target: target, Subject: subject, After: after, Limit: limit})
+		})
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.ListGrantsResponse{Grants: found, NextPageToken: next}, nil
+}
+
+// UpdateGrant implements PermissionsService.
+func (h *Handler) UpdateGrant(ctx context.Context, req *permissionsv1.UpdateGrantRequest) (*permissionsv1.UpdateGrantResponse, error) {
+	p := h.parse()
+	grant := grants.Grant{
+		Org:          p.org(req.GetOrgId()),
+		ID:           p.id("grant_id", req.GetGrantId(), region.Grant),
+		Schedule:     p.optional("schedule_id", req.GetScheduleId(), region.Schedule),
+		Validity:     p.validity(req),
+		MaxUses:      int(req.GetMaxUses()),
+		OverrideRank: int(req.GetOverrideRank()),
+		ShareDepth:   int(req.GetShareDepth()),
+	}
+	now, token, err := change(ctx, h, p, p.plan(grant.Org, grant.ID, grant.Schedule), func(ctx context.Context, tx grants.Tx) (grants.Grant, grants.Token, error) {
+		return h.Commands.UpdateGrant(ctx, tx, grant, req.GetEtag())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &permissionsv1.UpdateGrantResponse{Grant: contract.Grant(now), Token: token}, nil
+}
+
+// either is the region of a request about a thing or about a region: exactly one of the two is set.
+func (p *parser) either(field string, id region.ID, name string) region.Name {
+	switch {
+	case (id == "") == (name == "") && p.err == nil:
+		p.fail(field+", region", fmt.Errorf("%w: exactly one of the two must be set", grants.ErrInvalid))
+	case id != "":
+		return p.home(id)
+	case name != "":
+		return p.region("region", name)
+	}
+	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/internal/enforcement"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/projection"
+	"github.com/cardea-mesh/cardea/services/permissions/internal/watch"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
@@ -33,6 +34,7 @@ type Handler struct {
 	Waiter                                                      *enforcement.Waiter
 	Standing                                                    enforcement.Standings // of permissions, in the regions of this jurisdiction
 	Projection                                                  *projection.Cache     // of the organizations of this jurisdiction
+	Bell                                                        *watch.Bell           // tells of commits; the Store rings it
 	Now                                                         func() time.Time
 }
 

@@ -9,8 +9,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
-const defaultPage = 100
-
 // AccessAt implements PermissionsService.
 func (h *Handler) AccessAt(ctx context.Context, req *permissionsv1.AccessAtRequest) (*permissionsv1.AccessAtResponse, error) {
 	q, cursor, err := h.historyQuery(req)
@@ -30,7 +28,7 @@ func (h *Handler) AccessAt(ctx context.Context, req *permissionsv1.AccessAtReque
 	}
 	head := page.Head.Token
 	head.Version = cursor.Head // that of the first page: all pages are of one state
-	out := &permissionsv1.AccessAtResponse{Head: wire(head)}
+	out := &permissionsv1.AccessAtResponse{Head: wire(head), StandsOpen: page.StandsOpen}
 	for _, a := range page.Access {
 		out.Access = append(out.Access, &permissionsv1.Access{
 			PersonId: string(a.Person), DoorId: string(a.Door), Decision: decision(a.Decision, head),
@@ -45,19 +43,21 @@ func (h *Handler) AccessAt(ctx context.Context, req *permissionsv1.AccessAtReque
 
 func (h *Handler) historyQuery(req *permissionsv1.AccessAtRequest) (grants.HistoryQuery, cursor, error) {
 	p := h.parse()
+	org := p.org(req.GetOrgId())
 	q := grants.HistoryQuery{
-		Org:  p.org(req.GetOrgId()),
+		Org: org, AtLeast: p.tokens("at_least", req.GetAtLeast(), org),
 		Door: p.optional("door_id", req.GetDoorId(), region.Door), Person: p.optional("person_id", req.GetPersonId(), region.Person),
-		At: p.time("at", req.GetAt()), KnownAt: p.time("known_at", req.GetKnownAt()), Size: int(req.GetPageSize()),
-	}
-	if q.Size == 0 {
-		q.Size = defaultPage
+		At: p.time("at", req.GetAt()), KnownAt: p.time("known_at", req.GetKnownAt()), Size: size(req),
 	}
 	switch {
 	case (req.GetDoorId() == "") == (req.GetPersonId() == ""):
 		p.fail("door_id, person_id", fmt.Errorf("%w: exactly one of the two must be set", grants.ErrInvalid))
 	case req.GetDoorId() != "" && req.GetRegion() != "":
 		p.fail("region", fmt.Errorf("%w: goes with person_id only; a door has its own", grants.ErrInvalid))
+	case req.GetKnownAt() != nil && len(req.GetAtLeast()) > 0:
+		p.fail("at_least", fmt.Errorf("%w: goes without known_at only; what was known then does not become fresher", grants.ErrInvalid))
+	}
+	switch {
 	case req.GetDoorId() != "":
 		q.Home = p.home(q.Door)
 	default:

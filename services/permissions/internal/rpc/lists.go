@@ -15,8 +15,8 @@ import (
 // maxExamined bounds the work for one page: where schedules exclude nearly everybody a page is cut, with its cursor.
 const maxExamined = 10_000
 
-// list is one page of ListDoors or ListPeople, as it is filled.
-type list struct {
+// listing is one page of ListDoors or ListPeople, as it is filled.
+type listing struct {
 	question grants.Question // the one of Door and Person that is listed is set for each candidate
 	size     int
 	home     region.Name // of the doors
@@ -35,7 +35,7 @@ type entry struct {
 }
 
 // take decides about the next candidate; false: the page is full, and there is more.
-func (l *list) take(facts policy.Facts, id region.ID, person bool) bool {
+func (l *listing) take(facts policy.Facts, id region.ID, person bool) bool {
 	if len(l.listed) == l.size || l.examined == maxExamined {
 		l.next = l.after
 		return false
@@ -57,12 +57,12 @@ func (l *list) take(facts policy.Facts, id region.ID, person bool) bool {
 // ListDoors implements PermissionsService.
 func (h *Handler) ListDoors(ctx context.Context, req *permissionsv1.ListDoorsRequest) (*permissionsv1.ListDoorsResponse, error) {
 	p := h.parse()
-	l := list{size: int(req.GetPageSize()), home: p.region("region", req.GetRegion())}
+	l := listing{size: int(req.GetPageSize()), home: p.region("region", req.GetRegion())}
 	l.question = grants.Question{
 		Org: p.org(req.GetOrgId()), Person: p.id("person_id", req.GetPersonId(), region.Person), At: p.time("at", req.GetAt()),
 	}
 	l.question.AtLeast = p.atLeast(req.GetAtLeast(), l.question.Org)
-	page := p.page(req, &l)
+	page := p.listed(req, &l)
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -86,13 +86,13 @@ func (h *Handler) ListDoors(ctx context.Context, req *permissionsv1.ListDoorsReq
 // ListPeople implements PermissionsService.
 func (h *Handler) ListPeople(ctx context.Context, req *permissionsv1.ListPeopleRequest) (*permissionsv1.ListPeopleResponse, error) {
 	p := h.parse()
-	l := list{size: int(req.GetPageSize())}
+	l := listing{size: int(req.GetPageSize())}
 	l.question = grants.Question{
 		Org: p.org(req.GetOrgId()), Door: p.id("door_id", req.GetDoorId(), region.Door), At: p.time("at", req.GetAt()),
 	}
 	l.home = p.home(l.question.Door)
 	l.question.AtLeast = p.atLeast(req.GetAtLeast(), l.question.Org)
-	page := p.page(req, &l)
+	page := p.listed(req, &l)
 	if p.err != nil {
 		return nil, p.err
 	}
@@ -113,8 +113,8 @@ func (h *Handler) ListPeople(ctx context.Context, req *permissionsv1.ListPeopleR
 	return out, nil
 }
 
-// page reads the page fields of a request into a list.
-func (p *parser) page(req paged, l *list) cursor {
+// listed reads the page fields of a request into a list.
+func (p *parser) listed(req pageRequest, l *listing) cursor {
 	if l.size == 0 {
 		l.size = defaultPage
 	}
@@ -135,7 +135,7 @@ func (c cursor) following(next string) string {
 	return c.text()
 }
 
-func (h *Handler) listDoors(ctx context.Context, view projection.View, l *list) error {
+func (h *Handler) listDoors(ctx context.Context, view projection.View, l *listing) error {
 	home, err := h.Commands.Regions.Lookup(l.home)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (h *Handler) listDoors(ctx context.Context, view projection.View, l *list) 
 	return context.Cause(ctx)
 }
 
-func (h *Handler) listPeople(ctx context.Context, view projection.View, l *list) error {
+func (h *Handler) listPeople(ctx context.Context, view projection.View, l *listing) error {
 	if !view.HasDoor(l.question.Door) {
 		return grants.NotFound(l.question.Door)
 	}
@@ -166,7 +166,7 @@ func (h *Handler) listPeople(ctx context.Context, view projection.View, l *list)
 }
 
 // listRows is a page from the database: of the past, or of an organization that is too large for memory.
-func (h *Handler) listRows(ctx context.Context, l *list) error {
+func (h *Handler) listRows(ctx context.Context, l *listing) error {
 	q := grants.HistoryQuery{
 		Org: l.question.Org, Door: l.question.Door, Person: l.question.Person, Home: l.home, At: l.question.At, After: l.after, Size: l.size,
 	}
@@ -200,7 +200,7 @@ func (h *Handler) listRows(ctx context.Context, l *list) error {
 	})
 }
 
-func (h *Handler) rowsStandOpen(ctx context.Context, r grants.Reader, q grants.HistoryQuery, l *list) error {
+func (h *Handler) rowsStandOpen(ctx context.Context, r grants.Reader, q grants.HistoryQuery, l *listing) error {
 	if q.Door == "" {
 		return nil
 	}

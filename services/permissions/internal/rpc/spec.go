@@ -5,9 +5,9 @@ import (
 	"github.com/cardea-mesh/cardea/services/policy"
 )
 
-// spec is a schedule's spec as policy takes it.
+// spec is a schedule's spec as policy takes it; the dates of its calendars are looked up later.
 func spec(in *permissionsv1.ScheduleSpec) policy.ScheduleSpec {
-	out := policy.ScheduleSpec{Weekly: intervals(in.GetWeekly())}
+	out := policy.ScheduleSpec{Weekly: intervals(in.GetWeekly()), OnHolidays: intervals(in.GetOnHolidays())}
 	for _, e := range in.GetExceptions() {
 		out.Exceptions = append(out.Exceptions, policy.DatedException{
 			Date: e.GetDate(), EveryYear: e.GetEveryYear(), Intervals: intervals(e.GetIntervals()),

@@ -20,7 +20,7 @@ type role struct {
 	facts []string
 	// watches the own region's access state.
 	watches bool
-	// doors: reads and writes shared door state in every region of its jurisdiction.
+	// doors: reads and writes shared door state in every region of its jurisdiction, and watches the own region's.
 	doors bool
 }
 
@@ -30,7 +30,8 @@ var roles = map[string]role{
 		"*.org.credential.>", "*.org.digest_key.>", "*.head.identity.>",
 	}},
 	"permissions": {publishes: true, facts: []string{
-		"*.org.membership.>", "*.site.*.door.>", "*.site.*.schedule.>", "*.site.*.grant.>", "*.site.*.lockdown.>", "*.head.permissions.>",
+		"*.org.membership.>", "*.site.*.door.>", "*.site.*.zone.>", "*.site.*.schedule.>", "*.site.*.grant.>", "*.site.*.lockdown.>",
+		"*.head.permissions.>",
 	}},
 	"device-gateway": {publishes: true, watches: true, doors: true, facts: []string{
 		"*.site.*.device.>", "*.head.device-gateway.>",
@@ -55,6 +56,9 @@ func (b Broker) rights(service string) rights {
 	}
 	if role.watches {
 		may.publish = append(may.publish, consume("KV_"+bus.AccessBucket(own, 0))...)
+	}
+	if role.doors {
+		may.publish = append(may.publish, consume("KV_"+bus.StateBucket(own))...)
 	}
 	for _, other := range b.Regions.In(b.Region.Jurisdiction) {
 		home := other.Name

@@ -9,6 +9,7 @@ package gatewayv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -186,11 +187,176 @@ func (x *DecisionReceipt) GetTraceparent() string {
 	return ""
 }
 
+// PresenceState is the value at `<org>.zone.<zone id>.<person id>`: on which side of the zone's border the person is.
+type PresenceState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Inside or outside.
+	Inside bool `protobuf:"varint,1,opt,name=inside,proto3" json:"inside,omitempty"`
+	// When they passed; unset: not known where they are.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PresenceState) Reset() {
+	*x = PresenceState{}
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PresenceState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PresenceState) ProtoMessage() {}
+
+func (x *PresenceState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PresenceState.ProtoReflect.Descriptor instead.
+func (*PresenceState) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_state_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PresenceState) GetInside() bool {
+	if x != nil {
+		return x.Inside
+	}
+	return false
+}
+
+func (x *PresenceState) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// DoorRuleState is the value at `<org>.door.<door id>`.
+type DoorRuleState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When a first person last arrived; unset: never.
+	FirstArrival *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=first_arrival,json=firstArrival,proto3" json:"first_arrival,omitempty"`
+	// The person who waits for a second one; empty: nobody.
+	WaitingPersonId string `protobuf:"bytes,2,opt,name=waiting_person_id,json=waitingPersonId,proto3" json:"waiting_person_id,omitempty"`
+	// Since when they wait.
+	WaitingSince  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=waiting_since,json=waitingSince,proto3" json:"waiting_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DoorRuleState) Reset() {
+	*x = DoorRuleState{}
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DoorRuleState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DoorRuleState) ProtoMessage() {}
+
+func (x *DoorRuleState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DoorRuleState.ProtoReflect.Descriptor instead.
+func (*DoorRuleState) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_state_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DoorRuleState) GetFirstArrival() *timestamppb.Timestamp {
+	if x != nil {
+		return x.FirstArrival
+	}
+	return nil
+}
+
+func (x *DoorRuleState) GetWaitingPersonId() string {
+	if x != nil {
+		return x.WaitingPersonId
+	}
+	return ""
+}
+
+func (x *DoorRuleState) GetWaitingSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WaitingSince
+	}
+	return nil
+}
+
+// GrantUseState is the value at `<org>.grant.<grant id>`.
+type GrantUseState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How often the grant has opened.
+	Uses          int64 `protobuf:"varint,1,opt,name=uses,proto3" json:"uses,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GrantUseState) Reset() {
+	*x = GrantUseState{}
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GrantUseState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GrantUseState) ProtoMessage() {}
+
+func (x *GrantUseState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GrantUseState.ProtoReflect.Descriptor instead.
+func (*GrantUseState) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_state_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GrantUseState) GetUses() int64 {
+	if x != nil {
+		return x.Uses
+	}
+	return 0
+}
+
 var File_cardea_gateway_v1_state_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcardea/gateway/v1/state.proto\x12\x11cardea.gateway.v1\"R\n" +
+	"\x1dcardea/gateway/v1/state.proto\x12\x11cardea.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n" +
 	"\vDeviceState\x12\x17\n" +
 	"\adoor_id\x18\x01 \x01(\tR\x06doorId\x12*\n" +
 	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\"\x9a\x02\n" +
@@ -203,7 +369,16 @@ const file_cardea_gateway_v1_state_proto_rawDesc = "" +
 	"\tperson_id\x18\x05 \x01(\tR\bpersonId\x12#\n" +
 	"\rcredential_id\x18\x06 \x01(\tR\fcredentialId\x12/\n" +
 	"\x14decided_at_unix_nano\x18\a \x01(\x03R\x11decidedAtUnixNano\x12 \n" +
-	"\vtraceparent\x18\b \x01(\tR\vtraceparentB\xce\x01\n" +
+	"\vtraceparent\x18\b \x01(\tR\vtraceparent\"Y\n" +
+	"\rPresenceState\x12\x16\n" +
+	"\x06inside\x18\x01 \x01(\bR\x06inside\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\xbd\x01\n" +
+	"\rDoorRuleState\x12?\n" +
+	"\rfirst_arrival\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\ffirstArrival\x12*\n" +
+	"\x11waiting_person_id\x18\x02 \x01(\tR\x0fwaitingPersonId\x12?\n" +
+	"\rwaiting_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fwaitingSince\"#\n" +
+	"\rGrantUseState\x12\x12\n" +
+	"\x04uses\x18\x01 \x01(\x03R\x04usesB\xce\x01\n" +
 	"\x15com.cardea.gateway.v1B\n" +
 	"StateProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 
@@ -219,17 +394,24 @@ func file_cardea_gateway_v1_state_proto_rawDescGZIP() []byte {
 	return file_cardea_gateway_v1_state_proto_rawDescData
 }
 
-var file_cardea_gateway_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cardea_gateway_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cardea_gateway_v1_state_proto_goTypes = []any{
-	(*DeviceState)(nil),     // 0: cardea.gateway.v1.DeviceState
-	(*DecisionReceipt)(nil), // 1: cardea.gateway.v1.DecisionReceipt
+	(*DeviceState)(nil),           // 0: cardea.gateway.v1.DeviceState
+	(*DecisionReceipt)(nil),       // 1: cardea.gateway.v1.DecisionReceipt
+	(*PresenceState)(nil),         // 2: cardea.gateway.v1.PresenceState
+	(*DoorRuleState)(nil),         // 3: cardea.gateway.v1.DoorRuleState
+	(*GrantUseState)(nil),         // 4: cardea.gateway.v1.GrantUseState
+	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
 }
 var file_cardea_gateway_v1_state_proto_depIdxs = []int32{
-	0, // [0:0] is the sub-list for method output_type
-	0, // [0:0] is the sub-list for method input_type
-	0, // [0:0] is the sub-list for extension type_name
-	0, // [0:0] is the sub-list for extension extendee
-	0, // [0:0] is the sub-list for field type_name
+	5, // 0: cardea.gateway.v1.PresenceState.since:type_name -> google.protobuf.Timestamp
+	5, // 1: cardea.gateway.v1.DoorRuleState.first_arrival:type_name -> google.protobuf.Timestamp
+	5, // 2: cardea.gateway.v1.DoorRuleState.waiting_since:type_name -> google.protobuf.Timestamp
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_cardea_gateway_v1_state_proto_init() }
@@ -243,7 +425,7 @@ func file_cardea_gateway_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_gateway_v1_state_proto_rawDesc), len(file_cardea_gateway_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -87,6 +87,9 @@ const (
 	CredentialKind_CREDENTIAL_KIND_CARD CredentialKind = 1
 	// A key in a phone that signs a challenge.
 	CredentialKind_CREDENTIAL_KIND_MOBILE CredentialKind = 2
+	// Digits that a person types besides a card: a second factor, which opens nothing alone. Gateways verify it; IssueCredential
+	// does not issue it yet.
+	CredentialKind_CREDENTIAL_KIND_PIN CredentialKind = 3
 )
 
 // Enum value maps for CredentialKind.
@@ -95,11 +98,13 @@ var (
 		0: "CREDENTIAL_KIND_UNSPECIFIED",
 		1: "CREDENTIAL_KIND_CARD",
 		2: "CREDENTIAL_KIND_MOBILE",
+		3: "CREDENTIAL_KIND_PIN",
 	}
 	CredentialKind_value = map[string]int32{
 		"CREDENTIAL_KIND_UNSPECIFIED": 0,
 		"CREDENTIAL_KIND_CARD":        1,
 		"CREDENTIAL_KIND_MOBILE":      2,
+		"CREDENTIAL_KIND_PIN":         3,
 	}
 )
 
@@ -2556,11 +2561,12 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\fPersonStatus\x12\x1d\n" +
 	"\x19PERSON_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PERSON_STATUS_ACTIVE\x10\x01\x12\x18\n" +
-	"\x14PERSON_STATUS_ERASED\x10\x02*g\n" +
+	"\x14PERSON_STATUS_ERASED\x10\x02*\x80\x01\n" +
 	"\x0eCredentialKind\x12\x1f\n" +
 	"\x1bCREDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CREDENTIAL_KIND_CARD\x10\x01\x12\x1a\n" +
-	"\x16CREDENTIAL_KIND_MOBILE\x10\x02*r\n" +
+	"\x16CREDENTIAL_KIND_MOBILE\x10\x02\x12\x17\n" +
+	"\x13CREDENTIAL_KIND_PIN\x10\x03*r\n" +
 	"\x10CredentialStatus\x12!\n" +
 	"\x1dCREDENTIAL_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CREDENTIAL_STATUS_ACTIVE\x10\x01\x12\x1d\n" +

@@ -472,6 +472,10 @@ const (
 	Feedback_FEEDBACK_DENIED Feedback = 2
 	// Denied now; come at another time.
 	Feedback_FEEDBACK_WRONG_TIME Feedback = 3
+	// Denied as yet; type the PIN and present again.
+	Feedback_FEEDBACK_TYPE_PIN Feedback = 4
+	// Denied as yet; a second person has to present.
+	Feedback_FEEDBACK_SECOND_PERSON Feedback = 5
 )
 
 // Enum value maps for Feedback.
@@ -481,12 +485,16 @@ var (
 		1: "FEEDBACK_GRANTED",
 		2: "FEEDBACK_DENIED",
 		3: "FEEDBACK_WRONG_TIME",
+		4: "FEEDBACK_TYPE_PIN",
+		5: "FEEDBACK_SECOND_PERSON",
 	}
 	Feedback_value = map[string]int32{
-		"FEEDBACK_UNSPECIFIED": 0,
-		"FEEDBACK_GRANTED":     1,
-		"FEEDBACK_DENIED":      2,
-		"FEEDBACK_WRONG_TIME":  3,
+		"FEEDBACK_UNSPECIFIED":   0,
+		"FEEDBACK_GRANTED":       1,
+		"FEEDBACK_DENIED":        2,
+		"FEEDBACK_WRONG_TIME":    3,
+		"FEEDBACK_TYPE_PIN":      4,
+		"FEEDBACK_SECOND_PERSON": 5,
 	}
 )
 
@@ -2513,12 +2521,14 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_GRANTED\x10\x01\x12\x12\n" +
-	"\x0eOUTCOME_DENIED\x10\x02*h\n" +
+	"\x0eOUTCOME_DENIED\x10\x02*\x9b\x01\n" +
 	"\bFeedback\x12\x18\n" +
 	"\x14FEEDBACK_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10FEEDBACK_GRANTED\x10\x01\x12\x13\n" +
 	"\x0fFEEDBACK_DENIED\x10\x02\x12\x17\n" +
-	"\x13FEEDBACK_WRONG_TIME\x10\x03*\xbb\x01\n" +
+	"\x13FEEDBACK_WRONG_TIME\x10\x03\x12\x15\n" +
+	"\x11FEEDBACK_TYPE_PIN\x10\x04\x12\x1a\n" +
+	"\x16FEEDBACK_SECOND_PERSON\x10\x05*\xbb\x01\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11EVENT_KIND_ACCESS\x10\x01\x12\x13\n" +

@@ -949,7 +949,9 @@ type RuleEffect struct {
 	// The zone that is entered or left.
 	ZoneId string `protobuf:"bytes,2,opt,name=zone_id,json=zoneId,proto3" json:"zone_id,omitempty"`
 	// The grant of which a use is taken.
-	GrantId       string `protobuf:"bytes,3,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	GrantId string `protobuf:"bytes,3,opt,name=grant_id,json=grantId,proto3" json:"grant_id,omitempty"`
+	// Who enters or leaves, where it is not the person of the question: the first of two people. Empty: the person of the question.
+	PersonId      string `protobuf:"bytes,4,opt,name=person_id,json=personId,proto3" json:"person_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1001,6 +1003,13 @@ func (x *RuleEffect) GetZoneId() string {
 func (x *RuleEffect) GetGrantId() string {
 	if x != nil {
 		return x.GrantId
+	}
+	return ""
+}
+
+func (x *RuleEffect) GetPersonId() string {
+	if x != nil {
+		return x.PersonId
 	}
 	return ""
 }
@@ -1284,11 +1293,12 @@ type Decision struct {
 	ScheduleId string `protobuf:"bytes,4,opt,name=schedule_id,json=scheduleId,proto3" json:"schedule_id,omitempty"`
 	// The state that it was decided from: the permissions commit of the door's region.
 	Revision *v1.ConsistencyToken `protobuf:"bytes,5,opt,name=revision,proto3" json:"revision,omitempty"`
-	// The lockdown that denied, or that the grant overrode; empty: none holds.
+	// The lockdown that denied, or that the grant overrode; empty: none did (whoever has no grant is told NO_GRANT also while one holds).
 	LockdownId string `protobuf:"bytes,6,opt,name=lockdown_id,json=lockdownId,proto3" json:"lockdown_id,omitempty"`
 	// The zone whose anti-passback denied or warned; empty where none did.
 	ZoneId string `protobuf:"bytes,7,opt,name=zone_id,json=zoneId,proto3" json:"zone_id,omitempty"`
-	// ANTI_PASSBACK where a soft rule was broken and the door opened all the same.
+	// ANTI_PASSBACK where a soft rule was broken and the door opened all the same; STATE_UNKNOWN where the door opened without
+	// the state that a rule needs, as its on_state_loss allows.
 	Warning DecisionReason `protobuf:"varint,8,opt,name=warning,proto3,enum=cardea.permissions.v1.DecisionReason" json:"warning,omitempty"`
 	// Reasons for which the door may still deny, because the rule needs what is known only there (a second factor, who is
 	// inside, uses left). Set where the question came without that state.
@@ -1431,12 +1441,13 @@ const file_cardea_permissions_v1_rules_proto_rawDesc = "" +
 	"\tGrantUses\x12$\n" +
 	"\bgrant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\agrantId\x12!\n" +
 	"\x04uses\x18\x02 \x01(\x05B\r\xbaH\n" +
-	"\x1a\b\x18\xff\xff\xff\xff\a(\x00R\x04uses\"{\n" +
+	"\x1a\b\x18\xff\xff\xff\xff\a(\x00R\x04uses\"\x98\x01\n" +
 	"\n" +
 	"RuleEffect\x129\n" +
 	"\x04kind\x18\x01 \x01(\x0e2%.cardea.permissions.v1.RuleEffectKindR\x04kind\x12\x17\n" +
 	"\azone_id\x18\x02 \x01(\tR\x06zoneId\x12\x19\n" +
-	"\bgrant_id\x18\x03 \x01(\tR\agrantId\"~\n" +
+	"\bgrant_id\x18\x03 \x01(\tR\agrantId\x12\x1b\n" +
+	"\tperson_id\x18\x04 \x01(\tR\bpersonId\"~\n" +
 	"\aHoliday\x127\n" +
 	"\x04date\x18\x01 \x01(\tB#\xbaH r\x1e2\x1c^[0-9]{4}-[0-9]{2}-[0-9]{2}$R\x04date\x12\x1d\n" +
 	"\n" +

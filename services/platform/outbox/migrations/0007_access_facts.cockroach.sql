@@ -1,0 +1,4 @@
+-- +goose NO TRANSACTION
+-- +goose Up
+ALTER TABLE access_facts SET LOCALITY REGIONAL BY ROW AS region;
+ALTER TABLE filled_buckets SET LOCALITY REGIONAL BY ROW AS region;
