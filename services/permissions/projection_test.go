@@ -67,7 +67,7 @@ func TestOtherInstancesFollowByEventsByPollsAndByTokens(t *testing.T) {
 	a.Let(t, group, door, "")
 	for _, n := range []*permissionstest.Tenant{b, c} {
 		n.Token = a.Token
-		wantReason(t, n.May(t, person, door, time.Time{}), granted)
+		wantAnswer(t, n.May(t, person, door, time.Time{}), granted)
 	}
 	// Its subscription may begin after the first events: writes until it has heard of one, whichever.
 	from := a.Token.GetVersion()
@@ -90,10 +90,10 @@ func TestOtherInstancesFollowByEventsByPollsAndByTokens(t *testing.T) {
 		t.Fatalf("%v: nobody told of it", got)
 	}
 	b.Token = a.Token
-	wantReason(t, b.May(t, person, door, time.Time{}), granted)
+	wantAnswer(t, b.May(t, person, door, time.Time{}), granted)
 }
 
-func wantReason(t *testing.T, got *permissionsv1.Decision, want permissionsv1.DecisionReason) {
+func wantAnswer(t *testing.T, got *permissionsv1.Decision, want permissionsv1.DecisionReason) {
 	t.Helper()
 	if got.GetReason() != want {
 		t.Fatalf("decision %v, want %v", got, want)
@@ -110,10 +110,10 @@ func TestAMomentBeforeTheLatestCommitIsAnsweredFromTheRows(t *testing.T) {
 	n.Let(t, group, door, "")
 	between := time.Now()
 	n.Take(t, group, person)
-	wantReason(t, n.May(t, person, door, between), granted)
-	wantReason(t, n.May(t, person, door, time.Time{}), noGrant)
-	wantReason(t, n.May(t, person, door, time.Now().Add(time.Hour)), noGrant)
-	wantReason(t, n.May(t, person, door, between.Add(-time.Hour)), permissionsv1.DecisionReason_DECISION_REASON_UNKNOWN_DOOR)
+	wantAnswer(t, n.May(t, person, door, between), granted)
+	wantAnswer(t, n.May(t, person, door, time.Time{}), noGrant)
+	wantAnswer(t, n.May(t, person, door, time.Now().Add(time.Hour)), noGrant)
+	wantAnswer(t, n.May(t, person, door, between.Add(-time.Hour)), permissionsv1.DecisionReason_DECISION_REASON_UNKNOWN_DOOR)
 }
 
 func TestBulkAnswersInTheOrderOfItsQuestions(t *testing.T) {
@@ -181,12 +181,18 @@ func TestAStateIsAnsweredWithItsEffects(t *testing.T) {
 		len(out.GetEffects()) != 1 || out.GetEffects()[0].GetKind() != permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_WAIT {
 		t.Fatal(out, err)
 	}
-	out, err = fresh.Check(t.Context(), &permissionsv1.CheckRequest{
-		OrgId: string(n.Org), DoorId: door, PersonId: person,
-		State: &permissionsv1.RuleState{WaitingPersonId: n.Person(t), WaitingSince: timestamppb.Now()},
-	})
-	if err != nil || out.GetDecision().GetReason() != granted || len(out.GetEffects()) != 1 ||
-		out.GetEffects()[0].GetKind() != permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_PAIR {
-		t.Fatal(out, err)
+	second := n.Person(t)
+	fresh.Let(t, second, door, "")
+	for waiting, want := range map[string]permissionsv1.RuleEffectKind{
+		second:      permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_PAIR,
+		n.Person(t): permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_WAIT, // whom no grant admits
+	} {
+		out, err = fresh.Check(t.Context(), &permissionsv1.CheckRequest{
+			OrgId: string(n.Org), DoorId: door, PersonId: person, AtLeast: tokens(fresh),
+			State: &permissionsv1.RuleState{WaitingPersonId: waiting, WaitingSince: timestamppb.Now()},
+		})
+		if err != nil || len(out.GetEffects()) != 1 || out.GetEffects()[0].GetKind() != want {
+			t.Fatal(out, err)
+		}
 	}
 }

@@ -33,7 +33,7 @@ func TestThePastAgreesWithAReplayOfTheEvents(t *testing.T) {
 		events := eventsOf(t, svc, tenant)
 		for range 8 {
 			at, knownAt := draw(rt, "at", events, true), draw(rt, "known at", events, false)
-			for _, door := range world.doors {
+			for _, door := range append(slices.Clone(world.doors), world.gone...) {
 				want := replay(t, events, knownAt).people(door, at)
 				got := everybody(t, tenant, &permissionsv1.AccessAtRequest{
 					DoorId: door, At: timestamppb.New(at), KnownAt: timestamppb.New(knownAt), PageSize: 2,
@@ -69,6 +69,7 @@ type world struct {
 	tenant                                *permissionstest.Tenant
 	moments                               []time.Time // of the writes so far
 	people, groups, doors, targets, alive []string
+	lockdowns, gone                       []string // gone: doors that are deleted
 }
 
 func newWorld(t *testing.T, svc *permissionstest.Service, tenant *permissionstest.Tenant) *world {
@@ -77,7 +78,8 @@ func newWorld(t *testing.T, svc *permissionstest.Service, tenant *permissionstes
 	for range 2 {
 		w.doors = append(w.doors, tenant.Door(t, site))
 	}
-	w.targets = append(slices.Clone(w.doors), tenant.Zone(t, w.doors...))
+	inner := tenant.Zone(t, w.doors...)
+	w.targets = append(slices.Clone(w.doors), inner, tenant.ZoneOf(t, nil, []string{inner}))
 	for range 3 {
 		w.people = append(w.people, tenant.Person(t))
 		w.groups = append(w.groups, tenant.Group(t))
@@ -95,7 +97,8 @@ func (w *world) since(rt *rapid.T) time.Time {
 }
 
 func (w *world) step(t *testing.T, rt *rapid.T) {
-	switch rapid.SampledFrom([]string{"add", "add", "take", "let", "let", "end", "update", "update"}).Draw(rt, "write") {
+	what := rapid.SampledFrom([]string{"add", "add", "take", "let", "let", "end", "update", "update", "rezone", "rezone", "lock", "unlock", "demolish"}).Draw(rt, "write")
+	switch what {
 	case "add": // groups only into earlier ones: no circles
 		i := rapid.IntRange(0, len(w.groups)-1).Draw(rt, "group")
 		w.tenant.AddSince(t, w.groups[i], rapid.SampledFrom(append(slices.Clone(w.people), w.groups[i+1:]...)).Draw(rt, "member"), w.since(rt))
@@ -113,6 +116,8 @@ func (w *world) step(t *testing.T, rt *rapid.T) {
 		}
 	case "update":
 		w.update(t, rt)
+	default:
+		w.stepPlaces(t, rt, what)
 	}
 	w.moments = append(w.moments, recordedAt(t, w.svc, w.tenant))
 }
@@ -176,11 +181,11 @@ func eventsOf(t *testing.T, svc *permissionstest.Service, tenant *permissionstes
 
 // model is what the events up to a moment say.
 type model struct {
-	doors   map[string]time.Time // since when
-	zones   map[string]*permissionsv1.ZoneCreated
-	zoneAt  map[string]time.Time
-	members []stay
-	grants  map[string]*let
+	doors     map[string][]span
+	members   []stay // people and groups in groups
+	zones     []stay // doors and zones in zones
+	grants    map[string]*let
+	lockdowns map[string]*let // subject is nobody
 }
 
 type stay struct {
@@ -188,10 +193,9 @@ type stay struct {
 	span
 }
 
-// leave ends what is known of somebody in a group at a moment.
-func (m *model) leave(group, member string, at time.Time) {
-	var left []stay
-	for _, s := range m.members {
+// leave ends what is known of somebody in a group, or a door in a zone, at a moment.
+func leave(all []stay, group, member string, at time.Time) (left []stay) {
+	for _, s := range all {
 		if s.group != group || s.member != member {
 			left = append(left, s)
 			continue
@@ -200,7 +204,19 @@ func (m *model) leave(group, member string, at time.Time) {
 			left = append(left, stay{group, member, kept})
 		}
 	}
-	m.members = left
+	return left
+}
+
+// content is what is in a zone from a moment on.
+func (m *model) content(zone string, from time.Time, things []string) {
+	for _, s := range slices.Clone(m.zones) {
+		if s.group == zone {
+			m.zones = leave(m.zones, zone, s.member, from)
+		}
+	}
+	for _, thing := range things {
+		m.zones = append(m.zones, stay{zone, thing, span{from: from}})
+	}
 }
 
 type let struct {
@@ -242,25 +258,39 @@ func inside(at, from, to time.Time) bool { return !at.Before(from) && (to.IsZero
 
 func replay(t *testing.T, events []recorded, knownAt time.Time) *model {
 	t.Helper()
-	m := &model{doors: map[string]time.Time{}, zones: map[string]*permissionsv1.ZoneCreated{}, zoneAt: map[string]time.Time{}, grants: map[string]*let{}}
+	m := &model{doors: map[string][]span{}, grants: map[string]*let{}, lockdowns: map[string]*let{}}
 	for _, e := range events {
 		if e.At.After(knownAt) {
 			break
 		}
 		switch e.Kind {
 		case "door_created":
-			m.doors[parse(t, e, &permissionsv1.DoorCreated{}).GetDoor().GetId()] = e.At
+			m.doors[parse(t, e, &permissionsv1.DoorCreated{}).GetDoor().GetId()] = []span{{from: e.At}}
+		case "door_deleted":
+			id := parse(t, e, &permissionsv1.DoorDeleted{}).GetDoorId()
+			m.doors[id] = cut(m.doors[id], e.At)
 		case "zone_created":
 			z := parse(t, e, &permissionsv1.ZoneCreated{})
-			m.zones[z.GetZoneId()], m.zoneAt[z.GetZoneId()] = z, e.At
+			m.content(z.GetZoneId(), e.At, append(z.GetDoorIds(), z.GetZoneIds()...))
+		case "zone_updated":
+			p := parse(t, e, &permissionsv1.ZoneUpdated{})
+			m.content(p.GetZone().GetId(), since(e, p.GetEffectiveAt()), append(p.GetZone().GetDoorIds(), p.GetZone().GetZoneIds()...))
+		case "zone_deleted":
+			m.content(parse(t, e, &permissionsv1.ZoneDeleted{}).GetZoneId(), e.At, nil)
+		case "lockdown_started":
+			l := parse(t, e, &permissionsv1.LockdownStarted{}).GetLockdown()
+			m.lockdowns[l.GetId()] = &let{target: l.GetTargetId(), held: []span{{l.GetStartsAt().AsTime(), end(l.GetEndsAt())}}}
+		case "lockdown_ended":
+			l := m.lockdowns[parse(t, e, &permissionsv1.LockdownEnded{}).GetLockdownId()]
+			l.held = cut(l.held, e.At)
 		case "member_added":
 			p := parse(t, e, &permissionsv1.MemberAdded{})
 			from := since(e, p.GetEffectiveAt())
-			m.leave(p.GetGroupId(), p.GetMemberId(), from)
+			m.members = leave(m.members, p.GetGroupId(), p.GetMemberId(), from)
 			m.members = append(m.members, stay{group: p.GetGroupId(), member: p.GetMemberId(), span: span{from: from}})
 		case "member_removed":
 			p := parse(t, e, &permissionsv1.MemberRemoved{})
-			m.leave(p.GetGroupId(), p.GetMemberId(), since(e, p.GetEffectiveAt()))
+			m.members = leave(m.members, p.GetGroupId(), p.GetMemberId(), since(e, p.GetEffectiveAt()))
 		case "grant_created":
 			p := parse(t, e, &permissionsv1.GrantCreated{})
 			m.grants[p.GetGrantId()] = &let{p.GetSubjectId(), p.GetTargetId(), []span{{p.GetValidFrom().AsTime(), end(p.GetValidTo())}}}
@@ -305,10 +335,15 @@ func (m *model) people(door string, at time.Time) []string {
 			}
 		}
 	}
-	if since, known := m.doors[door]; known && !at.Before(since) {
+	above := m.above(door, at)
+	for _, l := range m.lockdowns {
+		if holds(l.held, at) && above[l.target] {
+			return nil
+		}
+	}
+	if holds(m.doors[door], at) {
 		for _, g := range m.grants {
-			holds := slices.ContainsFunc(g.held, func(s span) bool { return inside(at, s.from, s.to) })
-			if holds && m.opens(g.target, door, at) {
+			if holds(g.held, at) && above[g.target] {
 				walk(g.subject)
 			}
 		}
@@ -323,9 +358,20 @@ func (m *model) people(door string, at time.Time) []string {
 	return people
 }
 
-func (m *model) opens(target, door string, at time.Time) bool {
-	if zone := m.zones[target]; zone != nil {
-		return !at.Before(m.zoneAt[target]) && slices.Contains(zone.GetDoorIds(), door)
+func holds(spans []span, at time.Time) bool {
+	return slices.ContainsFunc(spans, func(s span) bool { return inside(at, s.from, s.to) })
+}
+
+// above is a door and the zones that it is in, through zones in zones.
+func (m *model) above(door string, at time.Time) map[string]bool {
+	met := map[string]bool{door: true}
+	for grown := true; grown; {
+		grown = false
+		for _, s := range m.zones {
+			if met[s.member] && !met[s.group] && inside(at, s.from, s.to) {
+				met[s.group], grown = true, true
+			}
+		}
 	}
-	return target == door
+	return met
 }

@@ -168,3 +168,20 @@ func TestZonesNestToTheBoundAndNoDeeper(t *testing.T) {
 	below := tenant.Zone(t, door)
 	wantReason(t, setZone(t, tenant, bottom, []string{door}, []string{below}), faultv1.Reason_REASON_STATE_FORBIDS)
 }
+
+func TestAZoneIsPublishedUnderTheSiteOfItsFirstDoor(t *testing.T) {
+	t.Parallel()
+	svc := permissionstest.Start(t, rpctest.New(t), central)
+	tenant := svc.Tenant(t, central)
+	one, two := tenant.Site(t, "UTC"), tenant.Site(t, "UTC")
+	first, second := tenant.Door(t, one), tenant.Door(t, two)
+	zone := tenant.Zone(t, second, first)
+	outer := tenant.ZoneOf(t, nil, []string{zone})
+	if err := setZone(t, tenant, zone, []string{first}, nil); err != nil {
+		t.Fatal(err)
+	}
+	svc.Broker.WaitHead(t, west, tenant.Token)
+	for _, id := range []string{zone, outer} {
+		read(t, svc, west, string(tenant.Org)+".site."+two+".zone."+id, &permissionsv1.ZoneState{})
+	}
+}

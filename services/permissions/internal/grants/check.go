@@ -20,6 +20,15 @@ type Question struct {
 	State *policy.State
 }
 
+// people are those whose groups and grants the question needs: the person's, and those of whoever waits for a second one,
+// because a grant must still admit them when the second one comes.
+func (q Question) people() []region.ID {
+	if q.State == nil || q.State.Waiting.Person == "" {
+		return []region.ID{q.Person}
+	}
+	return []region.ID{q.Person, region.ID(q.State.Waiting.Person)}
+}
+
 // Answer is what was decided, and from which state.
 type Answer struct {
 	policy.Decision
@@ -74,7 +83,7 @@ func (c Commands) CheckAll(ctx context.Context, r Reader, all []Question, now ti
 	}
 	query := FactsQuery{Org: all[0].Org, Home: home.Name, Moment: Moment{At: at}}
 	for _, q := range all {
-		query.Doors, query.People = append(query.Doors, q.Door), append(query.People, q.Person)
+		query.Doors, query.People = append(query.Doors, q.Door), append(query.People, q.people()...)
 	}
 	facts, err := r.Facts(ctx, query)
 	if err != nil {

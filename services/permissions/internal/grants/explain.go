@@ -32,7 +32,7 @@ func (c Commands) Explain(ctx context.Context, r Reader, q Question, now time.Ti
 		q.At = Now(now, latest)
 	}
 	facts, err := r.Facts(ctx, FactsQuery{
-		Org: q.Org, Home: home.Name, Doors: []region.ID{q.Door}, People: []region.ID{q.Person}, Moment: Moment{At: q.At},
+		Org: q.Org, Home: home.Name, Doors: []region.ID{q.Door}, People: q.people(), Moment: Moment{At: q.At},
 	})
 	if err != nil {
 		return Explanation{}, err

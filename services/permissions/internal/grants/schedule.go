@@ -48,7 +48,7 @@ func (c Commands) UpdateSchedule(ctx context.Context, tx Tx, s Schedule, e Edit)
 		return s, Token{}, err
 	}
 	s.Site, s.TimeZone = was.Site, was.TimeZone
-	slices.Sort(s.Calendars)
+	s.Calendars = ascending(s.Calendars)
 	same := s.Name == was.Name && slices.Equal(s.Calendars, was.Calendars) && sameSpec(s.Spec, was.Spec)
 	if needed, err := e.needed(same, was.Since, was.Version); err != nil {
 		return was, Token{}, err
@@ -113,7 +113,7 @@ func checkSpec(spec policy.ScheduleSpec) error {
 
 // observe finds a schedule's calendars and takes over their dates.
 func (c Commands) observe(ctx context.Context, tx Tx, home region.Name, s *Schedule) error {
-	slices.Sort(s.Calendars)
+	s.Calendars = ascending(s.Calendars)
 	if err := c.allIn(home, s.Calendars...); err != nil {
 		return fmt.Errorf("spec.holiday_calendar_ids: %w", err)
 	}

@@ -39,8 +39,7 @@ func (c Commands) CreateZone(ctx context.Context, tx Tx, home region.Name, z Zon
 		return Created{}, err
 	}
 	around.join(z)
-	slices.Sort(z.Doors)
-	slices.Sort(z.Zones)
+	z.Doors, z.Zones = ascending(z.Doors), ascending(z.Zones)
 	z.Since, z.Version = commit.At(), commit.Token().Version
 	if err := tx.AddZone(ctx, commit, z); err != nil {
 		return Created{}, err
@@ -60,8 +59,7 @@ func (c Commands) UpdateZone(ctx context.Context, tx Tx, z Zone, e Edit) (Zone, 
 		return z, Token{}, err
 	}
 	z.Site, z.Parents = was.Site, was.Parents
-	slices.Sort(z.Doors)
-	slices.Sort(z.Zones)
+	z.Doors, z.Zones = ascending(z.Doors), ascending(z.Zones)
 	same := z.Name == was.Name && slices.Equal(z.Doors, was.Doors) && slices.Equal(z.Zones, was.Zones) &&
 		reflect.DeepEqual(z.AntiPassback, was.AntiPassback)
 	if needed, err := e.needed(same, was.Since, was.Version); err != nil {
@@ -187,6 +185,13 @@ func (n Neighbours) leave(zone region.ID) {
 	for i, inside := range n.Zones {
 		n.Zones[i].Parents = lacking(inside.Parents, zone)
 	}
+}
+
+// ascending leaves the list that it is given as it is: a command may run again with it.
+func ascending(ids []region.ID) []region.ID {
+	sorted := slices.Clone(ids)
+	slices.Sort(sorted)
+	return sorted
 }
 
 func with(ids []region.ID, id region.ID) []region.ID {

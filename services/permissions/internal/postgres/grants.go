@@ -74,34 +74,55 @@ func (r *reader) Grants(ctx context.Context, q grants.GrantsQuery) ([]grants.Gra
 	return found, wrap(err, "list grants")
 }
 
-const insertGrant = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
+const insertGrants = `INSERT INTO grants (region, id, version, org, subject_id, target_id, schedule_id, site_id, revoked,
 		valid_from, valid_to, recorded_at, held_since, max_uses, override_rank, share_depth, shared_from, sharer)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+	SELECT $1::crdb_internal_region, g.id, $2::BIGINT, $3::TEXT, g.subject_id, g.target_id, g.schedule_id, g.site_id, g.revoked,
+		g.valid_from, g.valid_to, $4::TIMESTAMPTZ, g.held_since, g.max_uses, g.override_rank, g.share_depth, g.shared_from, g.sharer
+	FROM unnest($5::TEXT[], $6::TIMESTAMPTZ[], $7::TEXT[], $8::TEXT[], $9::TEXT[], $10::TEXT[], $11::BOOL[], $12::TIMESTAMPTZ[],
+			$13::TIMESTAMPTZ[], $14::BIGINT[], $15::BIGINT[], $16::BIGINT[], $17::TEXT[], $18::TEXT[])
+		AS g (id, valid_from, subject_id, target_id, schedule_id, site_id, revoked, valid_to,
+			held_since, max_uses, override_rank, share_depth, shared_from, sharer)`
+
+var addGrants = &bulk{table: "grants", sql: insertGrants, fixed: 4, key: 2, rank: inserts}
 
 func (w *writer) AddGrant(ctx context.Context, c grants.Commit, g grants.Grant) error {
 	home, version, org, at := stamp(c)
-	_, err := w.tx.Exec(ctx, insertGrant, home, g.ID, version, org, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked,
-		g.Validity.From, null(g.Validity.To), at, null(g.Since), g.MaxUses, g.OverrideRank, g.ShareDepth, g.SharedFrom, g.Sharer)
-	return wrap(err, "add grant")
+	w.forget(g.ID)
+	return w.later(ctx, addGrants, home, version, org, at,
+		g.ID, g.Validity.From, g.Subject, g.Target, g.Schedule, g.Site, g.Revoked, null(g.Validity.To),
+		null(g.Since), int64(g.MaxUses), int64(g.OverrideRank), int64(g.ShareDepth), g.SharedFrom, g.Sharer)
 }
 
 const supersedeGrant = `UPDATE grants SET superseded_at = $4
-	WHERE region = $1 AND id = $2 AND org = $3 AND superseded_at IS NULL AND NOT revoked AND version < $5`
+	WHERE region = $1 AND version < $2 AND org = $3 AND id = $5 AND superseded_at IS NULL AND NOT revoked`
 
+var endedGrants = &bulk{table: "superseded grants", sql: supersedeGrant, fixed: 4, key: 1, rank: updates, each: true}
+
+// ReplaceGrant implements grants.KeyTx.
 func (w *writer) ReplaceGrant(ctx context.Context, c grants.Commit, was, now grants.Grant) error {
+	if err := w.endGrant(ctx, c, was); err != nil {
+		return err
+	}
+	return w.AddGrant(ctx, c, now)
+}
+
+// endGrant ends what a grant is at the commit's moment; what had not begun then leaves nothing.
+func (w *writer) endGrant(ctx context.Context, c grants.Commit, was grants.Grant) error {
 	home, version, org, at := stamp(c)
-	done, err := w.tx.Exec(ctx, supersedeGrant, home, was.ID, org, at, version)
-	if err == nil && done.RowsAffected() != 1 {
-		err = errNotCurrent(done.RowsAffected())
+	if err := w.later(ctx, endedGrants, home, version, org, at, was.ID); err != nil {
+		return err
 	}
-	if err == nil && was.Validity.From.Before(at) {
-		was.Validity, was.Revoked = was.Validity.EndedAt(at), true
-		err = w.AddGrant(ctx, c, was)
+	if !was.Validity.From.Before(at) {
+		w.forget(was.ID)
+		return nil
 	}
-	if err == nil {
-		err = w.AddGrant(ctx, c, now)
-	}
-	return wrap(err, "replace %s", was.ID)
+	return w.AddGrant(ctx, c, revoked(was, at))
+}
+
+// revoked is a grant that somebody has ended.
+func revoked(g grants.Grant, at time.Time) grants.Grant {
+	g.Validity, g.Revoked = g.Validity.EndedAt(at), true
+	return g
 }
 
 // errNotCurrent is for a change of something that this very commit has written already, or that is not what was read.

@@ -69,6 +69,9 @@ const (
 )
 
 func (w *writer) EndGrants(ctx context.Context, c grants.Commit, all []grants.Grant, since time.Time) error {
+	if len(all) == 1 && !all[0].Revoked && since.Equal(c.At()) {
+		return w.revokeOne(ctx, c, all[0])
+	}
 	home, version, org, at := stamp(c)
 	ids := make([]region.ID, len(all))
 	for i, g := range all {
@@ -82,6 +85,16 @@ func (w *writer) EndGrants(ctx context.Context, c grants.Commit, all []grants.Gr
 		_, err = w.tx.Exec(ctx, revokeGrants, home, texts(ids), org, since, at, version)
 	}
 	return wrap(err, "end grants")
+}
+
+// revokeOne ends what a grant is, which at the commit's moment is its last row. It waits to be written with what other
+// commands of the commit write.
+func (w *writer) revokeOne(ctx context.Context, c grants.Commit, g grants.Grant) error {
+	home, version, org, at := stamp(c)
+	if err := w.later(ctx, endedGrants, home, version, org, at, g.ID); err != nil {
+		return err
+	}
+	return w.AddGrant(ctx, c, revoked(g, at))
 }
 
 const selectHeldUntil = `SELECT max(valid_to) FROM grants

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
@@ -13,6 +14,10 @@ const selectIn = `SELECT count(*) > 0 FROM memberships
 	WHERE region = $1 AND group_id = $2 AND member_id = $3 AND org = $4 AND superseded_at IS NULL AND valid_to IS NULL`
 
 func (w *writer) In(ctx context.Context, home region.Name, org region.ID, m grants.Membership) (in bool, err error) {
+	if list := w.members[m.Group]; list != nil && w.here(home, org) {
+		_, in = slices.BinarySearch(*list, m.Member)
+		return in, nil
+	}
 	err = w.tx.QueryRow(ctx, selectIn, home, m.Group, m.Member, org).Scan(&in)
 	return in, wrap(err, "read whether %s is in %s", m.Member, m.Group)
 }
@@ -90,21 +95,57 @@ const (
 	keepStays = endStays + ` AND valid_from < $6`
 )
 
+// A membership that begins or ends with the commit waits to be written with what other commands of the commit write.
+const (
+	insertMemberships = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, recorded_at)
+	SELECT $1::crdb_internal_region, m.group_id, m.member_id, $2::BIGINT, $3::TEXT, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ
+	FROM unnest($5::TEXT[], $6::TEXT[]) AS m (group_id, member_id)`
+
+	// What is known now keeps when it began. The new row comes first: the engines refuse two changes of one table in a
+	// statement.
+	recordEndedMembership = `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, valid_to, recorded_at)
+	SELECT region, group_id, member_id, $2::BIGINT, org, valid_from, $4::TIMESTAMPTZ, $4::TIMESTAMPTZ FROM memberships
+	WHERE region = $1 AND group_id = $5 AND member_id = $6 AND org = $3 AND superseded_at IS NULL AND valid_to IS NULL`
+
+	supersedeMembership = `UPDATE memberships SET superseded_at = $4
+	WHERE region = $1 AND version < $2 AND org = $3 AND group_id = $5 AND member_id = $6 AND superseded_at IS NULL AND valid_to IS NULL`
+)
+
+var (
+	addMemberships = &bulk{table: "memberships", sql: insertMemberships, fixed: 4, key: 2, rank: inserts}
+	endMemberships = &bulk{table: "memberships", sql: recordEndedMembership, fixed: 4, key: 2, rank: updates, each: true}
+	oldMemberships = &bulk{table: "superseded memberships", sql: supersedeMembership, fixed: 4, key: 2, rank: updates + 1, each: true}
+)
+
 func (w *writer) AddMembership(ctx context.Context, c grants.Commit, m grants.Membership, since time.Time) error {
 	home, version, org, at := stamp(c)
-	var batch pgx.Batch
-	if since.Before(at) { // a late fact may overlap what is known
-		groups, members := []string{string(m.Group)}, []string{string(m.Member)}
-		batch.Queue(supersedeStays, home, groups, members, org, at, since, version)
-		batch.Queue(keepStays, home, groups, members, org, at, since, version)
+	if since.Before(at) {
+		return w.addLate(ctx, c, m, since)
 	}
+	if err := w.later(ctx, addMemberships, home, version, org, at, m.Group, m.Member); err != nil {
+		return err
+	}
+	w.joined(home, m)
+	return nil
+}
+
+// addLate is for a stay that may overlap what is known.
+func (w *writer) addLate(ctx context.Context, c grants.Commit, m grants.Membership, since time.Time) error {
+	home, version, org, at := stamp(c)
+	groups, members := []string{string(m.Group)}, []string{string(m.Member)}
+	var batch pgx.Batch
+	batch.Queue(supersedeStays, home, groups, members, org, at, since, version)
+	batch.Queue(keepStays, home, groups, members, org, at, since, version)
 	batch.Queue(insertMembership, home, m.Group, m.Member, version, org, since, at)
 	return wrap(w.tx.SendBatch(ctx, &batch).Close(), "add %s to %s", m.Member, m.Group)
 }
 
 func (w *writer) EndMemberships(ctx context.Context, c grants.Commit, groups, members []region.ID, since time.Time) error {
-	if len(groups) == 0 || len(members) == 0 {
+	switch {
+	case len(groups) == 0 || len(members) == 0:
 		return nil
+	case len(groups) == 1 && len(members) == 1 && since.Equal(c.At()):
+		return w.endOne(ctx, c, grants.Membership{Group: groups[0], Member: members[0]})
 	}
 	home, version, org, at := stamp(c)
 	done, err := w.tx.Exec(ctx, supersedeStays, home, texts(groups), texts(members), org, at, since, version)
@@ -115,4 +156,16 @@ func (w *writer) EndMemberships(ctx context.Context, c grants.Commit, groups, me
 		_, err = w.tx.Exec(ctx, endStays, home, texts(groups), texts(members), org, at, since, version)
 	}
 	return wrap(err, "end memberships")
+}
+
+func (w *writer) endOne(ctx context.Context, c grants.Commit, m grants.Membership) error {
+	home, version, org, at := stamp(c)
+	if err := w.later(ctx, endMemberships, home, version, org, at, m.Group, m.Member); err != nil {
+		return err
+	}
+	if err := w.later(ctx, oldMemberships, home, version, org, at, m.Group, m.Member); err != nil {
+		return err
+	}
+	w.left(home, m)
+	return nil
 }
