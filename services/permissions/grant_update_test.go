@@ -169,3 +169,25 @@ func TestAGrantThatRanOutIsExtendedFromNowOn(t *testing.T) {
 	wantDecision(t, tenant.May(t, person, door, end.Add(time.Millisecond)), notYet, made.GetId(), "")
 	wantDecision(t, tenant.May(t, person, door, time.Time{}), granted, made.GetId(), "")
 }
+
+func TestAGrantThatRanOutIsNotExtendedWithoutItsSchedule(t *testing.T) {
+	t.Parallel()
+	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
+	site, person := tenant.Site(t, "UTC"), tenant.Person(t)
+	door, schedule := tenant.Door(t, site), tenant.Schedule(t, site, officeHours())
+	end := time.Now().Add(300 * time.Millisecond)
+	made := tenant.TheGrant(t, tenant.LetFor(t, person, door, schedule, time.Time{}, end))
+	<-time.After(time.Until(end.Add(50 * time.Millisecond))) // the world's time must pass it
+	gone := &permissionsv1.DeleteScheduleRequest{OrgId: string(tenant.Org), ScheduleId: schedule, Etag: getSchedule(t, tenant, schedule).GetEtag()}
+	if _, err := tenant.DeleteSchedule(t.Context(), gone); err != nil {
+		t.Fatal(err)
+	}
+	req := updateOf(made)
+	req.ValidTo = nil
+	if _, err := tenant.UpdateGrant(t.Context(), req); !fault.Is(err, faultv1.Reason_REASON_NOT_FOUND) {
+		t.Fatalf("it names a schedule that is not there: %v", err)
+	}
+	req.ScheduleId = ""
+	update(t, tenant, req)
+	wantDecision(t, tenant.May(t, person, door, time.Time{}), granted, made.GetId(), "")
+}

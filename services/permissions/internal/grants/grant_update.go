@@ -44,16 +44,17 @@ func (c Commands) UpdateGrant(ctx context.Context, tx Tx, g Grant, etag string) 
 	if now, err = validFrom(ctx, tx, was, now, g.Validity.From, commit.At()); err != nil {
 		return Grant{}, Token{}, err
 	}
-	if err := checkUpdate(ctx, tx, was, now); err != nil {
+	if err := checkUpdate(ctx, tx, now); err != nil {
 		return Grant{}, Token{}, err
 	}
 	now, err = c.replaceGrant(ctx, tx, commit, was, now)
 	return now, commit.Token(), err
 }
 
-// checkUpdate finds the schedule, and keeps a share within what it is a share of.
-func checkUpdate(ctx context.Context, tx Tx, was, now Grant) error {
-	if now.Schedule != "" && now.Schedule != was.Schedule {
+// checkUpdate finds the schedule, and keeps a share within what it is a share of. A schedule that stays is looked for as
+// well: that of a grant which ran out may have been deleted since, and the grant is not to hold again without it.
+func checkUpdate(ctx context.Context, tx Tx, now Grant) error {
+	if now.Schedule != "" {
 		if _, err := tx.Schedule(ctx, now.Org, now.Schedule); err != nil {
 			return err
 		}
