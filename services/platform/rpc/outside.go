@@ -22,8 +22,8 @@ type Outside struct {
 	KeyFile, Key string
 }
 
-// Client returns an HTTP client that sends the key with every call, each of which may last a minute. Errors say which flag
-// to mend.
+// Client returns an HTTP client that sends the key with every call, each of which may last a minute. It follows no
+// redirection: the key would go wherever that points. Errors say which flag to mend.
 func (o Outside) Client() (*http.Client, error) {
 	if u, err := url.Parse(o.URL); err != nil || u.Scheme != "https" || u.Host == "" {
 		return nil, fmt.Errorf("-url %q: want https://host:port, since an API key is sent", o.URL)
@@ -51,7 +51,10 @@ func (o Outside) Client() (*http.Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13}
-	return &http.Client{Transport: bearing{"Bearer " + key, transport}, Timeout: time.Minute}, nil
+	return &http.Client{
+		Transport: bearing{"Bearer " + key, transport}, Timeout: time.Minute,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}, nil
 }
 
 // bearing adds the API key to each request.
