@@ -12,6 +12,6 @@ type Plan struct {
 	Home region.Name
 	// Reads are things that the command looks up by their ids.
 	Reads []region.ID
-	// Members are groups whose members and followers it asks for.
-	Members []region.ID
+	// Members are pairs of which it asks whether one is in the other, and who follows the group.
+	Members []Membership
 }

@@ -96,9 +96,9 @@ func (k Kind) columns(header []string) ([]string, error) {
 	return columns, nil
 }
 
-// Reads returns what the commands of the lines are going to look up, each once: things by their ids, and groups by their
-// members. What is no id is left to its line.
-func Reads(regions *region.Map, lines []Line) (things, groups []region.ID) {
+// Reads returns what the commands of the lines are going to look up: things by their ids, each once, and who is in which
+// group. What is no id is left to its line.
+func Reads(regions *region.Map, lines []Line) (things []region.ID, members []grants.Membership) {
 	seen := map[string]bool{}
 	for _, l := range lines {
 		for column, text := range l.Fields {
@@ -106,15 +106,15 @@ func Reads(regions *region.Map, lines []Line) (things, groups []region.ID) {
 				continue
 			}
 			seen[text] = true
-			id, err := regions.Parse(text)
-			switch {
-			case err != nil:
-			case column == "group_id":
-				groups = append(groups, id)
-			default:
+			if id, err := regions.Parse(text); err == nil {
 				things = append(things, id)
 			}
 		}
+		group, badGroup := regions.Parse(l.Fields["group_id"], region.Group)
+		member, badMember := regions.Parse(l.Fields["member_id"], region.Person, region.Group)
+		if badGroup == nil && badMember == nil {
+			members = append(members, grants.Membership{Group: group, Member: member})
+		}
 	}
-	return things, groups
+	return things, members
 }

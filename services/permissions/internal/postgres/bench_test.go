@@ -125,3 +125,39 @@ func slice(b *testing.B, done *atomic.Int64, do func(context.Context, int64) err
 	all.Wait()
 	return time.Since(start)
 }
+
+// BenchmarkJoinAGroup costs the same however many are in the group.
+func BenchmarkJoinAGroup(b *testing.B) {
+	for _, size := range []int{10, 50_000} {
+		b.Run(fmt.Sprintf("members=%d", size), func(b *testing.B) {
+			made := dbtest.Make(b, dbtest.Options{Schema: permissions.Schema, Sets: permissions.Migrations()})
+			w := newWorld(b, dbtest.Open(b, database.Config{URL: made.URL, Schema: permissions.Schema}))
+			group := w.group(b, central)
+			w.fillGroup(b, group, size)
+			owner := dbtest.Open(b, database.Config{URL: made.OwnerURL, Schema: permissions.Schema})
+			if _, err := owner.Pool().Exec(b.Context(), `ANALYZE memberships`); err != nil { // as autovacuum does within a minute
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if _, err := w.member(b.Context(), true, group, person()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// fillGroup writes the rows of members who have been in a group since it was made.
+func (w *world) fillGroup(t testing.TB, group region.ID, size int) {
+	t.Helper()
+	members := make([]string, size)
+	for i := range members {
+		members[i] = string(person())
+	}
+	_, err := w.direct.Pool().Exec(t.Context(), `INSERT INTO memberships (region, group_id, member_id, version, org, valid_from, recorded_at)
+		SELECT g.region, g.id, m.id, g.version, g.org, g.valid_from, g.recorded_at
+		FROM groups g, unnest($2::TEXT[]) AS m (id) WHERE g.id = $1`, group, members)
+	if err != nil {
+		t.Fatal(err)
+	}
+}

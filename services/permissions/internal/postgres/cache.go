@@ -18,10 +18,12 @@ type cache struct {
 	schedules shelf[grants.Schedule]
 	groups    shelf[grants.Group]
 	grants    shelf[grants.Grant]
-	members   shelf[[]region.ID]   // of a group, ascending
 	followers shelf[[]region.Name] // of a subject, ascending
+	in        map[grants.Membership]bool
 
-	changed []region.ID // by the command that runs now
+	// By the command that runs now.
+	changed []region.ID
+	moved   []grants.Membership
 }
 
 // shelf has what was looked up: nil means that it is not there.
@@ -37,7 +39,7 @@ func newCache() *cache {
 func (c *cache) clear() {
 	*c = cache{
 		sites: shelf[grants.Site]{}, doors: shelf[grants.Door]{}, zones: shelf[grants.Zone]{}, schedules: shelf[grants.Schedule]{},
-		groups: shelf[grants.Group]{}, grants: shelf[grants.Grant]{}, members: shelf[[]region.ID]{}, followers: shelf[[]region.Name]{},
+		groups: shelf[grants.Group]{}, grants: shelf[grants.Grant]{}, followers: shelf[[]region.Name]{}, in: map[grants.Membership]bool{},
 	}
 }
 
@@ -50,34 +52,28 @@ func (c *cache) forget(ids ...region.ID) {
 		delete(c.schedules, id)
 		delete(c.groups, id)
 		delete(c.grants, id)
-		delete(c.members, id)
 		delete(c.followers, id)
 	}
 }
 
-func (c *cache) start() { c.changed = nil }
+func (c *cache) start() { c.changed, c.moved = nil, nil }
 
-func (c *cache) undo() { c.forget(c.changed...) }
-
-// joined and left keep a group's members up to date. A list that was handed out is not changed.
-func (w *writer) joined(home region.Name, m grants.Membership) {
-	if list := w.members[m.Group]; list != nil && home == w.at.home {
-		at, _ := slices.BinarySearch(*list, m.Member)
-		longer := slices.Insert(slices.Clone(*list), at, m.Member)
-		w.members[m.Group] = &longer
-		w.changed = append(w.changed, m.Group)
+func (c *cache) undo() {
+	c.forget(c.changed...)
+	for _, m := range c.moved {
+		delete(c.in, m)
 	}
 }
 
-func (w *writer) left(home region.Name, m grants.Membership) {
-	if list := w.members[m.Group]; list != nil && home == w.at.home {
-		shorter := slices.DeleteFunc(slices.Clone(*list), func(id region.ID) bool { return id == m.Member })
-		w.members[m.Group] = &shorter
-		w.changed = append(w.changed, m.Group)
+// moves notes that somebody is in a group from now on, or not any more.
+func (w *writer) moves(home region.Name, m grants.Membership, in bool) {
+	if _, known := w.in[m]; known && home == w.at.home {
+		w.in[m] = in
+		w.moved = append(w.moved, m)
 	}
 }
 
-// follows keeps a subject's followers up to date.
+// follows keeps a subject's followers up to date. A list that was handed out is not changed.
 func (w *writer) follows(k grants.ReasonKey) {
 	list := w.followers[k.Subject]
 	if list == nil || !w.here(k.Holder, k.Org) {

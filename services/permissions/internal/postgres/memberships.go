@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
@@ -14,8 +13,7 @@ const selectIn = `SELECT count(*) > 0 FROM memberships
 	WHERE region = $1 AND group_id = $2 AND member_id = $3 AND org = $4 AND superseded_at IS NULL AND valid_to IS NULL`
 
 func (w *writer) In(ctx context.Context, home region.Name, org region.ID, m grants.Membership) (in bool, err error) {
-	if list := w.members[m.Group]; list != nil && w.here(home, org) {
-		_, in = slices.BinarySearch(*list, m.Member)
+	if in, known := w.in[m]; known && w.here(home, org) {
 		return in, nil
 	}
 	err = w.tx.QueryRow(ctx, selectIn, home, m.Group, m.Member, org).Scan(&in)
@@ -125,7 +123,7 @@ func (w *writer) AddMembership(ctx context.Context, c grants.Commit, m grants.Me
 	if err := w.later(ctx, addMemberships, home, version, org, at, m.Group, m.Member); err != nil {
 		return err
 	}
-	w.joined(home, m)
+	w.moves(home, m, true)
 	return nil
 }
 
@@ -166,6 +164,6 @@ func (w *writer) endOne(ctx context.Context, c grants.Commit, m grants.Membershi
 	if err := w.later(ctx, oldMemberships, home, version, org, at, m.Group, m.Member); err != nil {
 		return err
 	}
-	w.left(home, m)
+	w.moves(home, m, false)
 	return nil
 }

@@ -104,9 +104,10 @@ func (in *town) run(ctx context.Context, w *world, o op) (string, region.ID) {
 		}
 		_, err = w.revoke(ctx, in.made[o.A%len(in.made)])
 	case "regret": // fails after it has written
-		err = w.Write(ctx, grants.Plan{Org: w.org, Home: central, Members: in.groups[:1]}, func(ctx context.Context, tx grants.Tx) error {
+		m := grants.Membership{Group: in.groups[0], Member: in.subjects[o.B%2]}
+		err = w.Write(ctx, grants.Plan{Org: w.org, Home: central, Members: []grants.Membership{m}}, func(ctx context.Context, tx grants.Tx) error {
 			w.runs()
-			_, err := w.AddMember(ctx, tx, w.org, grants.Membership{Group: in.groups[0], Member: in.subjects[o.B%2]}, time.Time{})
+			_, err := w.AddMember(ctx, tx, w.org, m, time.Time{})
 			return errors.Join(err, errRegret)
 		})
 	default:

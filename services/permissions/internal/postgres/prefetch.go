@@ -49,19 +49,23 @@ func (w *writer) wanted(lists ...[]region.ID) wanted {
 }
 
 func (w *writer) fill(batch *pgx.Batch, plans []grants.Plan) {
-	var reads, members [][]region.ID
+	var reads [][]region.ID
+	var pairs []grants.Membership
 	for _, p := range plans {
-		reads, members = append(reads, p.Reads), append(members, p.Members)
+		reads, pairs = append(reads, p.Reads), append(pairs, p.Members...)
 	}
-	things, followed := w.wanted(append(reads, members...)...), w.wanted(members...)
+	for _, m := range pairs {
+		reads = append(reads, []region.ID{m.Group})
+	}
+	things := w.wanted(reads...)
 	fetch(batch, w, sites, w.cache.sites, things[region.Site])
 	fetch(batch, w, zones, w.cache.zones, things[region.Zone])
 	fetch(batch, w, schedules, w.cache.schedules, things[region.Schedule])
 	fetch(batch, w, groups, w.cache.groups, things[region.Group])
 	fetch(batch, w, allGrants, w.cache.grants, things[region.Grant])
 	fetch(batch, w, doors, w.cache.doors, things[region.Door])
-	fetchLists(batch, w, selectMembersOf, w.members, followed[region.Group])
-	fetchLists(batch, w, selectFollowersOf, w.followers, things[region.Group], w.everywhere())
+	fetchMemberships(batch, w, pairs)
+	fetchFollowers(batch, w, things[region.Group])
 }
 
 // everywhere lists all regions: any of them may follow.
@@ -92,10 +96,29 @@ func fetch[T any](batch *pgx.Batch, w *writer, l lookup[T], into shelf[T], ids [
 	})
 }
 
-const selectMembersOf = `SELECT t.* FROM unnest($2::TEXT[]) AS w (id), LATERAL (
-		SELECT m.group_id, m.member_id FROM memberships m
-		WHERE m.region = $1 AND m.group_id = w.id AND m.org = $3 AND m.superseded_at IS NULL AND m.valid_to IS NULL OFFSET 0) t
-	ORDER BY t.group_id, t.member_id`
+// Not the whole groups: one may have a hundred thousand members.
+const selectIns = `SELECT w.group_id, w.member_id FROM unnest($2::TEXT[], $3::TEXT[]) AS w (group_id, member_id), LATERAL (
+		SELECT m.version FROM memberships m
+		WHERE m.region = $1 AND m.group_id = w.group_id AND m.member_id = w.member_id AND m.org = $4
+			AND m.superseded_at IS NULL AND m.valid_to IS NULL OFFSET 0) t`
+
+func fetchMemberships(batch *pgx.Batch, w *writer, pairs []grants.Membership) {
+	var groups, members []string
+	for _, m := range pairs {
+		if home, err := w.home(m.Group); err == nil && home == w.at.home {
+			groups, members = append(groups, string(m.Group)), append(members, string(m.Member))
+			w.in[m] = false
+		}
+	}
+	if len(groups) == 0 {
+		return
+	}
+	batch.Queue(selectIns, w.at.home, groups, members, w.at.org).Query(func(rows pgx.Rows) error {
+		return eachPair(rows, func(group, member string) {
+			w.in[grants.Membership{Group: region.ID(group), Member: region.ID(member)}] = true
+		})
+	})
+}
 
 // A subject may be followed for thousands of reasons, but only by a few regions.
 const selectFollowersOf = `SELECT w.id, r.name FROM unnest($2::TEXT[]) AS w (id), unnest($4::TEXT[]) AS r (name), LATERAL (
@@ -103,17 +126,17 @@ const selectFollowersOf = `SELECT w.id, r.name FROM unnest($2::TEXT[]) AS w (id)
 		WHERE f.region = $1 AND f.org = $3 AND f.subject_id = w.id AND f.follower_region = r.name AND f.held LIMIT 1) t
 	ORDER BY w.id, r.name`
 
-func fetchLists[T ~string](batch *pgx.Batch, w *writer, sql string, into shelf[[]T], ids []region.ID, more ...any) {
+func fetchFollowers(batch *pgx.Batch, w *writer, ids []region.ID) {
 	if len(ids) == 0 {
 		return
 	}
 	for _, id := range ids {
-		into[id] = &[]T{}
+		w.followers[id] = &[]region.Name{}
 	}
-	batch.Queue(sql, append([]any{w.at.home, texts(ids), w.at.org}, more...)...).Query(func(rows pgx.Rows) error {
-		return eachPair(rows, func(of, one string) {
-			list := into[region.ID(of)]
-			*list = append(*list, T(one))
+	batch.Queue(selectFollowersOf, w.at.home, texts(ids), w.at.org, w.everywhere()).Query(func(rows pgx.Rows) error {
+		return eachPair(rows, func(of, follower string) {
+			list := w.followers[region.ID(of)]
+			*list = append(*list, region.Name(follower))
 		})
 	})
 }

@@ -126,7 +126,7 @@ func (w *world) member(ctx context.Context, in bool, group, member region.ID) (t
 	if err != nil {
 		return token, err
 	}
-	plan := grants.Plan{Org: w.org, Home: home.Name, Reads: []region.ID{member}, Members: []region.ID{group}}
+	plan := grants.Plan{Org: w.org, Home: home.Name, Reads: []region.ID{member}, Members: []grants.Membership{{Group: group, Member: member}}}
 	err = w.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) error {
 		w.runs()
 		do := w.AddMember

@@ -130,7 +130,7 @@ func (h *Handler) member(ctx context.Context, req membershipRequest, command mem
 	if p.err != nil {
 		return token, p.err
 	}
-	plan := grants.Plan{Org: org, Home: p.home(m.Group), Reads: []region.ID{m.Member}, Members: []region.ID{m.Group}}
+	plan := grants.Plan{Org: org, Home: p.home(m.Group), Reads: []region.ID{m.Member}, Members: []grants.Membership{m}}
 	err = h.Store.Write(ctx, plan, func(ctx context.Context, tx grants.Tx) (err error) {
 		token, err = command(ctx, tx, org, m, since)
 		return err
