@@ -1,9 +1,10 @@
 // Package permissions is the service that knows who may open what, when, and the whole past of it: sites, doors, zones,
-// groups, schedules and grants.
+// groups, schedules, holiday calendars, grants and shares of them, lockdowns; and who administers what.
 //
 // It decides with package policy, from copies of organizations in memory that follow its own rows: an answer is never older
-// than the token of the question, and without one never older than the database was a moment ago. What gateways need in order to decide at the doors it publishes as access state, in the transaction that changes it. Groups and people
-// of other jurisdictions it knows by their ids; copies of such groups' memberships come from their homes.
+// than the token of the question, and without one never older than the database was a moment ago. What gateways need in order
+// to decide at the doors it publishes as access state, in the transaction that changes it. Groups and people of other
+// jurisdictions it knows by their ids; copies of such groups' memberships come from their homes.
 //
 // [Run] is one instance. Any number may run in a region, and each serves every region of its jurisdiction.
 package permissions

@@ -554,7 +554,8 @@ func (x *ListMembersResponse) GetNextPageToken() string {
 	return ""
 }
 
-// EndAccessRequest names a leaver: every grant of a region to the person is revoked, and their memberships of the region's groups end.
+// EndAccessRequest names a leaver: every grant of a region to the person, and every share that they made there, is revoked, and
+// their memberships of the region's groups end. Roles stay.
 type EndAccessRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.

@@ -296,7 +296,8 @@ type PermissionsServiceClient interface {
 	DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteResponse, error)
 	// ListMembers returns the direct members of a group.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
-	// EndAccess revokes, for a leaver, every grant to them and ends their memberships, in one region.
+	// EndAccess revokes, for a leaver, every grant to them and what they shared, and ends their memberships, in one region.
+	// Their roles stay: end them with RevokeRole.
 	EndAccess(context.Context, *v1.EndAccessRequest) (*v1.EndAccessResponse, error)
 	// GetGrant returns a grant, also one that is revoked.
 	GetGrant(context.Context, *v1.GetGrantRequest) (*v1.Grant, error)
@@ -1439,7 +1440,8 @@ type PermissionsServiceHandler interface {
 	DeleteGroup(context.Context, *v1.DeleteGroupRequest) (*v1.DeleteResponse, error)
 	// ListMembers returns the direct members of a group.
 	ListMembers(context.Context, *v1.ListMembersRequest) (*v1.ListMembersResponse, error)
-	// EndAccess revokes, for a leaver, every grant to them and ends their memberships, in one region.
+	// EndAccess revokes, for a leaver, every grant to them and what they shared, and ends their memberships, in one region.
+	// Their roles stay: end them with RevokeRole.
 	EndAccess(context.Context, *v1.EndAccessRequest) (*v1.EndAccessResponse, error)
 	// GetGrant returns a grant, also one that is revoked.
 	GetGrant(context.Context, *v1.GetGrantRequest) (*v1.Grant, error)
