@@ -37,14 +37,20 @@ type Answer struct {
 
 // Decide answers from facts that hold at the moment.
 func (q Question) Decide(facts policy.Facts, at time.Time) policy.Decision {
-	req := policy.Request{
+	req, state := q.request()
+	return policy.Decide(req, facts, state, at)
+}
+
+// request is the question as package policy takes it.
+func (q Question) request() (req policy.Request, state policy.State) {
+	req = policy.Request{
 		Door: policy.DoorID(q.Door), Person: policy.PersonID(q.Person), Direction: q.Direction, SecondFactor: q.SecondFactor,
 		Entitled: q.State == nil,
 	}
-	if q.State == nil {
-		return policy.Decide(req, facts, policy.State{}, at)
+	if q.State != nil {
+		state = *q.State
 	}
-	return policy.Decide(req, facts, *q.State, at)
+	return req, state
 }
 
 // Check decides from what is known now. now is the clock; where the organization's latest commit is later, because the

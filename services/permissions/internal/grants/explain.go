@@ -43,13 +43,6 @@ func (c Commands) Explain(ctx context.Context, r Reader, q Question, now time.Ti
 			return Explanation{}, err
 		}
 	}
-	req := policy.Request{
-		Door: policy.DoorID(q.Door), Person: policy.PersonID(q.Person), Direction: q.Direction, SecondFactor: q.SecondFactor,
-		Entitled: q.State == nil,
-	}
-	var state policy.State
-	if q.State != nil {
-		state = *q.State
-	}
+	req, state := q.request()
 	return Explanation{policy.Explain(req, facts, state, q.At), head.Token}, nil
 }
