@@ -104,7 +104,6 @@ func racesOfKeys() []race {
 			return calling(r.one.Grant, &permissionsv1.GrantRequest{OrgId: string(r.one.Org), SubjectId: r.group, TargetId: r.door, IdempotencyKey: "race"})
 		},
 	}, {
-		// No head is common to both: only the database sees that they meet.
 		name: "a group of the neighbour region is let in and deleted", two: deletingGroup, refusals: []faultv1.Reason{isGone}, opens: never,
 		prepare: func(t *testing.T, r *racing) {
 			r.one.End(t, r.grant)
@@ -169,6 +168,7 @@ func racesOfPlaces() []race {
 			return calling(r.two.DeleteSite, &permissionsv1.DeleteSiteRequest{OrgId: string(r.two.Org), SiteId: r.site, Etag: getSite(t, r.one, r.site).GetEtag()})
 		},
 	}, {
+		// No head is common to both: only that transactions are serializable keeps them apart.
 		name: "a door comes to wait for a group of the neighbour region, which is deleted", two: deletingGroup,
 		refusals: []faultv1.Reason{isGone, stateForbids}, never: true,
 		prepare: func(t *testing.T, r *racing) {
