@@ -172,10 +172,11 @@ func (p *place) write(key string, record *typev1.StateRecord) {
 // running is a gateway that runs.
 type running struct {
 	*gateway.Instance
-	place *place
-	locks string
-	url   string
-	stop  func()
+	place  *place
+	broker *bus.Bus // the gateway's own connection
+	locks  string
+	url    string
+	stop   func()
 }
 
 // start runs a gateway at home on a state folder; an empty one is a new gateway.
@@ -200,8 +201,8 @@ func (p *place) startIn(name region.Name, dir string, change ...func(*gateway.Pa
 	parts := gateway.Parts{
 		Region: p.mesh.Region(p.t, name), Regions: p.mesh.Regions, Telemetry: p.tel, DB: p.db, Broker: connection,
 		Dialer: p.mesh.Dialer(p.t, gateway.Service, name), State: p.state, Answers: answers, DeviceRoot: p.root, StateDir: dir,
-		Endpoints: map[region.Name]string{name: l.Addr().String()},
-		Now:       func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
+		Endpoints: map[region.Name]string{name: l.Addr().String()}, StateBound: 1500 * time.Millisecond, // a busy machine
+		Now: func() time.Time { return time.Now().Add(time.Duration(p.ahead.Load())) },
 	}
 	for _, c := range change {
 		c(&parts)
@@ -225,7 +226,7 @@ func (p *place) startIn(name region.Name, dir string, change ...func(*gateway.Pa
 		connection.Close()
 	})
 	p.t.Cleanup(stop)
-	return &running{Instance: g, place: p, locks: l.Addr().String(), url: server.URL, stop: stop}
+	return &running{Instance: g, place: p, broker: connection, locks: l.Addr().String(), url: server.URL, stop: stop}
 }
 
 // client calls the gateway as the organization's key with permissions.
@@ -357,4 +358,14 @@ func (e *events) ofKind(kind string) int {
 func (p *place) awaitBroker() {
 	p.t.Helper()
 	p.must(p.bus.EnsureBuckets(p.soon()))
+}
+
+// eventually polls, for states that nothing signals.
+func (p *place) eventually(what string, ok func() bool) {
+	p.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.t.Fatalf("not in time: %s", what)
+		}
+	}
 }

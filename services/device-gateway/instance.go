@@ -49,6 +49,7 @@ type Parts struct {
 	Endpoints  map[region.Name]string // where locks dial, `host:port`
 
 	CopyMaxAge     time.Duration    // default 24 h
+	StateBound     time.Duration    // default 500 ms: how long a decision waits for shared door state
 	Heartbeat      time.Duration    // default 30 s
 	CertificateTTL time.Duration    // default 5 years
 	MaxConnections int              // default 100,000
@@ -139,7 +140,7 @@ func (i *Instance) local() (err error) {
 	i.states = doorstate.New(p.Broker, p.Telemetry.Logger)
 	i.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
-		States: i.states, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
+		States: i.states, StateBound: p.StateBound, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
 				i.hub.CloseDevice(id)
 			}

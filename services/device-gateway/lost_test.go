@@ -10,8 +10,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -22,12 +20,7 @@ func TestALostBucketGetsItsDevicesBackAndDoorsGoOn(t *testing.T) {
 	l := g.lock()
 	key := outbox.SiteKey(p.org, p.site, "device", region.ID(l.DeviceID()))
 	before := p.await(key, 1)
-	nc, err := nats.Connect(p.broker.URL())
-	p.must(err)
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	p.must(err)
-	p.must(js.DeleteKeyValue(p.soon(), bus.AccessBucket(home, 0)))
+	p.broker.Lose(t, bus.AccessBucket(home, 0))
 	p.is(l, locksim.Presented{}, 0)
 	after := p.await(key, before.GetVersion())
 	if !proto.Equal(after, before) {

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -12,6 +13,7 @@ import (
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/policy"
@@ -255,6 +257,7 @@ func TestWithoutTheSharedStateTheDoorsOwnerDecides(t *testing.T) {
 		p.doorIs(c.rules, c.zones...)
 		g.applied()
 		p.broker.Stop()
+		p.eventually("the gateway notices", func() bool { return !g.broker.Connected() })
 		t.Log(c.name)
 		got := p.is(l, locksim.Presented{}, c.is)
 		p.broker.Restart(t)
@@ -273,6 +276,12 @@ func TestALimitedGrantIsNotGivenAgainByANeighbour(t *testing.T) {
 	away := p.boot(central.enroll(), func(c *locksim.Config) { c.Endpoints = []string{west.locks} })
 	p.must(away.WaitOpen(p.soon()))
 	central.applied()
+	p.eventually("the leaf reaches the home's state", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := west.broker.GetValue(ctx, home, bus.StateBucket(home), "any")
+		return err == nil
+	})
 	p.is(atHome, locksim.Presented{}, 0)
 	p.is(away, locksim.Presented{}, 0)
 	p.is(away, locksim.Presented{}, policy.ReasonUsesExhausted)

@@ -13,8 +13,8 @@ const (
 	isGone       = faultv1.Reason_REASON_NOT_FOUND
 )
 
-func never(outcome, outcome) bool             { return false }
-func always(outcome, outcome) bool            { return true }
+func opensNever(outcome, outcome) bool             { return false }
+func opensAlways(outcome, outcome) bool            { return true }
 func firstIsLast(one, two outcome) bool       { return one.last(two) }
 func noGrantOfItsOwn(t *testing.T, r *racing) { r.one.End(t, r.grant) }
 
@@ -52,25 +52,25 @@ func updating(uses int32) func(t *testing.T, r *racing) call {
 
 func racesOfKeys() []race {
 	return []race{{
-		name: "a grant under one key", prepare: noGrantOfItsOwn, one: granting, kind: "grant_created", count: 1, opens: always,
+		name: "a grant under one key", prepare: noGrantOfItsOwn, one: granting, kind: "grant_created", count: 1, opens: opensAlways,
 		two: func(t *testing.T, r *racing) call {
 			return calling(r.two.Grant, &permissionsv1.GrantRequest{OrgId: string(r.two.Org), SubjectId: r.person, TargetId: r.door, IdempotencyKey: "race"})
 		},
 	}, {
-		name: "a grant is revoked twice", two: revoking, kind: "grant_revoked", count: 2, opens: never, // it and its share
+		name: "a grant is revoked twice", two: revoking, kind: "grant_revoked", count: 2, opens: opensNever, // it and its share
 		one: func(t *testing.T, r *racing) call {
 			return calling(r.one.Revoke, &permissionsv1.RevokeRequest{OrgId: string(r.one.Org), GrantId: r.grant})
 		},
 	}, {
-		name: "a grant is updated and revoked", one: updating(9), two: revoking, refusals: []faultv1.Reason{lostRace, stateForbids}, opens: never,
+		name: "a grant is updated and revoked", one: updating(9), two: revoking, refusals: []faultv1.Reason{lostRace, stateForbids}, opens: opensNever,
 	}, {
 		name: "a grant is updated twice", one: updating(8), two: func(t *testing.T, r *racing) call {
 			req := updateOf(r.one.TheGrant(t, r.grant))
 			req.MaxUses = 9
 			return calling(r.two.UpdateGrant, req)
-		}, refusals: []faultv1.Reason{lostRace}, never: true, opens: always, kind: "grant_updated", count: 2, // it and its share
+		}, refusals: []faultv1.Reason{lostRace}, never: true, opens: opensAlways, kind: "grant_updated", count: 2, // it and its share
 	}, {
-		name: "a grant is shared and revoked", two: revoking, refusals: []faultv1.Reason{stateForbids}, opens: never,
+		name: "a grant is shared and revoked", two: revoking, refusals: []faultv1.Reason{stateForbids}, opens: opensNever,
 		one: func(t *testing.T, r *racing) call {
 			sharer := r.person
 			r.person = r.one.Person(t) // the recipient
@@ -84,7 +84,7 @@ func racesOfKeys() []race {
 			return calling(r.two.EndAccess, &permissionsv1.EndAccessRequest{OrgId: string(r.two.Org), Region: string(r.two.Home), PersonId: r.person})
 		},
 	}, {
-		name: "a member is added twice", one: adding, kind: "member_added", count: 1, opens: always,
+		name: "a member is added twice", one: adding, kind: "member_added", count: 1, opens: opensAlways,
 		prepare: func(t *testing.T, r *racing) { byGroup(t, r); r.one.Take(t, r.group, r.person) },
 		two: func(t *testing.T, r *racing) call {
 			return calling(r.two.AddMember, &permissionsv1.AddMemberRequest{OrgId: string(r.two.Org), GroupId: r.group, MemberId: r.person})
@@ -96,15 +96,15 @@ func racesOfKeys() []race {
 			return calling(r.two.RemoveMember, &permissionsv1.RemoveMemberRequest{OrgId: string(r.two.Org), GroupId: r.group, MemberId: r.person})
 		},
 	}, {
-		name: "a group gets a member and is deleted", one: adding, two: deletingGroup, refusals: []faultv1.Reason{isGone, lostRace}, opens: never,
+		name: "a group gets a member and is deleted", one: adding, two: deletingGroup, refusals: []faultv1.Reason{isGone, lostRace}, opens: opensNever,
 		prepare: func(t *testing.T, r *racing) { byGroup(t, r); r.one.Take(t, r.group, r.person) },
 	}, {
-		name: "a group is let in and deleted", two: deletingGroup, refusals: []faultv1.Reason{isGone}, prepare: noGrantOfItsOwn, opens: never,
+		name: "a group is let in and deleted", two: deletingGroup, refusals: []faultv1.Reason{isGone}, prepare: noGrantOfItsOwn, opens: opensNever,
 		one: func(t *testing.T, r *racing) call {
 			return calling(r.one.Grant, &permissionsv1.GrantRequest{OrgId: string(r.one.Org), SubjectId: r.group, TargetId: r.door, IdempotencyKey: "race"})
 		},
 	}, {
-		name: "a group of the neighbour region is let in and deleted", two: deletingGroup, refusals: []faultv1.Reason{isGone}, opens: never,
+		name: "a group of the neighbour region is let in and deleted", two: deletingGroup, refusals: []faultv1.Reason{isGone}, opens: opensNever,
 		prepare: func(t *testing.T, r *racing) {
 			r.one.End(t, r.grant)
 			r.one.Home, r.two.Home = west, west
@@ -130,7 +130,7 @@ func renaming(t *testing.T, r *racing) call {
 
 func racesOfPlaces() []race {
 	return []race{{
-		name: "a door is renamed twice", one: renaming, refusals: []faultv1.Reason{lostRace}, never: true, opens: always, kind: "door_updated", count: 1,
+		name: "a door is renamed twice", one: renaming, refusals: []faultv1.Reason{lostRace}, never: true, opens: opensAlways, kind: "door_updated", count: 1,
 		two: func(t *testing.T, r *racing) call {
 			return calling(r.two.UpdateDoor, &permissionsv1.UpdateDoorRequest{
 				OrgId: string(r.two.Org), DoorId: r.door, Etag: getDoor(t, r.one, r.door).GetEtag(), Name: "Two",
@@ -139,9 +139,9 @@ func racesOfPlaces() []race {
 	}, {
 		name: "a door is renamed and deleted", one: renaming, two: deletingDoor, refusals: []faultv1.Reason{lostRace, isGone}, never: true,
 	}, {
-		name: "a door is let and deleted", one: granting, two: deletingDoor, refusals: []faultv1.Reason{isGone}, opens: never,
+		name: "a door is let and deleted", one: granting, two: deletingDoor, refusals: []faultv1.Reason{isGone}, opens: opensNever,
 	}, {
-		name: "a door is put into a zone and deleted", two: deletingDoor, refusals: []faultv1.Reason{isGone}, opens: never,
+		name: "a door is put into a zone and deleted", two: deletingDoor, refusals: []faultv1.Reason{isGone}, opens: opensNever,
 		one: func(t *testing.T, r *racing) call {
 			return calling(r.one.CreateZone, &permissionsv1.CreateZoneRequest{
 				OrgId: string(r.one.Org), Region: string(r.one.Home), Name: "Zone", DoorIds: []string{r.door, r.other}, IdempotencyKey: "race",

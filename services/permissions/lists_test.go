@@ -77,49 +77,12 @@ func TestMemoryAndRowsAnswerTheSame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newSmallWorld(t, svc)
 		other := rows.TenantOf(w.Org, central)
-		for range rapid.IntRange(1, 8).Draw(rt, "writes") {
+		for range rapid.IntRange(1, 12).Draw(rt, "writes") {
 			w.change(t, rt)
 			other.Token = w.Token
 			w.compare(t, rt, other)
 		}
 	})
-}
-
-// smallWorld is few things that are changed at random.
-type smallWorld struct {
-	*permissionstest.Tenant
-	doors, zones, groups, people, schedules, lets []string
-}
-
-func newSmallWorld(t *testing.T, svc *permissionstest.Service) *smallWorld {
-	w := &smallWorld{Tenant: svc.Tenant(t, central)}
-	site := w.Site(t, "UTC")
-	for range 3 {
-		w.doors, w.people, w.groups = append(w.doors, w.Door(t, site)), append(w.people, w.Person(t)), append(w.groups, w.Group(t))
-	}
-	w.zones = []string{w.Zone(t, w.doors[0], w.doors[1])}
-	w.schedules = []string{"", w.Schedule(t, site, &permissionsv1.ScheduleSpec{})}
-	return w
-}
-
-func (w *smallWorld) change(t *testing.T, rt *rapid.T) {
-	pick := func(from []string) string { return rapid.SampledFrom(from).Draw(rt, "one") }
-	switch rapid.IntRange(0, 4).Draw(rt, "what") {
-	case 0:
-		w.Add(t, pick(w.groups), pick(w.people))
-	case 1:
-		w.Take(t, pick(w.groups), pick(w.people))
-	case 2: // a group into a later one, so that there are no circles
-		i := rapid.IntRange(0, len(w.groups)-2).Draw(rt, "inner")
-		w.Add(t, pick(w.groups[i+1:]), w.groups[i])
-	case 3:
-		targets, subjects := append(slices.Clone(w.doors), w.zones...), append(slices.Clone(w.people), w.groups...)
-		w.lets = append(w.lets, w.Let(t, pick(subjects), pick(targets), pick(w.schedules)))
-	case 4:
-		if len(w.lets) > 0 {
-			w.End(t, pick(w.lets))
-		}
-	}
 }
 
 func (w *smallWorld) compare(t *testing.T, rt *rapid.T, rows *permissionstest.Tenant) {

@@ -181,12 +181,18 @@ func TestAStateIsAnsweredWithItsEffects(t *testing.T) {
 		len(out.GetEffects()) != 1 || out.GetEffects()[0].GetKind() != permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_WAIT {
 		t.Fatal(out, err)
 	}
-	out, err = fresh.Check(t.Context(), &permissionsv1.CheckRequest{
-		OrgId: string(n.Org), DoorId: door, PersonId: person,
-		State: &permissionsv1.RuleState{WaitingPersonId: n.Person(t), WaitingSince: timestamppb.Now()},
-	})
-	if err != nil || out.GetDecision().GetReason() != granted || len(out.GetEffects()) != 1 ||
-		out.GetEffects()[0].GetKind() != permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_PAIR {
-		t.Fatal(out, err)
+	second := n.Person(t)
+	fresh.Let(t, second, door, "")
+	for waiting, want := range map[string]permissionsv1.RuleEffectKind{
+		second:      permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_PAIR,
+		n.Person(t): permissionsv1.RuleEffectKind_RULE_EFFECT_KIND_WAIT, // whom no grant admits
+	} {
+		out, err = fresh.Check(t.Context(), &permissionsv1.CheckRequest{
+			OrgId: string(n.Org), DoorId: door, PersonId: person, AtLeast: tokens(fresh),
+			State: &permissionsv1.RuleState{WaitingPersonId: waiting, WaitingSince: timestamppb.Now()},
+		})
+		if err != nil || len(out.GetEffects()) != 1 || out.GetEffects()[0].GetKind() != want {
+			t.Fatal(out, err)
+		}
 	}
 }

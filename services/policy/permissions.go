@@ -13,8 +13,6 @@ func admins() []Role { return []Role{RoleOrgAdmin} }
 
 func managers() []Role { return []Role{RoleOrgAdmin, RoleSiteManager} }
 
-func installers() []Role { return []Role{RoleOrgAdmin, RoleInstaller} }
-
 func builders() []Role { return []Role{RoleOrgAdmin, RoleSiteManager, RoleInstaller} }
 
 func auditors() []Role { return []Role{RoleOrgAdmin, RoleAuditor} }
@@ -34,12 +32,12 @@ func everyone() []Role {
 var permissions = map[string]needs{
 	// What belongs to a site.
 	"sites.read":      {everyone(), true},
-	"sites.write":     {admins(), true},
+	"sites.write":     {managers(), true},
 	"doors.read":      {everyone(), true},
 	"doors.write":     {builders(), true},
 	"doors.unlock":    {managers(), true},
 	"devices.read":    {everyone(), true},
-	"devices.write":   {installers(), true},
+	"devices.write":   {builders(), true},
 	"zones.read":      {everyone(), true},
 	"zones.write":     {managers(), true},
 	"schedules.read":  {everyone(), true},

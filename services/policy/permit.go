@@ -45,6 +45,19 @@ func (n needs) covers(assigned, asked SiteID) bool {
 	return assigned == "" || assigned == asked && n.ofSite
 }
 
+// Holds lists what a role permits, ascending: of an assignment for the whole organization,
+// or of a key.
+func (r Role) Holds() []string {
+	var held []string
+	for permission, n := range permissions {
+		if n.permittedTo(r) {
+			held = append(held, permission)
+		}
+	}
+	slices.Sort(held)
+	return held
+}
+
 // Permissions lists every permission that Permit knows, ascending, also those that no
 // role permits.
 func Permissions() []string { return slices.Sorted(maps.Keys(permissions)) }

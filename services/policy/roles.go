@@ -29,7 +29,7 @@ const (
 	RoleUnspecified Role = 0
 	// RoleOrgAdmin permits everything in the organization.
 	RoleOrgAdmin Role = 1
-	// RoleSiteManager permits to change who may open what, and to lock down.
+	// RoleSiteManager permits to change places and who may open what, and to lock down.
 	RoleSiteManager Role = 2
 	// RoleInstaller permits to set up doors and locks, and nothing about people.
 	RoleInstaller Role = 3

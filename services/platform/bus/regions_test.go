@@ -147,6 +147,21 @@ func TestNothingOfTheEUReachesTheUS(t *testing.T) {
 	}
 }
 
+func TestARelayTellsTheLivesOfTheBucketsItFills(t *testing.T) {
+	t.Parallel()
+	regions := threeRegions(t)
+	relay := ready(t, regions)["eu-central"]
+	for _, target := range []region.Name{"eu-central", "eu-west"} {
+		eventually(t, "the life of "+string(target), func() bool {
+			life, err := relay.BucketIncarnation(shortContext(t), target, bus.AccessBucket(target, 0))
+			return err == nil && life != ""
+		})
+	}
+	if _, err := relay.BucketIncarnation(shortContext(t), "us-east", bus.AccessBucket("us-east", 0)); err == nil {
+		t.Fatal("a bucket across the border was looked at")
+	}
+}
+
 func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 	t.Parallel()
 	regions := threeRegions(t)
@@ -181,6 +196,13 @@ func TestAServiceMayOnlyDoWhatItsRoleSays(t *testing.T) {
 		{"device-gateway", write("eu-central", device), true},
 		{"device-gateway", write("eu-central", grantKey), false},
 		{"device-gateway", "$JS.eu-west.API.$KV.STATE_eu-west.org_euc_1.door", true},
+		{"device-gateway", "$KV.STATE_eu-central.org_euc_1.grant.grant_euc_1", true},
+		{"device-gateway", "$JS.us-east.API.$KV.STATE_us-east.org_euc_1.door", false},
+		{"device-gateway", "$JS.API.CONSUMER.CREATE.KV_STATE_eu-central.one.$KV.STATE_eu-central.>", true},
+		{"permissions", "$KV.STATE_eu-central.org_euc_1.grant.grant_euc_1", false},
+		{"permissions", "$JS.API.CONSUMER.CREATE.KV_STATE_eu-central.one.$KV.STATE_eu-central.>", false},
+		{"identity", "$JS.eu-west.API.$KV.STATE_eu-west.org_euc_1.door", false},
+		{"audit", "$JS.API.DIRECT.GET.KV_STATE_eu-central.$KV.STATE_eu-central.org_euc_1.door", false},
 		{"audit", "cardea.eu-central.audit.org_euc_1.anything", false},
 		{"audit", write("eu-central", grantKey), false},
 		{"audit", "$JS.eu-central.API.CONSUMER.MSG.NEXT.EVENTS_eu-central.audit", true},

@@ -14,8 +14,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bustest"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -185,18 +183,7 @@ func TestARealBucketThatIsGoneIsMadeAndFilled(t *testing.T) {
 		return len(left) > 0
 	}
 	wait(t, "the facts", func() bool { return !missing() })
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.DeleteKeyValue(t.Context(), bucket); err != nil {
-		t.Fatal(err)
-	}
+	server.Lose(t, bucket)
 	wait(t, "the facts in the new bucket", func() bool { return !missing() })
 }
 

@@ -3,7 +3,6 @@ package story
 import (
 	"context"
 	"fmt"
-	"time"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
@@ -14,6 +13,7 @@ const (
 	granted = permissionsv1.DecisionReason_DECISION_REASON_GRANT
 	noGrant = permissionsv1.DecisionReason_DECISION_REASON_NO_GRANT
 	closed  = permissionsv1.DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE
+	locked  = permissionsv1.DecisionReason_DECISION_REASON_LOCKDOWN
 )
 
 func (t *tenant) createDoors(ctx context.Context) (string, error) {
@@ -103,19 +103,6 @@ func (t *tenant) swipeOutsideHours(ctx context.Context) (string, error) {
 
 func (t *tenant) swipeWithoutGrant(ctx context.Context) (string, error) {
 	return t.expect(ctx, t.front, t.visitorCard, noGrant)
-}
-
-func (t *tenant) swipeVisitor(ctx context.Context) (string, error) {
-	until := time.Now().Add(time.Hour)
-	g, err := t.grant(ctx, euCentral, t.front, t.visitor, "", until)
-	if err != nil {
-		return "", err
-	}
-	if err := t.enforced(ctx, euCentral, g); err != nil {
-		return "", err
-	}
-	got, err := t.expect(ctx, t.front, t.visitorCard, granted)
-	return got + ", until " + until.UTC().Format(time.RFC3339), err
 }
 
 func (t *tenant) remoteUnlock(ctx context.Context) (string, error) {

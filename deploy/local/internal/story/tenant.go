@@ -20,6 +20,7 @@ import (
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
@@ -237,14 +238,17 @@ func (t *tenant) grant(ctx context.Context, in region.Name, target, subject, sch
 
 // enforced waits until every gateway honours a grant.
 func (t *tenant) enforced(ctx context.Context, in region.Name, g *permissionsv1.GrantResponse) error {
-	wait, err := t.permissions(in).WaitEnforced(ctx, &permissionsv1.WaitEnforcedRequest{
-		OrgId: t.org, Region: g.Token.Region, Token: g.Token,
-	})
+	return t.waitEnforced(ctx, in, g.GetToken())
+}
+
+// waitEnforced waits until every gateway has applied a commit.
+func (t *tenant) waitEnforced(ctx context.Context, in region.Name, token *typev1.ConsistencyToken) error {
+	wait, err := t.permissions(in).WaitEnforced(ctx, &permissionsv1.WaitEnforcedRequest{OrgId: t.org, Region: token.GetRegion(), Token: token})
 	if err != nil {
-		return fmt.Errorf("wait for grant %s: %w", g.GrantId, err)
+		return fmt.Errorf("wait for version %d: %w", token.GetVersion(), err)
 	}
 	if !wait.Enforced {
-		return want("every gateway knows "+g.GrantId, wait)
+		return want(fmt.Sprintf("every gateway at version %d", token.GetVersion()), wait)
 	}
 	return nil
 }

@@ -12,6 +12,10 @@ import (
 func (c *Copy) withoutState(q *question) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if q.org.inBrokenZone(q.req.Door) {
+		c.settle(q, policy.Deny(policy.ReasonBrokenFacts))
+		return
+	}
 	state := policy.State{Uses: map[policy.GrantID]int{}}
 	for _, grant := range q.needs.Grants {
 		state.Uses[grant] = math.MaxInt

@@ -152,22 +152,29 @@ var errNoStates = errors.New("no shared door state")
 
 // record decides from the state until what the decision changes is written over what it was made from.
 func (c *Copy) record(ctx context.Context, q *question, view *doorstate.View) error {
-	err := error(nil)
+	var err error
 	for range maxRounds {
-		more := true
-		for more {
-			if more, err = view.Load(ctx, q.needs); err != nil {
-				return err
-			}
-			state, err := view.State()
-			if err != nil {
-				return err
-			}
-			c.ask(q, state)
+		if err = c.askWith(ctx, q, view); err != nil {
+			return err
 		}
 		if err = view.Commit(ctx, q.decision.Effects, q.at); !errors.Is(err, doorstate.ErrConflict) {
 			return err
 		}
 	}
 	return err
+}
+
+// askWith decides from the state of now, reading more of it for as long as the decision turns out to depend on more.
+func (c *Copy) askWith(ctx context.Context, q *question, view *doorstate.View) error {
+	for asked := false; ; asked = true {
+		more, err := view.Load(ctx, q.needs)
+		if err != nil || asked && !more {
+			return err
+		}
+		state, err := view.State()
+		if err != nil {
+			return err
+		}
+		c.ask(q, state)
+	}
 }

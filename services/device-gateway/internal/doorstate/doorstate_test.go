@@ -13,8 +13,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bustest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/policy"
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 const limit = 20 * time.Second
@@ -237,18 +235,7 @@ func TestABucketMadeAnewDoesNotGiveUsesBack(t *testing.T) {
 	s := run(t, b)
 	v, _ := s.read(t, anna)
 	commit(t, v, enter, use)
-	nc, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.DeleteKeyValue(soon(t), bus.StateBucket("eu-central")); err != nil {
-		t.Fatal(err)
-	}
+	server.Lose(t, bus.StateBucket("eu-central"))
 	if err := b.EnsureBuckets(soon(t)); err != nil {
 		t.Fatal(err)
 	}

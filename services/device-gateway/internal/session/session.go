@@ -65,9 +65,10 @@ type session struct {
 	// progress, by boot epoch, is the worker's alone; one works at a time.
 	progress map[uint64]*progress
 
-	// wmu guards the writer.
-	wmu    sync.Mutex
-	writer *wire.Writer
+	// wmu guards the writer and closing: the Error that ends the session was sent, and nothing comes after it.
+	wmu     sync.Mutex
+	writer  *wire.Writer
+	closing bool
 
 	// mu guards what follows; it is never held while writing.
 	mu       sync.Mutex
@@ -173,8 +174,20 @@ func (s *session) send(m proto.Message) error {
 	return s.write(m)
 }
 
+// sendLast sends the Error that ends the session.
+func (s *session) sendLast(m proto.Message) error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	err := s.write(m)
+	s.closing = true
+	return err
+}
+
 // write is called with wmu held.
 func (s *session) write(m proto.Message) error {
+	if s.closing {
+		return net.ErrClosed
+	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 	return s.writer.Write(m)
 }
@@ -187,7 +200,7 @@ func (s *session) shut(reason *wire.ProtocolError) {
 	}
 	go func() {
 		defer close(end.told)
-		s.send(reason.Message())
+		s.sendLast(reason.Message())
 		s.conn.SetReadDeadline(time.Unix(1, 0)) // wakes the reader
 	}()
 }
@@ -200,7 +213,7 @@ func (s *session) end(err error) {
 	if end := s.reason.Load(); end != nil {
 		<-end.told
 		reason = end.ProtocolError
-	} else if reason == nil || s.send(reason.Message()) != nil {
+	} else if reason == nil || s.sendLast(reason.Message()) != nil {
 		return
 	}
 	s.hub.cfg.Logger.Info("closed a lock's session", "device", s.deviceID, "code", reason.Code.String(), "reason", reason.Text)

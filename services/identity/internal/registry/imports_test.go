@@ -13,7 +13,8 @@ import (
 func TestTheDomainImportsNoSibling(t *testing.T) {
 	t.Parallel()
 	allowed := []string{
-		"github.com/cardea-mesh/cardea/services/platform/region", "github.com/cardea-mesh/cardea/services/policy/credential",
+		"github.com/cardea-mesh/cardea/services/platform/region", "github.com/cardea-mesh/cardea/services/policy",
+		"github.com/cardea-mesh/cardea/services/policy/credential",
 		"crypto/sha256", "crypto/subtle", "encoding/base64", "errors", "slices", "time",
 	}
 	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, parser.ImportsOnly) //nolint:staticcheck // one folder, no build tags

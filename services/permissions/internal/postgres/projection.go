@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"time"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/projection"
@@ -124,7 +123,7 @@ func (p Projection) queueHeads(batch *pgx.Batch, tx pgx.Tx, org region.ID) ([]gr
 	return heads, nil
 }
 
-// whole reads the heads first: what is over when the latest of them was recorded is over for every question about now.
+// whole reads the heads first: nobody has to be asked about the regions in which the organization is not.
 func (p Projection) whole(ctx context.Context, tx pgx.Tx, org region.ID, limit int64) (*projection.Rows, error) {
 	var first pgx.Batch
 	heads, err := p.queueHeads(&first, tx, org)
@@ -135,18 +134,14 @@ func (p Projection) whole(ctx context.Context, tx pgx.Tx, org region.ID, limit i
 		return nil, err
 	}
 	s := scan{into: &projection.Rows{Heads: heads}, left: limit / projection.RowBytes, limited: true, texts: map[string]string{}}
-	cutoff := s.into.Latest()
 	var batch pgx.Batch
 	for _, head := range heads {
 		if head.Version > 0 {
-			s.queue(&batch, head.Region, org, 0, cutoff)
+			s.queueWhole(&batch, head.Region, org)
 		}
 	}
 	return s.into, tx.SendBatch(ctx, &batch).Close()
 }
-
-// beginOfTime: every row's validity ends after it.
-var beginOfTime = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func (p Projection) delta(ctx context.Context, tx pgx.Tx, org region.ID, since []grants.Head) (*projection.Rows, error) {
 	var batch pgx.Batch
@@ -156,7 +151,7 @@ func (p Projection) delta(ctx context.Context, tx pgx.Tx, org region.ID, since [
 	}
 	s := scan{into: &projection.Rows{Heads: heads}, texts: map[string]string{}}
 	for _, head := range since {
-		s.queue(&batch, head.Region, org, head.Version, beginOfTime)
+		s.queueSince(&batch, head.Region, org, head.Version)
 	}
 	return s.into, tx.SendBatch(ctx, &batch).Close()
 }

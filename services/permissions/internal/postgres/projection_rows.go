@@ -10,46 +10,51 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// All of these: what commits of an organization after a version ($3) recorded in a region, is known now, and is not over at
-// a moment ($4).
+// What is known now of an organization in a region. To each is added which of it: the rows that hold or may hold again, or
+// those of commits after a version.
 const (
-	sitesSince = `SELECT id, valid_from, valid_to FROM sites
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	sitesKnown = `SELECT id, valid_from, valid_to FROM sites
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	doorsSince = `SELECT id, site_id, rules, valid_from, valid_to FROM doors
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	doorsKnown = `SELECT id, site_id, rules, valid_from, valid_to FROM doors
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	zonesSince = `SELECT id, anti_passback, valid_from, valid_to FROM zones
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	zonesKnown = `SELECT id, anti_passback, valid_from, valid_to FROM zones
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	zoneDoorsSince = `SELECT zone_id, door_id, valid_from, valid_to FROM zone_doors
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	zoneDoorsKnown = `SELECT zone_id, door_id, valid_from, valid_to FROM zone_doors
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	zoneZonesSince = `SELECT parent_id, child_id, valid_from, valid_to FROM zone_zones
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	zoneZonesKnown = `SELECT parent_id, child_id, valid_from, valid_to FROM zone_zones
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	schedulesSince = `SELECT id, time_zone, spec, calendars, valid_from, valid_to FROM schedules
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	schedulesKnown = `SELECT id, time_zone, spec, calendars, valid_from, valid_to FROM schedules
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	calendarsSince = `SELECT id, holidays, valid_from, valid_to FROM holiday_calendars
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	calendarsKnown = `SELECT id, holidays, valid_from, valid_to FROM holiday_calendars
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	membersSince = `SELECT group_id, member_id, valid_from, valid_to FROM memberships
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	membersKnown = `SELECT group_id, member_id, valid_from, valid_to FROM memberships
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	// A grant that ran out by itself is a fact as well, unless a later row says what became of it.
-	grantsSince = `SELECT g.id, g.subject_id, g.target_id, g.schedule_id, g.max_uses, g.override_rank, g.shared_from, g.sharer,
-			g.revoked, g.valid_from, g.valid_to
-		FROM grants g
-		WHERE g.region = $1 AND g.org = $2 AND g.version > $3 AND g.superseded_at IS NULL
-			AND (g.valid_to IS NULL OR g.valid_to > $4 OR (NOT g.revoked AND NOT EXISTS (
-				SELECT 1 FROM grants l WHERE l.region = g.region AND l.id = g.id AND l.superseded_at IS NULL AND l.valid_from > g.valid_from)))`
+	grantsKnown = `SELECT id, subject_id, target_id, schedule_id, max_uses, override_rank, shared_from, sharer, revoked, valid_from, valid_to
+		FROM grants
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	lockdownsSince = `SELECT id, target_id, rank, valid_from, valid_to FROM lockdowns
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	lockdownsKnown = `SELECT id, target_id, rank, valid_from, valid_to FROM lockdowns
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
 
-	rolesSince = `SELECT id, subject_id, role, site_id, valid_from, valid_to FROM roles
-		WHERE region = $1 AND org = $2 AND version > $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $4)`
+	rolesKnown = `SELECT id, subject_id, role, site_id, valid_from, valid_to FROM roles
+		WHERE region = $1 AND org = $2 AND superseded_at IS NULL`
+)
+
+// Which of it: all that is not over for good. Only a grant, a lockdown and a role can end by themselves; those that did are few,
+// and a grant that did is a fact all the same. That each of these conditions has its index keeps a load from reading the past.
+const (
+	stillOpen  = ` AND valid_to IS NULL`
+	notRevoked = ` AND NOT revoked`
+	notEnded   = ` AND NOT ended`
+	laterThan  = ` AND version > $3`
 )
 
 // scan collects one reading. Equal texts become one: ids are most of what an organization is.
@@ -91,21 +96,39 @@ type span struct {
 
 func (v *span) validity() grants.Validity { return grants.Validity{From: v.from.UTC(), To: ends(v.to)} }
 
-func (s *scan) queue(batch *pgx.Batch, home region.Name, org region.ID, since int64, cutoff time.Time) {
-	ask := func(query string, read func(pgx.Rows) error) {
-		batch.Queue(query, home, org, since, cutoff).Query(read)
+// tables are read in this order.
+func (s *scan) tables(home region.Name) []table {
+	return []table{
+		{sitesKnown, stillOpen, s.sites},
+		{doorsKnown, stillOpen, s.doors},
+		{zonesKnown, stillOpen, s.zones},
+		{zoneDoorsKnown, stillOpen, s.links(home, &s.into.ZoneDoors)},
+		{zoneZonesKnown, stillOpen, s.links(home, &s.into.ZoneZones)},
+		{schedulesKnown, stillOpen, s.schedules},
+		{calendarsKnown, stillOpen, s.calendars},
+		{membersKnown, stillOpen, s.links(home, &s.into.Members)},
+		{grantsKnown, notRevoked, s.grants},
+		{lockdownsKnown, notEnded, s.lockdowns},
+		{rolesKnown, notRevoked, s.roles},
 	}
-	ask(sitesSince, s.sites)
-	ask(doorsSince, s.doors)
-	ask(zonesSince, s.zones)
-	ask(zoneDoorsSince, s.links(home, &s.into.ZoneDoors))
-	ask(zoneZonesSince, s.links(home, &s.into.ZoneZones))
-	ask(schedulesSince, s.schedules)
-	ask(calendarsSince, s.calendars)
-	ask(membersSince, s.links(home, &s.into.Members))
-	ask(grantsSince, s.grants)
-	ask(lockdownsSince, s.lockdowns)
-	ask(rolesSince, s.roles)
+}
+
+// table is one of them: all that is known, which of it a load wants, and who reads the rows.
+type table struct {
+	known, whole string
+	read         func(pgx.Rows) error
+}
+
+func (s *scan) queueWhole(batch *pgx.Batch, home region.Name, org region.ID) {
+	for _, t := range s.tables(home) {
+		batch.Queue(t.known+t.whole, home, org).Query(t.read)
+	}
+}
+
+func (s *scan) queueSince(batch *pgx.Batch, home region.Name, org region.ID, version int64) {
+	for _, t := range s.tables(home) {
+		batch.Queue(t.known+laterThan, home, org, version).Query(t.read)
+	}
 }
 
 // each calls add for each row, until there are too many.

@@ -80,13 +80,18 @@ func (l let) columns(revoked bool) value {
 	}
 }
 
-// let records a grant, or what it is from now on.
+// let records a grant.
 func (c *commit) let(l let) {
 	if l.from.IsZero() {
 		l.from = c.at
 	}
-	c.end("grants", key{"id": l.id}, l.columns(false), c.at)
 	c.add("grants", key{"id": l.id}, l.columns(false), l.from, l.to)
+}
+
+// relet records what a grant is from now on; what it was lasted until now, or for as long as it said.
+func (c *commit) relet(was, now let) {
+	c.revoke(was)
+	c.let(now)
 }
 
 // revoke ends a grant now, or says of one that ran out that it was ended.
@@ -94,8 +99,7 @@ func (c *commit) revoke(l let) {
 	if l.from.IsZero() {
 		l.from = c.at.Add(-time.Microsecond)
 	}
-	c.exec(`UPDATE grants SET superseded_at = $1 WHERE region = $2 AND id = $3 AND superseded_at IS NULL
-		AND (valid_to IS NULL OR valid_to > $1 OR valid_from = $4)`, c.at, c.home, l.id, l.from)
+	c.exec(`UPDATE grants SET superseded_at = $1 WHERE region = $2 AND id = $3 AND superseded_at IS NULL AND NOT revoked`, c.at, c.home, l.id)
 	ended := grants.Validity{From: l.from, To: l.to}.EndedAt(c.at)
 	c.add("grants", key{"id": l.id}, l.columns(true), ended.From, ended.To)
 }

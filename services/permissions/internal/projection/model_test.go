@@ -138,11 +138,12 @@ func (m *model) changeGrant(t *rapid.T, on bool) (region.Name, func(*commit)) {
 			delete(m.lets, l.id)
 			return homeOf(l.id), func(c *commit) { c.revoke(l) }
 		}
-		l.schedule = pick(t, append(slices.Clone(m.schedules), "")) // from now on
+		was := l
+		l.schedule = pick(t, append(slices.Clone(m.schedules), ""))
 		return homeOf(l.id), func(c *commit) {
-			l.from = c.at
+			l.from = c.at // from now on
 			m.lets[l.id] = l
-			c.let(l)
+			c.relet(was, l)
 		}
 	}
 	l := let{

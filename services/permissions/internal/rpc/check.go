@@ -130,7 +130,7 @@ func checked(d policy.Decision, revision grants.Token) *permissionsv1.CheckRespo
 	out := &permissionsv1.CheckResponse{Decision: decision(d, revision)}
 	for _, e := range d.Effects {
 		out.Effects = append(out.Effects, &permissionsv1.RuleEffect{
-			Kind: permissionsv1.RuleEffectKind(e.Kind), ZoneId: string(e.Zone), GrantId: string(e.Grant),
+			Kind: permissionsv1.RuleEffectKind(e.Kind), ZoneId: string(e.Zone), GrantId: string(e.Grant), PersonId: string(e.Person),
 		})
 	}
 	return out

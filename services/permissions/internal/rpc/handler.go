@@ -28,14 +28,13 @@ type Store interface {
 
 // Handler serves PermissionsService. All fields are required.
 type Handler struct {
-	permissionsv1connect.UnimplementedPermissionsServiceHandler // of calls that are being built
-	Store                                                       Store
-	Commands                                                    grants.Commands
-	Waiter                                                      *enforcement.Waiter
-	Standing                                                    enforcement.Standings // of permissions, in the regions of this jurisdiction
-	Projection                                                  *projection.Cache     // of the organizations of this jurisdiction
-	Bell                                                        *watch.Bell           // tells of commits; the Store rings it
-	Now                                                         func() time.Time
+	Store      Store
+	Commands   grants.Commands
+	Waiter     *enforcement.Waiter
+	Standing   enforcement.Standings // of permissions, in the regions of this jurisdiction
+	Projection *projection.Cache     // of the organizations of this jurisdiction
+	Bell       *watch.Bell           // tells of commits; the Store rings it
+	Now        func() time.Time
 }
 
 var _ permissionsv1connect.PermissionsServiceHandler = (*Handler)(nil)
