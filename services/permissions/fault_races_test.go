@@ -13,8 +13,8 @@ const (
 	isGone       = faultv1.Reason_REASON_NOT_FOUND
 )
 
-func opensNever(outcome, outcome) bool             { return false }
-func opensAlways(outcome, outcome) bool            { return true }
+func opensNever(outcome, outcome) bool        { return false }
+func opensAlways(outcome, outcome) bool       { return true }
 func firstIsLast(one, two outcome) bool       { return one.last(two) }
 func noGrantOfItsOwn(t *testing.T, r *racing) { r.one.End(t, r.grant) }
 
