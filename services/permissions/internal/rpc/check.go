@@ -131,6 +131,7 @@ func checked(d policy.Decision, revision grants.Token) *permissionsv1.CheckRespo
 	for _, e := range d.Effects {
 		out.Effects = append(out.Effects, &permissionsv1.RuleEffect{
 			Kind: permissionsv1.RuleEffectKind(e.Kind), ZoneId: string(e.Zone), GrantId: string(e.Grant),
+			PersonId: string(e.Person),
 		})
 	}
 	return out
