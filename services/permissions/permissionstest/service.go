@@ -48,6 +48,8 @@ type Options struct {
 	Bus *bus.Bus
 	// Projection says how organizations are kept in memory; default: every default.
 	Projection permissions.Projection
+	// WithoutRelay leaves what is to be sent in the outbox.
+	WithoutRelay bool
 	// Now is the service's clock; default: time.Now.
 	Now func() time.Time
 }
@@ -85,7 +87,9 @@ func StartWith(t testing.TB, mesh *rpctest.Mesh, at region.Name, o Options) *Ser
 	must(t, err)
 	s.server = mesh.Serve(t, instance.Server(cfg), func(server *rpc.Server) { instance.Mount(server) })
 	s.URL = s.server.URL
-	run(t, "relay", instance.Relay.Run)
+	if !o.WithoutRelay {
+		run(t, "relay", instance.Relay.Run)
+	}
 	run(t, "projection", instance.Project)
 	if o.Bus != nil {
 		run(t, "events", func(ctx context.Context) error {

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/exaring/otelpgx"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -84,6 +85,11 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 		pc.MaxConns = cfg.MaxConns
 	}
 	pc.ConnConfig.ConnectTimeout = connectTimeout
+	if pc.ConnConfig.ValidateConnect == nil {
+		// A standby is no database of ours, whatever name or address leads to it during a failover: it is behind, and nothing
+		// would say so. Where the URL names several hosts the one that takes writes is found.
+		pc.ConnConfig.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	params := pc.ConnConfig.RuntimeParams
 	params["search_path"] = searchPath(cfg.Schema)
 	params["idle_in_transaction_session_timeout"] = fmt.Sprint(idleInTransaction.Milliseconds())

@@ -142,3 +142,43 @@ func TestAPasswordIsInNoError(t *testing.T) {
 		}
 	}
 }
+
+// During a failover an address may lead to a standby for a while: it would answer reads from some time ago.
+func TestAServerThatTakesNoWritesIsUnavailable(t *testing.T) {
+	made := dbtest.Make(t, dbtest.Options{Schema: "bank", Sets: sets})
+	admin := dbtest.Open(t, database.Config{URL: made.AdminURL})
+	demote := func(on string) {
+		t.Helper()
+		var name string
+		err := admin.Pool().QueryRow(t.Context(), `SELECT current_database()`).Scan(&name)
+		if err == nil {
+			_, err = admin.Pool().Exec(t.Context(), `ALTER DATABASE `+name+` SET default_transaction_read_only = `+on)
+		}
+		if err == nil {
+			_, err = admin.Pool().Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()`, name)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	read := func() error {
+		return made.DB.Read(t.Context(), func(ctx context.Context, tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, `SELECT 1`)
+			return err
+		})
+	}
+	demote("on")
+	for range 3 {
+		if err := read(); !errors.Is(err, database.ErrUnavailable) {
+			t.Fatalf("read from a server that takes no writes: %v", err)
+		}
+	}
+	demote("off")
+	for tries := 0; ; tries++ { // the pool finds its dead connections one by one
+		if err := read(); err == nil {
+			return
+		} else if tries > 10 {
+			t.Fatal(err)
+		}
+	}
+}

@@ -52,10 +52,15 @@ func Make(t testing.TB, opts Options) *Database {
 	if os.Getenv(engineVariable) == string(database.Cockroach) {
 		return makeCockroach(t, opts)
 	}
+	return shared(t).make(t, opts)
+}
+
+// make is Make on this server.
+func (s *server) make(t testing.TB, opts Options) *Database {
+	t.Helper()
 	if opts.Regions == nil {
 		opts.Regions = EU(t)
 	}
-	s := shared(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	name, err := s.create(ctx, opts)

@@ -6,9 +6,10 @@ import (
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 )
 
-// Proxy stands between a test and its database, to lose connections at will.
+// Proxy stands between a test and its database, to lose connections at will and to slow them down.
 type Proxy struct {
 	listener net.Listener
 	network  string // of the server
@@ -18,6 +19,7 @@ type Proxy struct {
 	down  bool
 	open  map[net.Conn]bool // both ends of each connection
 	tap   Tap
+	delay time.Duration
 	tasks sync.WaitGroup
 }
 
@@ -71,6 +73,14 @@ func (p *Proxy) SetTap(tap Tap) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.tap = tap
+}
+
+// SetDelay lets every piece of what the server answers arrive that much later: the database is slow. From now on, also on
+// the connections that are open.
+func (p *Proxy) SetDelay(d time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.delay = d
 }
 
 func (p *Proxy) close() {
@@ -135,7 +145,21 @@ func (p *Proxy) see(sent []byte) ([]byte, bool) {
 
 func (p *Proxy) copyBack(client, server net.Conn) {
 	defer p.end(client, server)
-	io.Copy(client, server)
+	io.Copy(late{client, p}, server)
+}
+
+// late writes after the proxy's delay.
+type late struct {
+	net.Conn
+	p *Proxy
+}
+
+func (l late) Write(b []byte) (int, error) {
+	l.p.mu.Lock()
+	delay := l.p.delay
+	l.p.mu.Unlock()
+	time.Sleep(delay) // stands for the slow server, nobody waits for it as a sign of anything
+	return l.Conn.Write(b)
 }
 
 func (p *Proxy) end(conns ...net.Conn) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"os/exec"
@@ -25,16 +26,23 @@ const superuser = "postgres"
 // folder's name holds the pid of the test process, so that a later run knows what is left over.
 const folderPrefix = "cardea-dbtest-"
 
-// supervisor runs PostgreSQL until its standard input ends, which is when the test process ends, however it ends.
+// supervisor runs PostgreSQL until its standard input ends, which is when the test process ends, however it ends. A line
+// there says that PostgreSQL was killed and is to run again.
 const supervisor = `
 set -e
 umask 077
 "$BIN/initdb" -D "$DIR/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync >"$DIR/log" 2>&1
-"$BIN/postgres" -D "$DIR/data" -c unix_socket_directories="$DIR" -c listen_addresses= -c max_connections=300 \
-	-c shared_buffers=64MB -c fsync="$FSYNC" -c synchronous_commit="$FSYNC" -c full_page_writes="$FSYNC" -c autovacuum=off \
-	-c max_wal_size=256MB </dev/null >>"$DIR/log" 2>&1 &
-pg=$!
-read -r _ || true
+run() {
+	"$BIN/postgres" -D "$DIR/data" -c unix_socket_directories="$DIR" -c listen_addresses= -c max_connections=300 \
+		-c shared_buffers=64MB -c fsync="$FSYNC" -c synchronous_commit="$FSYNC" -c full_page_writes="$FSYNC" -c autovacuum=off \
+		-c max_wal_size=256MB </dev/null >>"$DIR/log" 2>&1 &
+	pg=$!
+}
+run
+while read -r _; do
+	wait $pg || true
+	run
+done
 kill -QUIT $pg || true
 wait $pg || true
 rm -rf "$DIR"
@@ -43,7 +51,8 @@ rm -rf "$DIR"
 // server is a running private PostgreSQL.
 type server struct {
 	dir        string
-	supervisor *exec.Cmd // kept reachable: were its pipe collected as garbage, the server would end
+	supervisor *exec.Cmd
+	pipe       io.WriteCloser // its standard input. Kept reachable: were it collected as garbage, the server would end
 
 	mu        sync.Mutex        // guards what follows, and the making of templates
 	templates map[string]string // by what was migrated
@@ -79,13 +88,14 @@ func startServer(fsync string) (*server, error) {
 	if err := unprivileged(cmd, dir); err != nil {
 		return nil, err
 	}
-	if _, err := cmd.StdinPipe(); err != nil {
+	pipe, err := cmd.StdinPipe()
+	if err != nil {
 		return nil, err
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	s := &server{dir: dir, supervisor: cmd, templates: map[string]string{}}
+	s := &server{dir: dir, supervisor: cmd, pipe: pipe, templates: map[string]string{}}
 	return s, s.wait()
 }
 
@@ -160,11 +170,6 @@ func alive(pid int) bool { return !errors.Is(syscall.Kill(pid, 0), syscall.ESRCH
 
 // serverAlive: the supervisor of a dead process may be ending its server just now.
 func serverAlive(dir string) bool {
-	content, err := os.ReadFile(filepath.Join(dir, "data", "postmaster.pid"))
-	if err != nil {
-		return false
-	}
-	first, _, _ := strings.Cut(string(content), "\n")
-	pid, err := strconv.Atoi(first)
+	pid, err := (&server{dir: dir}).postmaster()
 	return err == nil && alive(pid)
 }

@@ -13,9 +13,12 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/outbox/relaytest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/proto"
 )
+
+func TestMain(m *testing.M) { relaytest.Main(m) }
 
 func crashBench(t *testing.T) (*dbtest.Database, *outbox.Outbox) {
 	made := dbtest.Make(t, dbtest.Options{Schema: "permissions", Sets: []fs.FS{outbox.Migrations}})
@@ -41,7 +44,7 @@ func TestARelayKilledAtAnyStepLosesAndDoublesNothing(t *testing.T) {
 	// Each commit is 2 facts to 2 regions, an event and a call. The n-th process dies at its n-th send or earlier, each
 	// time at another step.
 	for n := 0; ; n++ {
-		c := startChild(t, made.URL, central)
+		c := relaytest.Start(t, made.URL, "permissions", central)
 		if diesAt(t, c, b, n%numberOfSteps, n/numberOfSteps+1, made.DB) {
 			break
 		}
@@ -77,17 +80,17 @@ func TestARelayKilledAtAnyStepLosesAndDoublesNothing(t *testing.T) {
 }
 
 // diesAt serves a process until its send number `at`, and kills it there. done is true when all was sent before.
-func diesAt(t *testing.T, c *child, b *broker, step, at int, db *database.DB) (done bool) {
+func diesAt(t *testing.T, c *relaytest.Child, b *broker, step, at int, db *database.DB) (done bool) {
 	t.Helper()
-	asks := make(chan send)
+	asks := make(chan relaytest.Send)
 	go func() {
 		defer close(asks)
-		for s, ok := c.next(); ok; s, ok = c.next() {
+		for s, ok := c.Next(); ok; s, ok = c.Next() {
 			asks <- s
 		}
 	}()
 	defer func() {
-		c.kill()
+		c.Kill()
 		for range asks {
 		}
 	}()
@@ -97,11 +100,11 @@ func diesAt(t *testing.T, c *child, b *broker, step, at int, db *database.DB) (d
 			if n == at && step == beforeDoing {
 				return false
 			}
-			err := b.apply(t, s)
+			err := s.To(t.Context(), b, b)
 			if n == at && step == afterDoing {
 				return false
 			}
-			c.answer(err)
+			c.Answer(err)
 			if n == at {
 				return false
 			}
@@ -128,19 +131,19 @@ func TestANeighbourTakesOverFromADeadRelay(t *testing.T) {
 	b := newBroker()
 	org := newOrg()
 	change(t, made.DB, ob, central, org, newDoor(), "x")
-	c := startChild(t, made.URL, central)
-	if _, ok := c.next(); !ok { // it has the lease
+	c := relaytest.Start(t, made.URL, "permissions", central)
+	if _, ok := c.Next(); !ok { // it has the lease
 		t.Fatal("the relay process is gone")
 	}
 	neighbour := outbox.New(outbox.Config{Service: "permissions", Region: west, Regions: dbtest.Regions(t), AccessState: true})
-	startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: neighbour, Publisher: b, Caller: b, Lease: leaseForTests})
+	startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: neighbour, Publisher: b, Caller: b, Lease: relaytest.Lease})
 	for range 5 { // the neighbour's relay runs, and leaves the lease alone while it is renewed
-		time.Sleep(leaseForTests / 3) // not synchronisation: time must pass for a lease to run out
+		time.Sleep(relaytest.Lease / 3) // not synchronisation: time must pass for a lease to run out
 		if len(b.got(org)) != 0 {
 			t.Fatal("a lease that is renewed was taken")
 		}
 	}
-	c.kill()
+	c.Kill()
 	wait(t, "the neighbour to send", func() bool { return len(b.got(org)) == 1 })
 	waitSent(t, made.DB)
 }
@@ -149,11 +152,11 @@ func TestTheHomeRegionTakesItsLeaseBack(t *testing.T) {
 	made, ob := crashBench(t)
 	b, away := newBroker(), newBroker()
 	neighbour := outbox.New(outbox.Config{Service: "permissions", Region: west, Regions: dbtest.Regions(t), AccessState: true})
-	startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: neighbour, Publisher: away, Caller: away, Lease: leaseForTests})
+	startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: neighbour, Publisher: away, Caller: away, Lease: relaytest.Lease})
 	first := newOrg()
 	change(t, made.DB, ob, central, first, newDoor(), "x")
 	wait(t, "the neighbour to send while home is away", func() bool { return len(away.got(first)) == 1 })
-	startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: ob, Publisher: b, Caller: b, Lease: leaseForTests})
+	startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: ob, Publisher: b, Caller: b, Lease: relaytest.Lease})
 	wait(t, "home to hold its leases", func() bool {
 		var held int
 		err := made.DB.Pool().QueryRow(t.Context(), `SELECT count(*) FROM relay_leases WHERE region = 'eu-central' AND holder_region = 'eu-central'`).Scan(&held)
@@ -177,17 +180,17 @@ func TestAPausedRelayThatWakesLateChangesNothing(t *testing.T) {
 			org, door := newOrg(), newDoor()
 			change(t, made.DB, ob, central, org, door, "old")
 
-			paused := startChild(t, made.URL, central)
+			paused := relaytest.Start(t, made.URL, "permissions", central)
 			late := pauseAt(t, paused, b, held)
 
 			other := outbox.New(outbox.Config{Service: "permissions", Region: central, Regions: dbtest.Regions(t), AccessState: true})
-			startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: other, Publisher: b, Caller: b, Lease: leaseForTests})
+			startRelay(t, outbox.RelayConfig{DB: made.DB, Outbox: other, Publisher: b, Caller: b, Lease: relaytest.Lease})
 			change(t, made.DB, other, central, org, door, "new")
 			waitSent(t, made.DB)
 			before := b.snapshot()
 
-			paused.answer(b.apply(t, late)) // the old message arrives after all
-			paused.signal(t, syscall.SIGCONT)
+			paused.Answer(late.To(t.Context(), b, b)) // the old message arrives after all
+			paused.Signal(t, syscall.SIGCONT)
 			go serve(t.Context(), t, paused, b)
 			change(t, made.DB, other, central, newOrg(), newDoor(), "later")
 			waitSent(t, made.DB)
@@ -210,30 +213,30 @@ func TestAPausedRelayThatWakesLateChangesNothing(t *testing.T) {
 }
 
 // pauseAt serves a relay process up to its first send of kind what, and stops the process there.
-func pauseAt(t *testing.T, c *child, b *broker, what string) send {
+func pauseAt(t *testing.T, c *relaytest.Child, b *broker, what string) relaytest.Send {
 	t.Helper()
 	for {
-		s, ok := c.next()
+		s, ok := c.Next()
 		if !ok {
 			t.Fatal("the relay process is gone")
 		}
 		if s.What == what {
-			c.signal(t, syscall.SIGSTOP)
+			c.Signal(t, syscall.SIGSTOP)
 			return s
 		}
-		c.answer(b.apply(t, s))
+		c.Answer(s.To(t.Context(), b, b))
 	}
 }
 
 // serve does what a process asks for until it is gone.
-func serve(ctx context.Context, t *testing.T, c *child, b *broker) {
-	for s, ok := c.next(); ok && ctx.Err() == nil; s, ok = c.next() {
-		c.answer(b.apply(t, s))
+func serve(ctx context.Context, t *testing.T, c *relaytest.Child, b *broker) {
+	for s, ok := c.Next(); ok && ctx.Err() == nil; s, ok = c.Next() {
+		c.Answer(s.To(t.Context(), b, b))
 	}
 }
 
 // wouldHaveUndone shows that the guard matters: written without compare-and-set, the late fact would be the older one.
-func (b *broker) wouldHaveUndone(t *testing.T, late send) {
+func (b *broker) wouldHaveUndone(t *testing.T, late relaytest.Send) {
 	t.Helper()
 	rec := &typev1.StateRecord{}
 	if err := proto.Unmarshal(late.Body, rec); err != nil {

@@ -207,7 +207,9 @@ func TestRawBodies(t *testing.T) {
 	}{
 		{"garbage protobuf", "application/proto", bytes.NewReader([]byte{0xff, 0xff, 0xff}), 400, "invalid_argument"},
 		{"garbage JSON", "application/json", strings.NewReader("{"), 400, "invalid_argument"},
-		{"unknown JSON key", "application/json", strings.NewReader(`{"hello": 1}`), 400, ""},
+		{"unknown JSON key", "application/json", strings.NewReader(`{"hello": 1}`), 400, `unknown field \"hello\"`},
+		{"unknown JSON key, charset named", "application/json; charset=utf-8", strings.NewReader(`{"hello": 1}`), 400, `unknown field \"hello\"`},
+		{"no body", "application/json", strings.NewReader(""), 400, "a request without fields is {}"},
 		{"oversize, announced", "application/json", strings.NewReader(strings.Repeat(" ", 3<<20)), 429, "resource_exhausted"},
 		{"oversize, not announced", "application/json", huge, 429, "resource_exhausted"},
 		{"another content type", "text/plain", strings.NewReader("hello"), 415, ""},

@@ -110,6 +110,7 @@ func (s *Server) steps(traces connect.Interceptor) []connect.HandlerOption {
 		return ctx, s.gate(ctx, spec, peer, header)
 	}
 	return []connect.HandlerOption{
+		connect.WithCodec(jsonCodecs[0]), connect.WithCodec(jsonCodecs[1]),
 		connect.WithReadMaxBytes(s.cfg.MaxBody),
 		connect.WithCompressMinBytes(compressFrom),
 		connect.WithRequestGate(gate),

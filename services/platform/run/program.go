@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/cardea-mesh/cardea/services/platform/config"
 )
@@ -15,6 +16,10 @@ type Program[C any] struct {
 	Name    string
 	Serve   func(context.Context, C) error
 	Actions []Action[C]
+	// GCPercent is by how much the heap may grow before garbage is collected, as GOGC says it; 0: Go's 100. The
+	// environment's GOGC goes before. For a service whose heap is small beside what it allocates a second: collecting
+	// seldom costs memory and saves time, most of all the slowest answers'.
+	GCPercent int
 }
 
 // Action is something that a service does once and ends, instead of serving.
@@ -25,6 +30,9 @@ type Action[C any] struct {
 
 // Main runs the program and exits: 0 done, 1 failed, 2 wrong usage.
 func (p Program[C]) Main() {
+	if _, set := os.LookupEnv("GOGC"); p.GCPercent > 0 && !set {
+		debug.SetGCPercent(p.GCPercent)
+	}
 	actions := append(p.Actions, Action[C]{
 		Flag: "print", Help: "print the configuration without its secrets, and exit",
 		Do: func(_ context.Context, cfg C) error { return config.Print(os.Stdout, cfg) },

@@ -14,6 +14,9 @@ func main() {
 	run.Program[permissions.Config]{
 		Name:  permissions.Service,
 		Serve: permissions.Run,
+		// What is in memory is bounded (projection.max_bytes); with it the heap's peak is five times what lives. Measured:
+		// at 64 checks in flight the p99 is a quarter of what it is at 100.
+		GCPercent: 400,
 		Actions: []run.Action[permissions.Config]{
 			{Flag: "migrate", Help: "bring the tables up to date, and exit", Do: permissions.Migrate},
 		},

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
@@ -163,7 +164,7 @@ func (c *Cache) await(ctx context.Context, o *organization, atLeast []grants.Tok
 		}
 		if !mayHaveBegun {
 			if errors.Is(err, errUnconfirmed) { // it was the database's when it was read, but reading it took too long
-				err = fmt.Errorf("read %s: %w", o.id, context.DeadlineExceeded)
+				err = fmt.Errorf("%w: reading %s took longer than it may be answered from", database.ErrUnavailable, o.id)
 			}
 			return View{}, err
 		}

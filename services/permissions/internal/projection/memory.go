@@ -69,8 +69,8 @@ func (c *Cache) failed(o *organization, err error, hinted int64) error {
 		c.total -= o.bytes
 		o.bytes = 0
 		c.cfg.Logger.Warn("the organization does not fit into memory: it is answered from the database", "org_id", o.id, "max_bytes", c.cfg.MaxBytes)
-	case errors.Is(err, context.DeadlineExceeded): // of the flight, not of anybody's question
-		err = fmt.Errorf("%w: read %s: %w", database.ErrUnavailable, o.id, err)
+	case errors.Is(err, context.DeadlineExceeded): // of the flight, not of anybody's question, who may ask again
+		err = fmt.Errorf("%w: read %s: %v", database.ErrUnavailable, o.id, err)
 	}
 	c.meters.failures.Add(context.Background(), 1)
 	return err
