@@ -15,7 +15,8 @@
 // does nothing. -dry-run checks every line against how things are now and writes nothing.
 //
 // The API key comes from -key-file or the environment variable CARDEA_API_KEY. The exit code is 0 when every line was right,
-// 1 when some were not, 2 when the command was called wrongly, and 3 when the import stopped on the way: call it again.
+// 1 when some were not, 2 when the command was called wrongly, and 3 when the import stopped on the way: what it
+// prints says what to do before it is called again.
 package main
 
 import (
@@ -66,7 +67,11 @@ func run(ctx context.Context, args []string, key string, out, errOut io.Writer) 
 	total, err := job.send(ctx, out)
 	if err != nil {
 		fmt.Fprintf(errOut, "permissions-import: stopped before line %d: %v\n", total.next, err)
-		fmt.Fprintln(errOut, "permissions-import: call it again to go on")
+		if passes(err) || ctx.Err() != nil {
+			fmt.Fprintln(errOut, "permissions-import: call it again to go on")
+		} else {
+			fmt.Fprintln(errOut, "permissions-import: mend this, then call it again to go on")
+		}
 		return stopped
 	}
 	if total.refused > 0 {
@@ -108,6 +113,9 @@ func parse(args []string, key string, errOut io.Writer) (job, error) {
 		return job{}, flag.ErrHelp // the flag package has printed what is wrong
 	}
 	what, known := kinds[*kind]
+	if !known && *kind != "" {
+		return job{}, fmt.Errorf("-kind %q is none of doors, groups, memberships, grants", *kind)
+	}
 	if flags.NArg() != 1 || !known || *address == "" || *org == "" || *in == "" || *name == "" || *lines < 1 || *lines > 1000 {
 		flags.Usage()
 		return job{}, errors.New("-url, -org, -region, -kind and -name are needed, and one file after them")

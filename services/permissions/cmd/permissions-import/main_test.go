@@ -148,6 +148,26 @@ func (o *office) cutEverySecondAnswer(t *testing.T) {
 	o.ca = o.write(t, "front.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})))
 }
 
+func TestAnotherFileIsNotTakenForTheRestOfAnImport(t *testing.T) {
+	t.Parallel()
+	o := open(t)
+	file := o.write(t, "groups.csv", "name\nNorth\nSouth\n")
+	if code, out := o.run(t.Context(), "-kind", "groups", "-name", "one", file); code != allRight {
+		t.Fatal(out)
+	}
+	code, out := o.run(t.Context(), "-kind", "groups", "-name", "one", file)
+	wantText(t, code, allRight, out, "done: 2 lines accepted")
+	for _, c := range []struct{ name, kind, text, want string }{
+		{"one", "doors", "site_id,name\n", `the import "one" is of another kind; choose another name`},
+		{"one", "groups", "name\nNorth\n", "goes on with line 4, and the file has 2 lines"},
+		{"two", "groups", "North\n", "nothing after its first line"},
+		{"three", "groups", "name\n\"North\n", "mend this, then call it again"},
+	} {
+		code, out := o.run(t.Context(), "-kind", c.kind, "-name", c.name, o.write(t, "other.csv", c.text))
+		wantText(t, code, stopped, out, c.want)
+	}
+}
+
 func TestWrongCallsSaySo(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{

@@ -62,7 +62,9 @@ func (p *pieces) next() (piece []byte, first int64, err error) {
 		return nil, 0, p.err
 	}
 	for p.line < p.skip {
-		if _, err := p.record(); err != nil {
+		if _, err := p.record(); errors.Is(err, io.EOF) {
+			return nil, 0, fmt.Errorf("the import goes on with line %d, and the file has %d lines: take the file that it began with, or choose another name", p.skip, p.line-1)
+		} else if err != nil {
 			return nil, 0, err
 		}
 	}
@@ -76,6 +78,9 @@ func (p *pieces) next() (piece []byte, first int64, err error) {
 			return nil, 0, err
 		}
 		piece = append(piece, record...)
+	}
+	if p.line == first && first == 2 {
+		return nil, 0, errors.New("the file has nothing after its first line, which names the columns")
 	}
 	if p.line == first {
 		return nil, 0, io.EOF

@@ -24,7 +24,7 @@ func (j job) send(ctx context.Context, out io.Writer) (total, error) {
 	var sum total
 	begin, err := j.begin(ctx)
 	if err != nil {
-		return sum, err
+		return begin, err
 	}
 	if sum = begin; sum.next > 2 {
 		fmt.Fprintf(out, "going on with line %d; %d lines accepted and %d refused before\n", sum.next, sum.accepted, sum.refused)
@@ -66,6 +66,9 @@ func (j job) begin(ctx context.Context) (total, error) {
 	})
 	if connect.CodeOf(err) == connect.CodeNotFound {
 		return total{next: 2}, nil
+	}
+	if err == nil && at.GetKind() != j.request.GetKind() {
+		err = fmt.Errorf("the import %q is of another kind; choose another name", j.request.GetImportName())
 	}
 	return total{at.GetAccepted(), at.GetRejected(), max(at.GetNextLine(), 2)}, err
 }
