@@ -31,8 +31,10 @@ func (r *run) accessAt(ctx context.Context) ([]report.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	fmt.Printf("  %d events and %d rows of facts since %s by COPY: %s, %.1f GB on disk\n", past.Events, past.Rows,
-		past.Begin.Format(time.DateOnly), time.Since(began).Round(time.Second), float64(bytes)/1e9)
+	fmt.Printf("  %d events since %s (%d keys given, %d taken back, %d joined a group, %d left one) and %d rows of facts: %.1f GB on disk\n",
+		past.Events, past.Begin.Format(time.DateOnly), past.Kinds.Keys, past.Kinds.Revocations, past.Kinds.Joined, past.Kinds.Left, past.Rows, float64(bytes)/1e9)
+	fmt.Printf("  made in %s: rows by COPY %s, then indexes and statistics %s\n", time.Since(began).Round(time.Second),
+		past.Copied.Round(time.Second), past.Settled.Round(time.Second))
 	row, closeAll, err := r.oneRow(ctx, past)
 	if err != nil {
 		return nil, err

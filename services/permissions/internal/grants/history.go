@@ -41,6 +41,10 @@ type Access struct {
 // maxExamined bounds the work for one page: where schedules exclude nearly everybody a page is cut, with its cursor.
 const maxExamined = 10_000
 
+// maxBatch bounds what is loaded at once. Nearly all whom a grant that holds names could open, so that a page's worth is
+// asked for first; where few could (a lockdown, shares that ended) it is four times as many each time.
+const maxBatch = 2_000
+
 // History answers from the rows that were known at one moment about another. It reads the head first: what is committed
 // later is not in the answer. now is the clock, against which a KnownAt in the future is refused.
 func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now time.Time) (HistoryPage, error) {
@@ -71,8 +75,8 @@ func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now tim
 			return HistoryPage{}, NotFound(q.Door)
 		}
 	}
-	for examined := 0; len(page.Access) < q.Size && examined < maxExamined; {
-		n, err := c.extend(ctx, r, &q, &page)
+	for examined, batch := 0, q.Size; len(page.Access) < q.Size && examined < maxExamined; batch = min(4*batch, maxBatch) {
+		n, err := c.extend(ctx, r, &q, &page, batch)
 		if err != nil {
 			return HistoryPage{}, err
 		}
@@ -83,20 +87,18 @@ func (c Commands) History(ctx context.Context, r Reader, q HistoryQuery, now tim
 	return page, nil
 }
 
-// extend decides about the next candidates and adds those who could; n is how many it looked at.
-func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *HistoryPage) (n int, err error) {
-	wanted := q.Size - len(page.Access)
+// extend decides about up to batch candidates and adds those who could, until the page is full; n is how many it looked at.
+func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *HistoryPage, batch int) (n int, err error) {
 	moment := Moment{At: q.At, KnownAt: q.KnownAt}
-	candidates, err := c.candidates(ctx, r, q, moment, wanted+1) // one more tells whether there is a next page
+	candidates, err := c.candidates(ctx, r, q, moment, batch+1) // one more tells whether there are others
 	if err != nil {
 		return 0, err
 	}
-	page.Next = ""
-	if len(candidates) > wanted {
-		candidates = candidates[:wanted]
-		page.Next = string(candidates[wanted-1])
-		q.After = page.Next
+	more := len(candidates) > batch
+	if more {
+		candidates = candidates[:batch]
 	}
+	page.Next = ""
 	if len(candidates) == 0 && q.Person != "" {
 		return 0, nil
 	}
@@ -109,14 +111,18 @@ func (c Commands) extend(ctx context.Context, r Reader, q *HistoryQuery, page *H
 		return 0, err
 	}
 	page.StandsOpen = q.Door != "" && standsOpen(facts, q.Door, q.At)
-	for _, id := range candidates {
+	for i, id := range candidates {
 		a := Access{Person: id, Door: q.Door}
 		if q.Person != "" {
 			a = Access{Person: q.Person, Door: id}
 		}
-		a.Decision = Question{Door: a.Door, Person: a.Person}.Decide(facts, q.At)
-		if a.Decision.Reason == policy.ReasonGrant {
+		if a.Decision = (Question{Door: a.Door, Person: a.Person}).Decide(facts, q.At); a.Decision.Reason == policy.ReasonGrant {
 			page.Access = append(page.Access, a)
+		}
+		last := i == len(candidates)-1
+		if full := len(page.Access) == q.Size; last && more || full && !last {
+			page.Next, q.After = string(id), string(id)
+			return i + 1, nil
 		}
 	}
 	return len(candidates), nil

@@ -47,10 +47,11 @@ type Reader interface {
 
 	// Facts returns what a decision about these people at these doors needs, as it held and was known at the moment.
 	Facts(ctx context.Context, q FactsQuery) (*policy.Snapshot, error)
-	// PeopleOf returns, ascending, up to limit people after an id whom a grant of the door names, directly or through groups.
+	// PeopleOf returns, ascending, up to limit people after an id whom a grant of the door names, directly or through groups,
+	// that holds at the moment and has a schedule that includes it.
 	PeopleOf(ctx context.Context, org, door region.ID, m Moment, after string, limit int) ([]region.ID, error)
 	// DoorsFor returns, ascending, up to limit doors of a region after an id that a grant to the person, or a group of
-	// theirs, names, directly or through a zone.
+	// theirs, names, directly or through a zone; of such grants as well.
 	DoorsFor(ctx context.Context, org, person region.ID, home region.Name, m Moment, after string, limit int) ([]region.ID, error)
 }
 

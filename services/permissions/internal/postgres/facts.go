@@ -31,14 +31,9 @@ func known(m grants.Moment) time.Time {
 // groups above those, level by level; then what names them (grants, lockdowns, the zones' rules); then the schedules that
 // those name. Where grants are shares, those that they were shared from and the groups of who shared are fetched as well.
 func (r *reader) Facts(ctx context.Context, q grants.FactsQuery) (*policy.Snapshot, error) {
-	around, err := r.around(q.Home)
+	l, err := r.loader(q)
 	if err != nil {
 		return nil, err
-	}
-	l := loader{
-		tx: r.tx, q: q, around: around, known: known(q.Moment), facts: policy.NewSnapshot(),
-		subjects: newSet(texts(q.People)), doors: newSet(texts(q.Doors)), zones: newSet(nil), sites: newSet(nil),
-		schedules: newSet(nil), sharers: newSet(nil), parents: newSet(nil), grants: newSet(nil),
 	}
 	var groups []string
 	if err := l.send(ctx, l.places, l.groups(l.subjects.all, &groups)); err != nil {
@@ -54,6 +49,18 @@ func (r *reader) Facts(ctx context.Context, q grants.FactsQuery) (*policy.Snapsh
 		return nil, wrap(err, "load what was shared, and by whom")
 	}
 	return l.facts, wrap(l.send(ctx, l.timetables), "load schedules")
+}
+
+func (r *reader) loader(q grants.FactsQuery) (*loader, error) {
+	around, err := r.around(q.Home)
+	if err != nil {
+		return nil, err
+	}
+	return &loader{
+		tx: r.tx, q: q, around: around, known: known(q.Moment), facts: policy.NewSnapshot(),
+		subjects: newSet(texts(q.People)), doors: newSet(texts(q.Doors)), zones: newSet(nil), sites: newSet(nil),
+		schedules: newSet(nil), sharers: newSet(nil), parents: newSet(nil), grants: newSet(nil),
+	}, nil
 }
 
 // loader fills one snapshot.

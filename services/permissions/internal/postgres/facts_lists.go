@@ -5,96 +5,153 @@ import (
 
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy"
+	"github.com/jackc/pgx/v5"
 )
 
-// The lists come in pages by id. What may be many (the members of a group, the doors of a zone) is read in the order of an
-// index from the page's beginning, as many as fit on it, group by group and zone by zone; what is few (groups in groups,
-// zones in zones) is walked for every page. So a page costs the same however long the list is.
+// Who is in a list is found in steps of a round trip each, as Facts are: every statement has its ids and with them its index,
+// where one large statement is joined by reading all grants of all groups as soon as the planner errs.
+//
+//  1. what is above: the zones of the door, the groups of the person;
+//  2. which groups, or zones, the grants of those name that hold at the time, and with which schedules;
+//  3. the schedules: a grant whose schedule excludes the time admits nobody, and at night that is most of them;
+//  4. the groups in those groups, the zones in those zones;
+//  5. a page of the people in those groups, or doors in those zones, and of those whom grants name themselves (facts_merge.go).
 //
 // Ids of one kind are a range: from `person_` to before the byte after the underscore.
 
-// From the door's grants downwards. $6 to $8: the page's bounds and size; $9: the regions of the jurisdiction.
-const peopleOfDoor = `WITH RECURSIVE zones_above (id) AS (
-		SELECT zone_id FROM zone_doors
-		WHERE region = $1 AND door_id = $2 AND org = $3` + holds + `
-	UNION
-		SELECT parent_id FROM zones_above JOIN zone_zones ON child_id = zones_above.id
-		WHERE region = $1 AND org = $3` + holds + `
-	), targets (target) AS (
-		SELECT $2::TEXT UNION ALL SELECT id FROM zones_above
-	), groups_below (id) AS (
-		SELECT subject_id FROM targets JOIN grants ON target_id = target
-		WHERE region = $1 AND org = $3 AND subject_id >= 'group_' AND subject_id < 'group` + "`'" + holds + `
-	UNION
-		SELECT member_id FROM groups_below JOIN memberships ON group_id = groups_below.id
-		WHERE region = ANY ($9::TEXT[]::crdb_internal_region[]) AND org = $3
-			AND member_id >= 'group_' AND member_id < 'group` + "`'" + holds + `
-	)
-	SELECT DISTINCT person FROM (
-		SELECT direct.person FROM targets CROSS JOIN LATERAL (
-			SELECT DISTINCT subject_id AS person FROM grants
-			WHERE region = $1 AND target_id = target AND subject_id > $6 AND subject_id < $7 AND org = $3` + holds + `
-			ORDER BY person LIMIT $8
-		) direct
-		UNION ALL
-		SELECT member.person FROM groups_below CROSS JOIN unnest($9::TEXT[]) AS neighbour (name) CROSS JOIN LATERAL (
-			SELECT DISTINCT member_id AS person FROM memberships
-			WHERE region = neighbour.name::crdb_internal_region AND group_id = groups_below.id
-				AND member_id > $6 AND member_id < $7 AND org = $3` + holds + `
-			ORDER BY person LIMIT $8
-		) member
-	) found ORDER BY person LIMIT $8`
+const (
+	// Which groups grants of the targets name, '' for people; and with which schedules.
+	groupsOfTargets = `SELECT DISTINCT schedule_id, CASE WHEN subject_id >= 'group_' AND subject_id < 'group` + "`'" + ` THEN subject_id ELSE '' END
+		FROM grants WHERE region = $1 AND target_id = ANY ($2) AND org = $3` + holds
+
+	// Which zones grants to the subjects name, '' for doors; and with which schedules.
+	zonesOfSubjects = `SELECT DISTINCT schedule_id, CASE WHEN target_id >= 'zone_' AND target_id < 'zone` + "`'" + ` THEN target_id ELSE '' END
+		FROM grants WHERE region = $1 AND subject_id = ANY ($2) AND org = $3` + holds
+
+	groupsInGroups = `SELECT member_id FROM memberships
+		WHERE region = ANY ($1::TEXT[]::crdb_internal_region[]) AND group_id = ANY ($2)
+			AND member_id >= 'group_' AND member_id < 'group` + "`'" + ` AND org = $3` + holds
+
+	zonesInZones = `SELECT child_id FROM zone_zones WHERE region = $1 AND parent_id = ANY ($2) AND org = $3` + holds
+)
 
 func (r *reader) PeopleOf(ctx context.Context, org, door region.ID, m grants.Moment, after string, limit int) ([]region.ID, error) {
 	home, err := r.home(door)
 	if err != nil {
 		return nil, err
 	}
-	return r.page(ctx, peopleOfDoor, home, door, org, m, region.Person, after, limit)
-}
-
-// From the person upwards, and along their grants down to doors. Parameters as above.
-const doorsOfPerson = `WITH RECURSIVE subjects (id) AS (
-		SELECT $2::TEXT
-	UNION
-		SELECT group_id FROM subjects JOIN memberships ON member_id = subjects.id
-		WHERE region = ANY ($9::TEXT[]::crdb_internal_region[]) AND org = $3` + holds + `
-	), zones_below (id) AS (
-		SELECT target_id FROM subjects JOIN grants ON subject_id = subjects.id
-		WHERE region = $1 AND org = $3 AND target_id >= 'zone_' AND target_id < 'zone` + "`'" + holds + `
-	UNION
-		SELECT child_id FROM zones_below JOIN zone_zones ON parent_id = zones_below.id
-		WHERE region = $1 AND org = $3` + holds + `
-	)
-	SELECT DISTINCT door FROM (
-		SELECT direct.door FROM subjects CROSS JOIN LATERAL (
-			SELECT DISTINCT target_id AS door FROM grants
-			WHERE region = $1 AND subject_id = subjects.id AND target_id > $6 AND target_id < $7 AND org = $3` + holds + `
-			ORDER BY door LIMIT $8
-		) direct
-		UNION ALL
-		SELECT inside.door FROM zones_below CROSS JOIN LATERAL (
-			SELECT DISTINCT door_id AS door FROM zone_doors
-			WHERE region = $1 AND zone_id = zones_below.id AND door_id > $6 AND door_id < $7 AND org = $3` + holds + `
-			ORDER BY door LIMIT $8
-		) inside
-	) found ORDER BY door LIMIT $8`
-
-func (r *reader) DoorsFor(ctx context.Context, org, person region.ID, home region.Name, m grants.Moment, after string, limit int) ([]region.ID, error) {
-	return r.page(ctx, doorsOfPerson, home, person, org, m, region.Door, after, limit)
-}
-
-func (r *reader) page(ctx context.Context, query string, home region.Name, of, org region.ID, m grants.Moment, kind region.Kind, after string, limit int) ([]region.ID, error) {
-	around, err := r.around(home)
+	l, err := r.loader(grants.FactsQuery{Org: org, Home: home, Doors: []region.ID{door}, Moment: m})
 	if err != nil {
 		return nil, err
 	}
-	from, to := string(kind)+"_", string(kind)+"`"
-	if after > from {
-		from = after
+	ids, err := l.peopleOf(ctx, after, limit)
+	return ids, wrap(err, "list the people of %s", door)
+}
+
+func (l *loader) peopleOf(ctx context.Context, after string, limit int) ([]region.ID, error) {
+	if err := l.send(ctx, l.places); err != nil {
+		return nil, err
 	}
-	ids, err := r.ids(ctx, query, home, of, org, known(m), m.At, from, to, limit, around)
-	return ids, wrap(err, "list every %s of %s", kind, of)
+	groups, open, err := l.named(ctx, groupsOfTargets, l.targets())
+	if err != nil || len(open) == 0 {
+		return nil, err
+	}
+	if err := l.descend(ctx, groupsInGroups, l.around, &groups); err != nil {
+		return nil, err
+	}
+	return l.page(ctx, region.Person, after, limit, source{peopleOfGrants, l.targets(), open}, source{peopleOfGroups, groups.all, nil})
+}
+
+func (r *reader) DoorsFor(ctx context.Context, org, person region.ID, home region.Name, m grants.Moment, after string, limit int) ([]region.ID, error) {
+	l, err := r.loader(grants.FactsQuery{Org: org, Home: home, People: []region.ID{person}, Moment: m})
+	if err != nil {
+		return nil, err
+	}
+	ids, err := l.doorsFor(ctx, after, limit)
+	return ids, wrap(err, "list the doors of %s", person)
+}
+
+func (l *loader) doorsFor(ctx context.Context, after string, limit int) ([]region.ID, error) {
+	var groups []string
+	if err := l.send(ctx, l.groups(l.subjects.all, &groups)); err != nil {
+		return nil, err
+	}
+	if err := l.climb(ctx, groups); err != nil {
+		return nil, err
+	}
+	zones, open, err := l.named(ctx, zonesOfSubjects, l.subjects.all)
+	if err != nil || len(open) == 0 {
+		return nil, err
+	}
+	if err := l.descend(ctx, zonesInZones, l.q.Home, &zones); err != nil {
+		return nil, err
+	}
+	return l.page(ctx, region.Door, after, limit, source{doorsOfGrants, l.subjects.all, open}, source{doorsOfZones, zones.all, nil})
+}
+
+// named returns the groups, or zones, that grants of ids name and whose schedules include the time; open are these schedules,
+// those of grants that name a person or a door among them, and ” where there is none.
+func (l *loader) named(ctx context.Context, query string, ids []string) (names set, open []string, err error) {
+	names = newSet(nil)
+	var of [][2]string // schedule, name
+	asked := newSet(nil)
+	err = l.send(ctx, func(batch *pgx.Batch) {
+		l.ask(batch, query, ids, func(rows pgx.Rows) error {
+			return eachPair(rows, func(schedule, name string) {
+				asked.add(schedule)
+				of = append(of, [2]string{schedule, name})
+			})
+		})
+	})
+	if err != nil {
+		return names, nil, err
+	}
+	l.schedules = asked // those of the door's own rules are not asked about here
+	if err := l.send(ctx, l.timetables); err != nil {
+		return names, nil, err
+	}
+	seen := map[string]bool{}
+	for _, pair := range of {
+		if schedule, name := pair[0], pair[1]; l.includes(schedule) {
+			names.add(name)
+			if !seen[schedule] {
+				seen[schedule], open = true, append(open, schedule)
+			}
+		}
+	}
+	return names, open, nil
+}
+
+// includes says whether a grant with the schedule may hold at the time. One that could not be loaded admits nobody.
+func (l *loader) includes(id string) bool {
+	if id == "" {
+		return true
+	}
+	schedule, is := l.facts.Schedule(policy.ScheduleID(id))
+	return is && schedule.Contains(l.q.Moment.At)
+}
+
+// descend adds to ids what is inside them, level by level, as climb does; in is the region, or the regions, of query.
+func (l *loader) descend(ctx context.Context, query string, in any, ids *set) error {
+	for level, next := 0, ids.all; level <= policy.MaxGroupDepth && len(next) > 0; level++ {
+		met := len(ids.all)
+		err := l.send(ctx, func(batch *pgx.Batch) {
+			batch.Queue(query, in, next, l.q.Org, l.known, l.q.Moment.At).Query(func(rows pgx.Rows) error {
+				var id string
+				_, err := pgx.ForEachRow(rows, []any{&id}, func() error {
+					ids.add(id)
+					return nil
+				})
+				return err
+			})
+		})
+		if err != nil {
+			return err
+		}
+		next = ids.all[met:]
+	}
+	return nil
 }
 
 const everADoor = `SELECT count(*) FROM (SELECT 1 FROM doors WHERE region = $1 AND id = $2 AND org = $3 LIMIT 1) rows_of_it`
