@@ -26,6 +26,8 @@ const (
 	poll = 250 * time.Millisecond
 	// maxWaiting bounds who waits: each holds one of the calls that a server handles at once (512).
 	maxWaiting = 256
+	// maxEach bounds who waits for one organization in one region, so that no tenant takes the places of all.
+	maxEach = 32
 )
 
 // Bell tells who waits that there is a commit.
@@ -110,6 +112,9 @@ func (b *Bell) enter(seen grants.Token) (*state, error) {
 	}
 	at := line{seen.Region, seen.Org}
 	s := b.lines[at]
+	if s != nil && s.waiting == maxEach {
+		return nil, ErrTooMany
+	}
 	if s == nil {
 		s = &state{version: seen.Version, moved: make(chan struct{})}
 		b.lines[at] = s
