@@ -176,3 +176,28 @@ func TestALateRevocationReachesBehindAnUpdate(t *testing.T) {
 		t.Errorf("the grant: %v", g)
 	}
 }
+
+func TestWhatALateUpdateTookOutOfAZoneBeforeItWasPutInIsOutInMemoryToo(t *testing.T) {
+	t.Parallel()
+	l := newLate(t)
+	site := l.tenant.Site(t, "UTC")
+	stays, door := l.tenant.Door(t, site), l.tenant.Door(t, site)
+	inner, outer := l.tenant.Zone(t, door), l.tenant.Zone(t, stays)
+	grant := l.tenant.Let(t, l.person, outer, "")
+	before := l.mark()
+	for name, in := range map[string][2][]string{"door": {{stays, door}, nil}, "zone": {{stays}, {inner}}} {
+		if err := setZone(t, l.tenant, outer, in[0], in[1]); err != nil {
+			t.Fatal(err)
+		}
+		wantDecision(t, l.tenant.May(t, l.person, door, time.Time{}), granted, grant, "")
+		out, err := l.tenant.UpdateZone(t.Context(), &permissionsv1.UpdateZoneRequest{
+			OrgId: string(l.tenant.Org), ZoneId: outer, Etag: getZone(t, l.tenant, outer).GetEtag(), Name: "Zone",
+			DoorIds: []string{stays}, EffectiveAt: timestamppb.New(before),
+		})
+		l.tenant.Token = must(t, out, err).GetToken()
+		if got := l.tenant.May(t, l.person, door, time.Time{}); got.GetOutcome() != permissionsv1.Outcome_OUTCOME_DENIED {
+			t.Errorf("%s: %v", name, got)
+		}
+		wantDecision(t, l.tenant.May(t, l.person, stays, time.Time{}), granted, grant, "")
+	}
+}

@@ -12,15 +12,15 @@ import (
 // What is directly in a zone changes as a whole. A membership that holds since before the moment of the change, is open and
 // stays is right as it is, and left alone: these are all but few. $7 has those that the zone is to have; the others are
 // ended as timeline says. One that began only after the moment never was: it ends where it begins. So each that changed has
-// a row of the commit, which copies in memory find it by.
+// a row of the commit, which copies in memory find it by; supersede must not take that row for one that reaches beyond the moment.
 
 const keepZoneDoors = `INSERT INTO zone_doors (region, zone_id, door_id, version, org, valid_from, valid_to, recorded_at)
 	SELECT region, zone_id, door_id, $3::BIGINT, org, valid_from, greatest(valid_from, $6::TIMESTAMPTZ), $5::TIMESTAMPTZ FROM zone_doors
-	WHERE region = $1 AND zone_id = $2 AND org = $4 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $6)
+	WHERE region = $1 AND zone_id = $2 AND org = $4 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $6 AND valid_to > valid_from)
 		AND (valid_from < $6 AND NOT (valid_to IS NULL AND door_id = ANY ($7::TEXT[])) OR valid_from >= $6 AND NOT door_id = ANY ($7::TEXT[]))`
 
 const supersedeZoneDoors = `UPDATE zone_doors SET superseded_at = $4
-	WHERE region = $1 AND zone_id = $2 AND org = $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $5)
+	WHERE region = $1 AND zone_id = $2 AND org = $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $5 AND valid_to > valid_from)
 		AND NOT (valid_to IS NULL AND valid_from <= $5 AND door_id = ANY ($6::TEXT[]))`
 
 const insertZoneDoors = `INSERT INTO zone_doors (region, zone_id, door_id, version, org, valid_from, recorded_at)
@@ -31,11 +31,11 @@ const insertZoneDoors = `INSERT INTO zone_doors (region, zone_id, door_id, versi
 
 const keepZoneZones = `INSERT INTO zone_zones (region, parent_id, child_id, version, org, valid_from, valid_to, recorded_at)
 	SELECT region, parent_id, child_id, $3::BIGINT, org, valid_from, greatest(valid_from, $6::TIMESTAMPTZ), $5::TIMESTAMPTZ FROM zone_zones
-	WHERE region = $1 AND parent_id = $2 AND org = $4 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $6)
+	WHERE region = $1 AND parent_id = $2 AND org = $4 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $6 AND valid_to > valid_from)
 		AND (valid_from < $6 AND NOT (valid_to IS NULL AND child_id = ANY ($7::TEXT[])) OR valid_from >= $6 AND NOT child_id = ANY ($7::TEXT[]))`
 
 const supersedeZoneZones = `UPDATE zone_zones SET superseded_at = $4
-	WHERE region = $1 AND parent_id = $2 AND org = $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $5)
+	WHERE region = $1 AND parent_id = $2 AND org = $3 AND superseded_at IS NULL AND (valid_to IS NULL OR valid_to > $5 AND valid_to > valid_from)
 		AND NOT (valid_to IS NULL AND valid_from <= $5 AND child_id = ANY ($6::TEXT[]))`
 
 const insertZoneZones = `INSERT INTO zone_zones (region, parent_id, child_id, version, org, valid_from, recorded_at)
