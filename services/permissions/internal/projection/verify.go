@@ -79,13 +79,16 @@ func (s *state) differs(other *state) string {
 
 // unlike compares two tables, but for entries that hidden hides.
 func unlike[K comparable, V any](name string, a, b table[K, V], hidden func(V) bool) string {
-	for _, pass := range []struct{ in, of table[K, V] }{{a, b}, {b, a}} {
+	for _, pass := range []struct {
+		in, of    table[K, V]
+		whose, is string
+	}{{a, b, "memory", "the database"}, {b, a, "the database", "memory"}} {
 		for k, v := range pass.of.all {
 			if hidden != nil && hidden(v) {
 				continue
 			}
 			if other, ok := pass.in.get(k); !ok || !reflect.DeepEqual(plain(v), plain(other)) {
-				return fmt.Sprintf("%s: %v is %v, not %v", name, k, plain(other), plain(v))
+				return fmt.Sprintf("%s: %v is %v in %s and %v in %s", name, k, plain(other), pass.whose, plain(v), pass.is)
 			}
 		}
 	}

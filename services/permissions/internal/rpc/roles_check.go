@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"connectrpc.com/connect"
 
@@ -22,6 +23,9 @@ func (h *Handler) CheckRole(ctx context.Context, req *permissionsv1.CheckRoleReq
 	q.AtLeast = p.atLeast(req.GetAtLeast(), q.Org)
 	site := p.optional("site_id", req.GetSiteId(), region.Site)
 	home := p.home(site)
+	if !slices.Contains(policy.Permissions(), req.GetPermission()) {
+		p.fail("permission", fmt.Errorf("%w: no call declares %q", grants.ErrInvalid, req.GetPermission()))
+	}
 	switch {
 	case (site == "") == (req.GetRegion() == ""):
 		p.fail("site_id, region", fmt.Errorf("%w: exactly one of the two must be set", grants.ErrInvalid))
