@@ -36,7 +36,7 @@ func TestARoleOfASitePermitsThereUntilItIsRevoked(t *testing.T) {
 	if got := permitted(here, "", "grants.write"); got != assigned.GetRoleId() {
 		t.Errorf("there: %q", got)
 	}
-	for _, q := range [][3]string{{there, "", "grants.write"}, {"", "eu-central", "grants.write"}, {here, "", "no.such"}} {
+	for _, q := range [][3]string{{there, "", "grants.write"}, {"", "eu-central", "grants.write"}, {here, "", "roles.write"}} {
 		if got := permitted(q[0], q[1], q[2]); got != "" {
 			t.Errorf("%v by %s", q, got)
 		}
@@ -55,8 +55,12 @@ func TestARoleOfASitePermitsThereUntilItIsRevoked(t *testing.T) {
 	if !fault.Is(err, faultv1.Reason_REASON_NOT_FOUND) {
 		t.Errorf("a site that is not there: %v", err)
 	}
-	_, err = n.CheckRole(t.Context(), &permissionsv1.CheckRoleRequest{OrgId: string(n.Org), SiteId: here, Region: "eu-central", PersonId: manager, Permission: "x"})
+	_, err = n.CheckRole(t.Context(), &permissionsv1.CheckRoleRequest{OrgId: string(n.Org), SiteId: here, Region: "eu-central", PersonId: manager, Permission: "grants.write"})
 	if !fault.Is(err, faultv1.Reason_REASON_INVALID_FIELD) {
 		t.Errorf("both places: %v", err)
+	}
+	_, err = n.CheckRole(t.Context(), &permissionsv1.CheckRoleRequest{OrgId: string(n.Org), SiteId: here, PersonId: manager, Permission: "grant.write"})
+	if !fault.Is(err, faultv1.Reason_REASON_INVALID_FIELD) {
+		t.Errorf("a permission that no call declares: %v", err)
 	}
 }
