@@ -38,6 +38,7 @@ var permissions = map[string]needs{
 	"doors.unlock":    {managers(), true},
 	"devices.read":    {everyone(), true},
 	"devices.write":   {builders(), true},
+	"devices.command": {builders(), true},
 	"zones.read":      {everyone(), true},
 	"zones.write":     {managers(), true},
 	"schedules.read":  {everyone(), true},

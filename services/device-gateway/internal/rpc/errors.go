@@ -43,7 +43,7 @@ func replayed(err error) error {
 type Mesh struct{ Dialer *platformrpc.Dialer }
 
 // DeliverCommand implements Neighbours.
-func (m Mesh) DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.UnlockResponse, error) {
+func (m Mesh) DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
 	const service = "device-gateway"
 	client := gatewayv1connect.NewGatewayServiceClient(m.Dialer.HTTPClient(service), m.Dialer.URL(service, to), m.Dialer.Options()...)
 	return client.DeliverCommand(ctx, req)

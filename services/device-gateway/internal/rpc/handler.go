@@ -47,11 +47,13 @@ type Sessions interface {
 
 // Neighbours carry a command to the gateways of another region of the jurisdiction.
 type Neighbours interface {
-	DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.UnlockResponse, error)
+	DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error)
 }
 
 // Handler answers GatewayService; all fields are required.
 type Handler struct {
+	gatewayv1connect.UnimplementedGatewayServiceHandler // until all calls are served
+
 	Store      Store
 	Doors      Doors
 	Sessions   Sessions

@@ -15,7 +15,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -46,10 +45,17 @@ func (h *Handler) Unlock(ctx context.Context, req *gatewayv1.UnlockRequest) (*ga
 		u := session.Unlock{CommandID: string(region.NewID(region.Command, door.Code())), Device: d.ID, For: unlockFor, NotAfter: notAfter}
 		out, err := h.deliver(ctx, d, u)
 		if !errors.Is(err, device.ErrOffline) {
-			return out, err
+			return unlocked(out), err
 		}
 	}
 	return nil, device.ErrOffline
+}
+
+func unlocked(r *gatewayv1.SendCommandResponse) *gatewayv1.UnlockResponse {
+	if r == nil {
+		return nil
+	}
+	return &gatewayv1.UnlockResponse{CommandId: r.GetCommandId(), Outcome: r.GetOutcome(), Detail: r.GetDetail()}
 }
 
 func (h *Handler) notAfter(t *timestamppb.Timestamp) (time.Time, error) {
@@ -65,7 +71,7 @@ func (h *Handler) notAfter(t *timestamppb.Timestamp) (time.Time, error) {
 
 // deliver sends the command to the gateway that holds the device; device.ErrOffline when none does, and when one could not be
 // asked its error: the lock may be there, and may have acted.
-func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock) (*gatewayv1.UnlockResponse, error) {
+func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock) (*gatewayv1.SendCommandResponse, error) {
 	if h.Sessions.Connected(d.ID) || !h.Now().Before(u.NotAfter) {
 		out, err := h.command(ctx, u)
 		if !errors.Is(err, device.ErrOffline) {
@@ -81,7 +87,9 @@ func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock
 		}
 		out, err := h.Neighbours.DeliverCommand(ctx, r.Name, &gatewayv1.DeliverCommandRequest{
 			OrgId: d.Org, Region: string(r.Name), DeviceId: d.ID, CommandId: u.CommandID,
-			UnlockFor: durationpb.New(u.For), NotAfter: timestamppb.New(u.NotAfter),
+			NotAfter: timestamppb.New(u.NotAfter), Command: &lockwirev1.Command{
+				Action: &lockwirev1.Command_Unlock{Unlock: &lockwirev1.Unlock{UnlockMs: uint32(u.For.Milliseconds())}},
+			},
 		})
 		switch {
 		case err == nil:
@@ -96,7 +104,7 @@ func (h *Handler) deliver(ctx context.Context, d access.Device, u session.Unlock
 }
 
 // DeliverCommand implements GatewayService: only for locks that are connected here.
-func (h *Handler) DeliverCommand(ctx context.Context, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.UnlockResponse, error) {
+func (h *Handler) DeliverCommand(ctx context.Context, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
 	d, known, _ := h.Doors.Device(req.GetDeviceId())
 	if !known || d.Org != req.GetOrgId() {
 		return nil, fmt.Errorf("%w: %s", device.ErrNotFound, req.GetDeviceId())
@@ -105,12 +113,12 @@ func (h *Handler) DeliverCommand(ctx context.Context, req *gatewayv1.DeliverComm
 		return nil, fmt.Errorf("%w: not_after may be at most 60 s from now", device.ErrInvalid)
 	}
 	return h.command(ctx, session.Unlock{
-		CommandID: req.GetCommandId(), Device: d.ID, For: req.GetUnlockFor().AsDuration(), NotAfter: req.GetNotAfter().AsTime(),
+		CommandID: req.GetCommandId(), Device: d.ID, For: time.Duration(req.GetCommand().GetUnlock().GetUnlockMs()) * time.Millisecond, NotAfter: req.GetNotAfter().AsTime(),
 	})
 }
 
-func (h *Handler) command(ctx context.Context, u session.Unlock) (*gatewayv1.UnlockResponse, error) {
-	out := &gatewayv1.UnlockResponse{CommandId: u.CommandID}
+func (h *Handler) command(ctx context.Context, u session.Unlock) (*gatewayv1.SendCommandResponse, error) {
+	out := &gatewayv1.SendCommandResponse{CommandId: u.CommandID}
 	result, err := h.Sessions.Command(ctx, u)
 	switch {
 	case errors.Is(err, session.ErrOffline):

@@ -28,11 +28,11 @@ func (nobody) Command(context.Context, session.Unlock) (*lockwirev1.CommandResul
 
 // neighbour answers every command alike.
 type neighbour struct {
-	out *gatewayv1.UnlockResponse
+	out *gatewayv1.SendCommandResponse
 	err error
 }
 
-func (n neighbour) DeliverCommand(context.Context, region.Name, *gatewayv1.DeliverCommandRequest) (*gatewayv1.UnlockResponse, error) {
+func (n neighbour) DeliverCommand(context.Context, region.Name, *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
 	return n.out, n.err
 }
 
@@ -51,7 +51,7 @@ func TestAnUnlockThatMayHaveHappenedIsNotCalledOffline(t *testing.T) {
 		n    neighbour
 		want func(error) bool
 	}{
-		{"done there", neighbour{out: &gatewayv1.UnlockResponse{}}, func(err error) bool { return err == nil }},
+		{"done there", neighbour{out: &gatewayv1.SendCommandResponse{}}, func(err error) bool { return err == nil }},
 		{"not there", neighbour{err: refusal(connect.CodeFailedPrecondition, faultv1.Reason_REASON_DEVICE_OFFLINE)},
 			func(err error) bool { return errors.Is(err, device.ErrOffline) }},
 		{"not known there", neighbour{err: refusal(connect.CodeNotFound, faultv1.Reason_REASON_NOT_FOUND)},

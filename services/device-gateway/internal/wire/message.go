@@ -40,6 +40,12 @@ func newMessage(t lockwirev1.FrameType) proto.Message {
 		return new(lockwirev1.BundleAck)
 	case lockwirev1.FrameType_FRAME_TYPE_PART:
 		return new(lockwirev1.Part)
+	case lockwirev1.FrameType_FRAME_TYPE_REVOCATIONS:
+		return new(lockwirev1.Revocations)
+	case lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE_REQUEST:
+		return new(lockwirev1.CertificateRequest)
+	case lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE:
+		return new(lockwirev1.Certificate)
 	case lockwirev1.FrameType_FRAME_TYPE_ENROLL_REQUEST:
 		return new(lockwirev1.EnrollRequest)
 	case lockwirev1.FrameType_FRAME_TYPE_ENROLL_RESPONSE:
@@ -82,6 +88,12 @@ func TypeOf(m proto.Message) lockwirev1.FrameType {
 		return lockwirev1.FrameType_FRAME_TYPE_BUNDLE_ACK
 	case *lockwirev1.Part:
 		return lockwirev1.FrameType_FRAME_TYPE_PART
+	case *lockwirev1.Revocations:
+		return lockwirev1.FrameType_FRAME_TYPE_REVOCATIONS
+	case *lockwirev1.CertificateRequest:
+		return lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE_REQUEST
+	case *lockwirev1.Certificate:
+		return lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE
 	case *lockwirev1.EnrollRequest:
 		return lockwirev1.FrameType_FRAME_TYPE_ENROLL_REQUEST
 	case *lockwirev1.EnrollResponse:

@@ -218,8 +218,12 @@ type LockEvent struct {
 	CommandId string `protobuf:"bytes,16,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
 	// For EVENT_KIND_COMMAND: what became of it.
 	CommandOutcome v1.CommandOutcome `protobuf:"varint,17,opt,name=command_outcome,json=commandOutcome,proto3,enum=cardea.lockwire.v1.CommandOutcome" json:"command_outcome,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// For EVENT_KIND_DOOR_STATE: what the lock's sensors said.
+	Door *v1.DoorState `protobuf:"bytes,18,opt,name=door,proto3" json:"door,omitempty"`
+	// With offline: the version of the bundle that the lock decided from.
+	BundleVersion uint64 `protobuf:"varint,19,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *LockEvent) Reset() {
@@ -371,6 +375,84 @@ func (x *LockEvent) GetCommandOutcome() v1.CommandOutcome {
 	return v1.CommandOutcome(0)
 }
 
+func (x *LockEvent) GetDoor() *v1.DoorState {
+	if x != nil {
+		return x.Door
+	}
+	return nil
+}
+
+func (x *LockEvent) GetBundleVersion() uint64 {
+	if x != nil {
+		return x.BundleVersion
+	}
+	return 0
+}
+
+// DeviceRenewed: kind `device_renewed`, stream = the device: it has a certificate with another key.
+type DeviceRenewed struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The device.
+	DeviceId string `protobuf:"bytes,1,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// SHA-256 of the new certificate's public key.
+	PublicKeySha256 []byte `protobuf:"bytes,2,opt,name=public_key_sha256,json=publicKeySha256,proto3" json:"public_key_sha256,omitempty"`
+	// False: the key was signed, the old one still opens sessions. True: the new one was used, and the old one ended.
+	OldKeyEnded   bool `protobuf:"varint,3,opt,name=old_key_ended,json=oldKeyEnded,proto3" json:"old_key_ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeviceRenewed) Reset() {
+	*x = DeviceRenewed{}
+	mi := &file_cardea_gateway_v1_events_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceRenewed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceRenewed) ProtoMessage() {}
+
+func (x *DeviceRenewed) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_events_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceRenewed.ProtoReflect.Descriptor instead.
+func (*DeviceRenewed) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_events_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DeviceRenewed) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *DeviceRenewed) GetPublicKeySha256() []byte {
+	if x != nil {
+		return x.PublicKeySha256
+	}
+	return nil
+}
+
+func (x *DeviceRenewed) GetOldKeyEnded() bool {
+	if x != nil {
+		return x.OldKeyEnded
+	}
+	return false
+}
+
 var File_cardea_gateway_v1_events_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_events_proto_rawDesc = "" +
@@ -383,7 +465,7 @@ const file_cardea_gateway_v1_events_proto_rawDesc = "" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12*\n" +
 	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\",\n" +
 	"\rDeviceRevoked\x12\x1b\n" +
-	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\"\xbd\x05\n" +
+	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\"\x97\x06\n" +
 	"\tLockEvent\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x17\n" +
 	"\adoor_id\x18\x02 \x01(\tR\x06doorId\x12\x17\n" +
@@ -406,7 +488,13 @@ const file_cardea_gateway_v1_events_proto_rawDesc = "" +
 	"\x04lost\x18\x0f \x01(\x04R\x04lost\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x10 \x01(\tR\tcommandId\x12K\n" +
-	"\x0fcommand_outcome\x18\x11 \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\x0ecommandOutcomeB\xcf\x01\n" +
+	"\x0fcommand_outcome\x18\x11 \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\x0ecommandOutcome\x121\n" +
+	"\x04door\x18\x12 \x01(\v2\x1d.cardea.lockwire.v1.DoorStateR\x04door\x12%\n" +
+	"\x0ebundle_version\x18\x13 \x01(\x04R\rbundleVersion\"|\n" +
+	"\rDeviceRenewed\x12\x1b\n" +
+	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12*\n" +
+	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\x12\"\n" +
+	"\rold_key_ended\x18\x03 \x01(\bR\voldKeyEndedB\xcf\x01\n" +
 	"\x15com.cardea.gateway.v1B\vEventsProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 
 var (
@@ -421,30 +509,33 @@ func file_cardea_gateway_v1_events_proto_rawDescGZIP() []byte {
 	return file_cardea_gateway_v1_events_proto_rawDescData
 }
 
-var file_cardea_gateway_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_cardea_gateway_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_cardea_gateway_v1_events_proto_goTypes = []any{
 	(*DeviceCreated)(nil),         // 0: cardea.gateway.v1.DeviceCreated
 	(*DeviceEnrolled)(nil),        // 1: cardea.gateway.v1.DeviceEnrolled
 	(*DeviceRevoked)(nil),         // 2: cardea.gateway.v1.DeviceRevoked
 	(*LockEvent)(nil),             // 3: cardea.gateway.v1.LockEvent
-	(v1.EventKind)(0),             // 4: cardea.lockwire.v1.EventKind
-	(*v11.Decision)(nil),          // 5: cardea.permissions.v1.Decision
-	(*timestamppb.Timestamp)(nil), // 6: google.protobuf.Timestamp
-	(v1.ClockQuality)(0),          // 7: cardea.lockwire.v1.ClockQuality
-	(v1.CommandOutcome)(0),        // 8: cardea.lockwire.v1.CommandOutcome
+	(*DeviceRenewed)(nil),         // 4: cardea.gateway.v1.DeviceRenewed
+	(v1.EventKind)(0),             // 5: cardea.lockwire.v1.EventKind
+	(*v11.Decision)(nil),          // 6: cardea.permissions.v1.Decision
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
+	(v1.ClockQuality)(0),          // 8: cardea.lockwire.v1.ClockQuality
+	(v1.CommandOutcome)(0),        // 9: cardea.lockwire.v1.CommandOutcome
+	(*v1.DoorState)(nil),          // 10: cardea.lockwire.v1.DoorState
 }
 var file_cardea_gateway_v1_events_proto_depIdxs = []int32{
-	4, // 0: cardea.gateway.v1.LockEvent.kind:type_name -> cardea.lockwire.v1.EventKind
-	5, // 1: cardea.gateway.v1.LockEvent.decision:type_name -> cardea.permissions.v1.Decision
-	6, // 2: cardea.gateway.v1.LockEvent.lock_time:type_name -> google.protobuf.Timestamp
-	7, // 3: cardea.gateway.v1.LockEvent.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
-	6, // 4: cardea.gateway.v1.LockEvent.received_at:type_name -> google.protobuf.Timestamp
-	8, // 5: cardea.gateway.v1.LockEvent.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
-	6, // [6:6] is the sub-list for method output_type
-	6, // [6:6] is the sub-list for method input_type
-	6, // [6:6] is the sub-list for extension type_name
-	6, // [6:6] is the sub-list for extension extendee
-	0, // [0:6] is the sub-list for field type_name
+	5,  // 0: cardea.gateway.v1.LockEvent.kind:type_name -> cardea.lockwire.v1.EventKind
+	6,  // 1: cardea.gateway.v1.LockEvent.decision:type_name -> cardea.permissions.v1.Decision
+	7,  // 2: cardea.gateway.v1.LockEvent.lock_time:type_name -> google.protobuf.Timestamp
+	8,  // 3: cardea.gateway.v1.LockEvent.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
+	7,  // 4: cardea.gateway.v1.LockEvent.received_at:type_name -> google.protobuf.Timestamp
+	9,  // 5: cardea.gateway.v1.LockEvent.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	10, // 6: cardea.gateway.v1.LockEvent.door:type_name -> cardea.lockwire.v1.DoorState
+	7,  // [7:7] is the sub-list for method output_type
+	7,  // [7:7] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_cardea_gateway_v1_events_proto_init() }
@@ -458,7 +549,7 @@ func file_cardea_gateway_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_gateway_v1_events_proto_rawDesc), len(file_cardea_gateway_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -8,6 +8,7 @@ package gatewayv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	v11 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	v1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
@@ -669,6 +670,608 @@ func (x *UnlockResponse) GetDetail() string {
 	return ""
 }
 
+// SendCommandRequest is a command for one lock.
+type SendCommandRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The device.
+	DeviceId string `protobuf:"bytes,2,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// What to do; command_id, not_after_ms, server_time_ms and traceparent are the gateway's to fill. Unlock is refused here: see Unlock.
+	Command *v11.Command `protobuf:"bytes,3,opt,name=command,proto3" json:"command,omitempty"`
+	// As in UnlockRequest.
+	NotAfter      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SendCommandRequest) Reset() {
+	*x = SendCommandRequest{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendCommandRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendCommandRequest) ProtoMessage() {}
+
+func (x *SendCommandRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendCommandRequest.ProtoReflect.Descriptor instead.
+func (*SendCommandRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *SendCommandRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *SendCommandRequest) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *SendCommandRequest) GetCommand() *v11.Command {
+	if x != nil {
+		return x.Command
+	}
+	return nil
+}
+
+func (x *SendCommandRequest) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
+// SendCommandResponse is what the lock answered.
+type SendCommandResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// `command_<code>_...`.
+	CommandId string `protobuf:"bytes,1,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
+	// What became of it.
+	Outcome CommandOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cardea.gateway.v1.CommandOutcome" json:"outcome,omitempty"`
+	// For people; empty when done.
+	Detail string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	// For a piece of firmware: the offset that the lock needs next.
+	FirmwareOffset uint32 `protobuf:"varint,4,opt,name=firmware_offset,json=firmwareOffset,proto3" json:"firmware_offset,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
+}
+
+func (x *SendCommandResponse) Reset() {
+	*x = SendCommandResponse{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SendCommandResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SendCommandResponse) ProtoMessage() {}
+
+func (x *SendCommandResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SendCommandResponse.ProtoReflect.Descriptor instead.
+func (*SendCommandResponse) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *SendCommandResponse) GetCommandId() string {
+	if x != nil {
+		return x.CommandId
+	}
+	return ""
+}
+
+func (x *SendCommandResponse) GetOutcome() CommandOutcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return CommandOutcome_COMMAND_OUTCOME_UNSPECIFIED
+}
+
+func (x *SendCommandResponse) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *SendCommandResponse) GetFirmwareOffset() uint32 {
+	if x != nil {
+		return x.FirmwareOffset
+	}
+	return 0
+}
+
+// GetDeviceReportRequest names a device.
+type GetDeviceReportRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The device.
+	DeviceId      string `protobuf:"bytes,2,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetDeviceReportRequest) Reset() {
+	*x = GetDeviceReportRequest{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetDeviceReportRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetDeviceReportRequest) ProtoMessage() {}
+
+func (x *GetDeviceReportRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetDeviceReportRequest.ProtoReflect.Descriptor instead.
+func (*GetDeviceReportRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *GetDeviceReportRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *GetDeviceReportRequest) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+// ObserveDeviceRequest names a device and the region whose gateway is asked.
+type ObserveDeviceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The region of the gateway that is asked.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// The device.
+	DeviceId      string `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ObserveDeviceRequest) Reset() {
+	*x = ObserveDeviceRequest{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ObserveDeviceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ObserveDeviceRequest) ProtoMessage() {}
+
+func (x *ObserveDeviceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ObserveDeviceRequest.ProtoReflect.Descriptor instead.
+func (*ObserveDeviceRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ObserveDeviceRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *ObserveDeviceRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *ObserveDeviceRequest) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+// DeviceReport is what a connected lock last told.
+type DeviceReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The device.
+	DeviceId string `protobuf:"bytes,1,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// The gateway that holds its connection.
+	GatewayId string `protobuf:"bytes,2,opt,name=gateway_id,json=gatewayId,proto3" json:"gateway_id,omitempty"`
+	// Since when.
+	ConnectedSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=connected_since,json=connectedSince,proto3" json:"connected_since,omitempty"`
+	// Hello's.
+	Firmware string `protobuf:"bytes,4,opt,name=firmware,proto3" json:"firmware,omitempty"`
+	// Hello's.
+	Model string `protobuf:"bytes,5,opt,name=model,proto3" json:"model,omitempty"`
+	// Hello's.
+	Capabilities []string `protobuf:"bytes,6,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// Hello's.
+	BootEpoch uint64 `protobuf:"varint,7,opt,name=boot_epoch,json=bootEpoch,proto3" json:"boot_epoch,omitempty"`
+	// The door's state; unset: not told in this connection.
+	Door *v11.DoorState `protobuf:"bytes,8,opt,name=door,proto3" json:"door,omitempty"`
+	// When the gateway was told.
+	DoorReportedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=door_reported_at,json=doorReportedAt,proto3" json:"door_reported_at,omitempty"`
+	// The bundle that the lock acknowledged; 0: none.
+	BundleVersion uint64 `protobuf:"varint,10,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
+	// Until when that may be used; unset: there is none, or without end.
+	BundleUntil *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=bundle_until,json=bundleUntil,proto3" json:"bundle_until,omitempty"`
+	// When its certificate ends.
+	CertificateNotAfter *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=certificate_not_after,json=certificateNotAfter,proto3" json:"certificate_not_after,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
+}
+
+func (x *DeviceReport) Reset() {
+	*x = DeviceReport{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeviceReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeviceReport) ProtoMessage() {}
+
+func (x *DeviceReport) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeviceReport.ProtoReflect.Descriptor instead.
+func (*DeviceReport) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *DeviceReport) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *DeviceReport) GetGatewayId() string {
+	if x != nil {
+		return x.GatewayId
+	}
+	return ""
+}
+
+func (x *DeviceReport) GetConnectedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ConnectedSince
+	}
+	return nil
+}
+
+func (x *DeviceReport) GetFirmware() string {
+	if x != nil {
+		return x.Firmware
+	}
+	return ""
+}
+
+func (x *DeviceReport) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *DeviceReport) GetCapabilities() []string {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *DeviceReport) GetBootEpoch() uint64 {
+	if x != nil {
+		return x.BootEpoch
+	}
+	return 0
+}
+
+func (x *DeviceReport) GetDoor() *v11.DoorState {
+	if x != nil {
+		return x.Door
+	}
+	return nil
+}
+
+func (x *DeviceReport) GetDoorReportedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.DoorReportedAt
+	}
+	return nil
+}
+
+func (x *DeviceReport) GetBundleVersion() uint64 {
+	if x != nil {
+		return x.BundleVersion
+	}
+	return 0
+}
+
+func (x *DeviceReport) GetBundleUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BundleUntil
+	}
+	return nil
+}
+
+func (x *DeviceReport) GetCertificateNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CertificateNotAfter
+	}
+	return nil
+}
+
+// ListExposuresRequest asks page by page.
+type ListExposuresRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The organization.
+	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
+	// The devices' home region.
+	Region string `protobuf:"bytes,2,opt,name=region,proto3" json:"region,omitempty"`
+	// How many at most, 1 to 1,000; 0: 100.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// From the answer before; empty: from the beginning.
+	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExposuresRequest) Reset() {
+	*x = ListExposuresRequest{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExposuresRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExposuresRequest) ProtoMessage() {}
+
+func (x *ListExposuresRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExposuresRequest.ProtoReflect.Descriptor instead.
+func (*ListExposuresRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ListExposuresRequest) GetOrgId() string {
+	if x != nil {
+		return x.OrgId
+	}
+	return ""
+}
+
+func (x *ListExposuresRequest) GetRegion() string {
+	if x != nil {
+		return x.Region
+	}
+	return ""
+}
+
+func (x *ListExposuresRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListExposuresRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// ListExposuresResponse is a page, by device id.
+type ListExposuresResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The locks.
+	Exposures []*Exposure `protobuf:"bytes,1,rep,name=exposures,proto3" json:"exposures,omitempty"`
+	// For the next page; empty: this was the last.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListExposuresResponse) Reset() {
+	*x = ListExposuresResponse{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListExposuresResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListExposuresResponse) ProtoMessage() {}
+
+func (x *ListExposuresResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListExposuresResponse.ProtoReflect.Descriptor instead.
+func (*ListExposuresResponse) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ListExposuresResponse) GetExposures() []*Exposure {
+	if x != nil {
+		return x.Exposures
+	}
+	return nil
+}
+
+func (x *ListExposuresResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+// Exposure is a lock that may decide alone from something that was revoked since.
+type Exposure struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The device.
+	DeviceId string `protobuf:"bytes,1,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// Its door.
+	DoorId string `protobuf:"bytes,2,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
+	// Until when; unset: until it is back.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Exposure) Reset() {
+	*x = Exposure{}
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Exposure) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Exposure) ProtoMessage() {}
+
+func (x *Exposure) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Exposure.ProtoReflect.Descriptor instead.
+func (*Exposure) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *Exposure) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *Exposure) GetDoorId() string {
+	if x != nil {
+		return x.DoorId
+	}
+	return ""
+}
+
+func (x *Exposure) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 // WaitAppliedRequest names a commit.
 type WaitAppliedRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -686,7 +1289,7 @@ type WaitAppliedRequest struct {
 
 func (x *WaitAppliedRequest) Reset() {
 	*x = WaitAppliedRequest{}
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -698,7 +1301,7 @@ func (x *WaitAppliedRequest) String() string {
 func (*WaitAppliedRequest) ProtoMessage() {}
 
 func (x *WaitAppliedRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[8]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -711,7 +1314,7 @@ func (x *WaitAppliedRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitAppliedRequest.ProtoReflect.Descriptor instead.
 func (*WaitAppliedRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{8}
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WaitAppliedRequest) GetOrgId() string {
@@ -759,7 +1362,7 @@ type GatewayStatus struct {
 
 func (x *GatewayStatus) Reset() {
 	*x = GatewayStatus{}
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +1374,7 @@ func (x *GatewayStatus) String() string {
 func (*GatewayStatus) ProtoMessage() {}
 
 func (x *GatewayStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[9]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +1387,7 @@ func (x *GatewayStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GatewayStatus.ProtoReflect.Descriptor instead.
 func (*GatewayStatus) Descriptor() ([]byte, []int) {
-	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{9}
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GatewayStatus) GetGatewayId() string {
@@ -819,14 +1422,16 @@ func (x *GatewayStatus) GetApplied() bool {
 type WaitAppliedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Every registered gateway of the jurisdiction.
-	Gateways      []*GatewayStatus `protobuf:"bytes,1,rep,name=gateways,proto3" json:"gateways,omitempty"`
+	Gateways []*GatewayStatus `protobuf:"bytes,1,rep,name=gateways,proto3" json:"gateways,omitempty"`
+	// When all have applied it: the locks that may still decide alone from what was before, and have not confirmed the change within a second.
+	Exposures     []*Exposure `protobuf:"bytes,2,rep,name=exposures,proto3" json:"exposures,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *WaitAppliedResponse) Reset() {
 	*x = WaitAppliedResponse{}
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -838,7 +1443,7 @@ func (x *WaitAppliedResponse) String() string {
 func (*WaitAppliedResponse) ProtoMessage() {}
 
 func (x *WaitAppliedResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[10]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -851,7 +1456,7 @@ func (x *WaitAppliedResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WaitAppliedResponse.ProtoReflect.Descriptor instead.
 func (*WaitAppliedResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{10}
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WaitAppliedResponse) GetGateways() []*GatewayStatus {
@@ -861,7 +1466,14 @@ func (x *WaitAppliedResponse) GetGateways() []*GatewayStatus {
 	return nil
 }
 
-// DeliverCommandRequest is an unlock for a lock that another gateway holds.
+func (x *WaitAppliedResponse) GetExposures() []*Exposure {
+	if x != nil {
+		return x.Exposures
+	}
+	return nil
+}
+
+// DeliverCommandRequest is a command for a lock that another gateway holds.
 type DeliverCommandRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.
@@ -872,17 +1484,17 @@ type DeliverCommandRequest struct {
 	DeviceId string `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
 	// `command_<code>_...`.
 	CommandId string `protobuf:"bytes,4,opt,name=command_id,json=commandId,proto3" json:"command_id,omitempty"`
-	// How long.
-	UnlockFor *durationpb.Duration `protobuf:"bytes,5,opt,name=unlock_for,json=unlockFor,proto3" json:"unlock_for,omitempty"`
 	// After this the lock must not act.
-	NotAfter      *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	NotAfter *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	// What to do, as in SendCommandRequest; Unlock is taken here.
+	Command       *v11.Command `protobuf:"bytes,7,opt,name=command,proto3" json:"command,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DeliverCommandRequest) Reset() {
 	*x = DeliverCommandRequest{}
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1506,7 @@ func (x *DeliverCommandRequest) String() string {
 func (*DeliverCommandRequest) ProtoMessage() {}
 
 func (x *DeliverCommandRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[11]
+	mi := &file_cardea_gateway_v1_gateway_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1519,7 @@ func (x *DeliverCommandRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeliverCommandRequest.ProtoReflect.Descriptor instead.
 func (*DeliverCommandRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{11}
+	return file_cardea_gateway_v1_gateway_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DeliverCommandRequest) GetOrgId() string {
@@ -938,16 +1550,16 @@ func (x *DeliverCommandRequest) GetCommandId() string {
 	return ""
 }
 
-func (x *DeliverCommandRequest) GetUnlockFor() *durationpb.Duration {
+func (x *DeliverCommandRequest) GetNotAfter() *timestamppb.Timestamp {
 	if x != nil {
-		return x.UnlockFor
+		return x.NotAfter
 	}
 	return nil
 }
 
-func (x *DeliverCommandRequest) GetNotAfter() *timestamppb.Timestamp {
+func (x *DeliverCommandRequest) GetCommand() *v11.Command {
 	if x != nil {
-		return x.NotAfter
+		return x.Command
 	}
 	return nil
 }
@@ -956,7 +1568,7 @@ var File_cardea_gateway_v1_gateway_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcardea/gateway/v1/gateway.proto\x12\x11cardea.gateway.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x01\n" +
+	"\x1fcardea/gateway/v1/gateway.proto\x12\x11cardea.gateway.v1\x1a\x1bbuf/validate/validate.proto\x1a!cardea/lockwire/v1/lockwire.proto\x1a\x1ccardea/type/v1/options.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xd7\x01\n" +
 	"\x06Device\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x15\n" +
 	"\x06org_id\x18\x02 \x01(\tR\x05orgId\x12\x17\n" +
@@ -995,7 +1607,55 @@ const file_cardea_gateway_v1_gateway_proto_rawDesc = "" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12;\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2!.cardea.gateway.v1.CommandOutcomeR\aoutcome\x12\x16\n" +
-	"\x06detail\x18\x03 \x01(\tR\x06detail\"\xe4\x01\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\"\xde\x01\n" +
+	"\x12SendCommandRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12*\n" +
+	"\tdevice_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\bdeviceId\x12=\n" +
+	"\acommand\x18\x03 \x01(\v2\x1b.cardea.lockwire.v1.CommandB\x06\xbaH\x03\xc8\x01\x01R\acommand\x127\n" +
+	"\tnot_after\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfter\"\xb2\x01\n" +
+	"\x13SendCommandResponse\x12\x1d\n" +
+	"\n" +
+	"command_id\x18\x01 \x01(\tR\tcommandId\x12;\n" +
+	"\aoutcome\x18\x02 \x01(\x0e2!.cardea.gateway.v1.CommandOutcomeR\aoutcome\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\x12'\n" +
+	"\x0ffirmware_offset\x18\x04 \x01(\rR\x0efirmwareOffset\"j\n" +
+	"\x16GetDeviceReportRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12*\n" +
+	"\tdevice_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\bdeviceId\"\x8b\x01\n" +
+	"\x14ObserveDeviceRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
+	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12&\n" +
+	"\tdevice_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bdeviceId\"\xb3\x04\n" +
+	"\fDeviceReport\x12\x1b\n" +
+	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x1d\n" +
+	"\n" +
+	"gateway_id\x18\x02 \x01(\tR\tgatewayId\x12C\n" +
+	"\x0fconnected_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x0econnectedSince\x12\x1a\n" +
+	"\bfirmware\x18\x04 \x01(\tR\bfirmware\x12\x14\n" +
+	"\x05model\x18\x05 \x01(\tR\x05model\x12\"\n" +
+	"\fcapabilities\x18\x06 \x03(\tR\fcapabilities\x12\x1d\n" +
+	"\n" +
+	"boot_epoch\x18\a \x01(\x04R\tbootEpoch\x121\n" +
+	"\x04door\x18\b \x01(\v2\x1d.cardea.lockwire.v1.DoorStateR\x04door\x12D\n" +
+	"\x10door_reported_at\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x0edoorReportedAt\x12%\n" +
+	"\x0ebundle_version\x18\n" +
+	" \x01(\x04R\rbundleVersion\x12=\n" +
+	"\fbundle_until\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vbundleUntil\x12N\n" +
+	"\x15certificate_not_after\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x13certificateNotAfter\"\xb5\x01\n" +
+	"\x14ListExposuresRequest\x12$\n" +
+	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
+	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12'\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\n" +
+	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x04R\tpageToken\"z\n" +
+	"\x15ListExposuresResponse\x129\n" +
+	"\texposures\x18\x01 \x03(\v2\x1b.cardea.gateway.v1.ExposureR\texposures\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"r\n" +
+	"\bExposure\x12\x1b\n" +
+	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x17\n" +
+	"\adoor_id\x18\x02 \x01(\tR\x06doorId\x120\n" +
+	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xe4\x01\n" +
 	"\x12WaitAppliedRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12>\n" +
@@ -1006,18 +1666,18 @@ const file_cardea_gateway_v1_gateway_proto_rawDesc = "" +
 	"gateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x18\n" +
 	"\aversion\x18\x03 \x01(\x03R\aversion\x12\x18\n" +
-	"\aapplied\x18\x04 \x01(\bR\aapplied\"S\n" +
+	"\aapplied\x18\x04 \x01(\bR\aapplied\"\x8e\x01\n" +
 	"\x13WaitAppliedResponse\x12<\n" +
-	"\bgateways\x18\x01 \x03(\v2 .cardea.gateway.v1.GatewayStatusR\bgateways\"\xb9\x02\n" +
+	"\bgateways\x18\x01 \x03(\v2 .cardea.gateway.v1.GatewayStatusR\bgateways\x129\n" +
+	"\texposures\x18\x02 \x03(\v2\x1b.cardea.gateway.v1.ExposureR\texposures\"\xbc\x02\n" +
 	"\x15DeliverCommandRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12&\n" +
 	"\tdevice_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\bdeviceId\x12(\n" +
 	"\n" +
-	"command_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tcommandId\x12@\n" +
-	"\n" +
-	"unlock_for\x18\x05 \x01(\v2\x19.google.protobuf.DurationB\x06\xbaH\x03\xc8\x01\x01R\tunlockFor\x12?\n" +
-	"\tnot_after\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\bnotAfter*\x81\x01\n" +
+	"command_id\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@R\tcommandId\x12?\n" +
+	"\tnot_after\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01R\bnotAfter\x12=\n" +
+	"\acommand\x18\a \x01(\v2\x1b.cardea.lockwire.v1.CommandB\x06\xbaH\x03\xc8\x01\x01R\acommandJ\x04\b\x05\x10\x06*\x81\x01\n" +
 	"\fDeviceStatus\x12\x1d\n" +
 	"\x19DEVICE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n" +
 	"\x17DEVICE_STATUS_CLAIMABLE\x10\x01\x12\x1a\n" +
@@ -1027,14 +1687,18 @@ const file_cardea_gateway_v1_gateway_proto_rawDesc = "" +
 	"\x1bCOMMAND_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14COMMAND_OUTCOME_DONE\x10\x01\x12\x1a\n" +
 	"\x16COMMAND_OUTCOME_FAILED\x10\x02\x12\x1b\n" +
-	"\x17COMMAND_OUTCOME_EXPIRED\x10\x032\xc7\x05\n" +
+	"\x17COMMAND_OUTCOME_EXPIRED\x10\x032\xb5\t\n" +
 	"\x0eGatewayService\x12v\n" +
 	"\fCreateDevice\x12&.cardea.gateway.v1.CreateDeviceRequest\x1a'.cardea.gateway.v1.CreateDeviceResponse\"\x15\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x02\x12d\n" +
 	"\tGetDevice\x12#.cardea.gateway.v1.GetDeviceRequest\x1a\x19.cardea.gateway.v1.Device\"\x17\xaa\xd4\x18\fdevices.read\xb0\xd4\x18\x01\x90\x02\x02\x12y\n" +
 	"\fRevokeDevice\x12&.cardea.gateway.v1.RevokeDeviceRequest\x1a'.cardea.gateway.v1.RevokeDeviceResponse\"\x18\xaa\xd4\x18\rdevices.write\xb0\xd4\x18\x01\x90\x02\x02\x12c\n" +
-	"\x06Unlock\x12 .cardea.gateway.v1.UnlockRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x14\xaa\xd4\x18\fdoors.unlock\xb0\xd4\x18\x01\x12z\n" +
-	"\vWaitApplied\x12%.cardea.gateway.v1.WaitAppliedRequest\x1a&.cardea.gateway.v1.WaitAppliedResponse\"\x1c\xaa\xd4\x18\x11mesh.wait_applied\xb0\xd4\x18\x01\x90\x02\x02\x12{\n" +
-	"\x0eDeliverCommand\x12(.cardea.gateway.v1.DeliverCommandRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x1c\xaa\xd4\x18\x14mesh.deliver_command\xb0\xd4\x18\x01B\xd0\x01\n" +
+	"\x06Unlock\x12 .cardea.gateway.v1.UnlockRequest\x1a!.cardea.gateway.v1.UnlockResponse\"\x14\xaa\xd4\x18\fdoors.unlock\xb0\xd4\x18\x01\x12u\n" +
+	"\vSendCommand\x12%.cardea.gateway.v1.SendCommandRequest\x1a&.cardea.gateway.v1.SendCommandResponse\"\x17\xaa\xd4\x18\x0fdevices.command\xb0\xd4\x18\x01\x12v\n" +
+	"\x0fGetDeviceReport\x12).cardea.gateway.v1.GetDeviceReportRequest\x1a\x1f.cardea.gateway.v1.DeviceReport\"\x17\xaa\xd4\x18\fdevices.read\xb0\xd4\x18\x01\x90\x02\x02\x12{\n" +
+	"\rListExposures\x12'.cardea.gateway.v1.ListExposuresRequest\x1a(.cardea.gateway.v1.ListExposuresResponse\"\x17\xaa\xd4\x18\fdevices.read\xb0\xd4\x18\x01\x90\x02\x02\x12z\n" +
+	"\vWaitApplied\x12%.cardea.gateway.v1.WaitAppliedRequest\x1a&.cardea.gateway.v1.WaitAppliedResponse\"\x1c\xaa\xd4\x18\x11mesh.wait_applied\xb0\xd4\x18\x01\x90\x02\x02\x12z\n" +
+	"\rObserveDevice\x12'.cardea.gateway.v1.ObserveDeviceRequest\x1a\x1f.cardea.gateway.v1.DeviceReport\"\x1f\xaa\xd4\x18\x14mesh.deliver_command\xb0\xd4\x18\x01\x90\x02\x02\x12\x80\x01\n" +
+	"\x0eDeliverCommand\x12(.cardea.gateway.v1.DeliverCommandRequest\x1a&.cardea.gateway.v1.SendCommandResponse\"\x1c\xaa\xd4\x18\x14mesh.deliver_command\xb0\xd4\x18\x01B\xd0\x01\n" +
 	"\x15com.cardea.gateway.v1B\fGatewayProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 
 var (
@@ -1050,58 +1714,87 @@ func file_cardea_gateway_v1_gateway_proto_rawDescGZIP() []byte {
 }
 
 var file_cardea_gateway_v1_gateway_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_cardea_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_cardea_gateway_v1_gateway_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_cardea_gateway_v1_gateway_proto_goTypes = []any{
-	(DeviceStatus)(0),             // 0: cardea.gateway.v1.DeviceStatus
-	(CommandOutcome)(0),           // 1: cardea.gateway.v1.CommandOutcome
-	(*Device)(nil),                // 2: cardea.gateway.v1.Device
-	(*CreateDeviceRequest)(nil),   // 3: cardea.gateway.v1.CreateDeviceRequest
-	(*CreateDeviceResponse)(nil),  // 4: cardea.gateway.v1.CreateDeviceResponse
-	(*GetDeviceRequest)(nil),      // 5: cardea.gateway.v1.GetDeviceRequest
-	(*RevokeDeviceRequest)(nil),   // 6: cardea.gateway.v1.RevokeDeviceRequest
-	(*RevokeDeviceResponse)(nil),  // 7: cardea.gateway.v1.RevokeDeviceResponse
-	(*UnlockRequest)(nil),         // 8: cardea.gateway.v1.UnlockRequest
-	(*UnlockResponse)(nil),        // 9: cardea.gateway.v1.UnlockResponse
-	(*WaitAppliedRequest)(nil),    // 10: cardea.gateway.v1.WaitAppliedRequest
-	(*GatewayStatus)(nil),         // 11: cardea.gateway.v1.GatewayStatus
-	(*WaitAppliedResponse)(nil),   // 12: cardea.gateway.v1.WaitAppliedResponse
-	(*DeliverCommandRequest)(nil), // 13: cardea.gateway.v1.DeliverCommandRequest
-	(*timestamppb.Timestamp)(nil), // 14: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 15: google.protobuf.Duration
-	(*v1.ConsistencyToken)(nil),   // 16: cardea.type.v1.ConsistencyToken
+	(DeviceStatus)(0),              // 0: cardea.gateway.v1.DeviceStatus
+	(CommandOutcome)(0),            // 1: cardea.gateway.v1.CommandOutcome
+	(*Device)(nil),                 // 2: cardea.gateway.v1.Device
+	(*CreateDeviceRequest)(nil),    // 3: cardea.gateway.v1.CreateDeviceRequest
+	(*CreateDeviceResponse)(nil),   // 4: cardea.gateway.v1.CreateDeviceResponse
+	(*GetDeviceRequest)(nil),       // 5: cardea.gateway.v1.GetDeviceRequest
+	(*RevokeDeviceRequest)(nil),    // 6: cardea.gateway.v1.RevokeDeviceRequest
+	(*RevokeDeviceResponse)(nil),   // 7: cardea.gateway.v1.RevokeDeviceResponse
+	(*UnlockRequest)(nil),          // 8: cardea.gateway.v1.UnlockRequest
+	(*UnlockResponse)(nil),         // 9: cardea.gateway.v1.UnlockResponse
+	(*SendCommandRequest)(nil),     // 10: cardea.gateway.v1.SendCommandRequest
+	(*SendCommandResponse)(nil),    // 11: cardea.gateway.v1.SendCommandResponse
+	(*GetDeviceReportRequest)(nil), // 12: cardea.gateway.v1.GetDeviceReportRequest
+	(*ObserveDeviceRequest)(nil),   // 13: cardea.gateway.v1.ObserveDeviceRequest
+	(*DeviceReport)(nil),           // 14: cardea.gateway.v1.DeviceReport
+	(*ListExposuresRequest)(nil),   // 15: cardea.gateway.v1.ListExposuresRequest
+	(*ListExposuresResponse)(nil),  // 16: cardea.gateway.v1.ListExposuresResponse
+	(*Exposure)(nil),               // 17: cardea.gateway.v1.Exposure
+	(*WaitAppliedRequest)(nil),     // 18: cardea.gateway.v1.WaitAppliedRequest
+	(*GatewayStatus)(nil),          // 19: cardea.gateway.v1.GatewayStatus
+	(*WaitAppliedResponse)(nil),    // 20: cardea.gateway.v1.WaitAppliedResponse
+	(*DeliverCommandRequest)(nil),  // 21: cardea.gateway.v1.DeliverCommandRequest
+	(*timestamppb.Timestamp)(nil),  // 22: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 23: google.protobuf.Duration
+	(*v1.ConsistencyToken)(nil),    // 24: cardea.type.v1.ConsistencyToken
+	(*v11.Command)(nil),            // 25: cardea.lockwire.v1.Command
+	(*v11.DoorState)(nil),          // 26: cardea.lockwire.v1.DoorState
 }
 var file_cardea_gateway_v1_gateway_proto_depIdxs = []int32{
 	0,  // 0: cardea.gateway.v1.Device.status:type_name -> cardea.gateway.v1.DeviceStatus
-	14, // 1: cardea.gateway.v1.Device.enrolled_at:type_name -> google.protobuf.Timestamp
-	15, // 2: cardea.gateway.v1.CreateDeviceRequest.claim_ttl:type_name -> google.protobuf.Duration
-	14, // 3: cardea.gateway.v1.CreateDeviceResponse.claim_expires_at:type_name -> google.protobuf.Timestamp
-	16, // 4: cardea.gateway.v1.CreateDeviceResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	16, // 5: cardea.gateway.v1.RevokeDeviceResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	15, // 6: cardea.gateway.v1.UnlockRequest.unlock_for:type_name -> google.protobuf.Duration
-	14, // 7: cardea.gateway.v1.UnlockRequest.not_after:type_name -> google.protobuf.Timestamp
+	22, // 1: cardea.gateway.v1.Device.enrolled_at:type_name -> google.protobuf.Timestamp
+	23, // 2: cardea.gateway.v1.CreateDeviceRequest.claim_ttl:type_name -> google.protobuf.Duration
+	22, // 3: cardea.gateway.v1.CreateDeviceResponse.claim_expires_at:type_name -> google.protobuf.Timestamp
+	24, // 4: cardea.gateway.v1.CreateDeviceResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	24, // 5: cardea.gateway.v1.RevokeDeviceResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	23, // 6: cardea.gateway.v1.UnlockRequest.unlock_for:type_name -> google.protobuf.Duration
+	22, // 7: cardea.gateway.v1.UnlockRequest.not_after:type_name -> google.protobuf.Timestamp
 	1,  // 8: cardea.gateway.v1.UnlockResponse.outcome:type_name -> cardea.gateway.v1.CommandOutcome
-	16, // 9: cardea.gateway.v1.WaitAppliedRequest.token:type_name -> cardea.type.v1.ConsistencyToken
-	15, // 10: cardea.gateway.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
-	11, // 11: cardea.gateway.v1.WaitAppliedResponse.gateways:type_name -> cardea.gateway.v1.GatewayStatus
-	15, // 12: cardea.gateway.v1.DeliverCommandRequest.unlock_for:type_name -> google.protobuf.Duration
-	14, // 13: cardea.gateway.v1.DeliverCommandRequest.not_after:type_name -> google.protobuf.Timestamp
-	3,  // 14: cardea.gateway.v1.GatewayService.CreateDevice:input_type -> cardea.gateway.v1.CreateDeviceRequest
-	5,  // 15: cardea.gateway.v1.GatewayService.GetDevice:input_type -> cardea.gateway.v1.GetDeviceRequest
-	6,  // 16: cardea.gateway.v1.GatewayService.RevokeDevice:input_type -> cardea.gateway.v1.RevokeDeviceRequest
-	8,  // 17: cardea.gateway.v1.GatewayService.Unlock:input_type -> cardea.gateway.v1.UnlockRequest
-	10, // 18: cardea.gateway.v1.GatewayService.WaitApplied:input_type -> cardea.gateway.v1.WaitAppliedRequest
-	13, // 19: cardea.gateway.v1.GatewayService.DeliverCommand:input_type -> cardea.gateway.v1.DeliverCommandRequest
-	4,  // 20: cardea.gateway.v1.GatewayService.CreateDevice:output_type -> cardea.gateway.v1.CreateDeviceResponse
-	2,  // 21: cardea.gateway.v1.GatewayService.GetDevice:output_type -> cardea.gateway.v1.Device
-	7,  // 22: cardea.gateway.v1.GatewayService.RevokeDevice:output_type -> cardea.gateway.v1.RevokeDeviceResponse
-	9,  // 23: cardea.gateway.v1.GatewayService.Unlock:output_type -> cardea.gateway.v1.UnlockResponse
-	12, // 24: cardea.gateway.v1.GatewayService.WaitApplied:output_type -> cardea.gateway.v1.WaitAppliedResponse
-	9,  // 25: cardea.gateway.v1.GatewayService.DeliverCommand:output_type -> cardea.gateway.v1.UnlockResponse
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	25, // 9: cardea.gateway.v1.SendCommandRequest.command:type_name -> cardea.lockwire.v1.Command
+	22, // 10: cardea.gateway.v1.SendCommandRequest.not_after:type_name -> google.protobuf.Timestamp
+	1,  // 11: cardea.gateway.v1.SendCommandResponse.outcome:type_name -> cardea.gateway.v1.CommandOutcome
+	22, // 12: cardea.gateway.v1.DeviceReport.connected_since:type_name -> google.protobuf.Timestamp
+	26, // 13: cardea.gateway.v1.DeviceReport.door:type_name -> cardea.lockwire.v1.DoorState
+	22, // 14: cardea.gateway.v1.DeviceReport.door_reported_at:type_name -> google.protobuf.Timestamp
+	22, // 15: cardea.gateway.v1.DeviceReport.bundle_until:type_name -> google.protobuf.Timestamp
+	22, // 16: cardea.gateway.v1.DeviceReport.certificate_not_after:type_name -> google.protobuf.Timestamp
+	17, // 17: cardea.gateway.v1.ListExposuresResponse.exposures:type_name -> cardea.gateway.v1.Exposure
+	22, // 18: cardea.gateway.v1.Exposure.until:type_name -> google.protobuf.Timestamp
+	24, // 19: cardea.gateway.v1.WaitAppliedRequest.token:type_name -> cardea.type.v1.ConsistencyToken
+	23, // 20: cardea.gateway.v1.WaitAppliedRequest.timeout:type_name -> google.protobuf.Duration
+	19, // 21: cardea.gateway.v1.WaitAppliedResponse.gateways:type_name -> cardea.gateway.v1.GatewayStatus
+	17, // 22: cardea.gateway.v1.WaitAppliedResponse.exposures:type_name -> cardea.gateway.v1.Exposure
+	22, // 23: cardea.gateway.v1.DeliverCommandRequest.not_after:type_name -> google.protobuf.Timestamp
+	25, // 24: cardea.gateway.v1.DeliverCommandRequest.command:type_name -> cardea.lockwire.v1.Command
+	3,  // 25: cardea.gateway.v1.GatewayService.CreateDevice:input_type -> cardea.gateway.v1.CreateDeviceRequest
+	5,  // 26: cardea.gateway.v1.GatewayService.GetDevice:input_type -> cardea.gateway.v1.GetDeviceRequest
+	6,  // 27: cardea.gateway.v1.GatewayService.RevokeDevice:input_type -> cardea.gateway.v1.RevokeDeviceRequest
+	8,  // 28: cardea.gateway.v1.GatewayService.Unlock:input_type -> cardea.gateway.v1.UnlockRequest
+	10, // 29: cardea.gateway.v1.GatewayService.SendCommand:input_type -> cardea.gateway.v1.SendCommandRequest
+	12, // 30: cardea.gateway.v1.GatewayService.GetDeviceReport:input_type -> cardea.gateway.v1.GetDeviceReportRequest
+	15, // 31: cardea.gateway.v1.GatewayService.ListExposures:input_type -> cardea.gateway.v1.ListExposuresRequest
+	18, // 32: cardea.gateway.v1.GatewayService.WaitApplied:input_type -> cardea.gateway.v1.WaitAppliedRequest
+	13, // 33: cardea.gateway.v1.GatewayService.ObserveDevice:input_type -> cardea.gateway.v1.ObserveDeviceRequest
+	21, // 34: cardea.gateway.v1.GatewayService.DeliverCommand:input_type -> cardea.gateway.v1.DeliverCommandRequest
+	4,  // 35: cardea.gateway.v1.GatewayService.CreateDevice:output_type -> cardea.gateway.v1.CreateDeviceResponse
+	2,  // 36: cardea.gateway.v1.GatewayService.GetDevice:output_type -> cardea.gateway.v1.Device
+	7,  // 37: cardea.gateway.v1.GatewayService.RevokeDevice:output_type -> cardea.gateway.v1.RevokeDeviceResponse
+	9,  // 38: cardea.gateway.v1.GatewayService.Unlock:output_type -> cardea.gateway.v1.UnlockResponse
+	11, // 39: cardea.gateway.v1.GatewayService.SendCommand:output_type -> cardea.gateway.v1.SendCommandResponse
+	14, // 40: cardea.gateway.v1.GatewayService.GetDeviceReport:output_type -> cardea.gateway.v1.DeviceReport
+	16, // 41: cardea.gateway.v1.GatewayService.ListExposures:output_type -> cardea.gateway.v1.ListExposuresResponse
+	20, // 42: cardea.gateway.v1.GatewayService.WaitApplied:output_type -> cardea.gateway.v1.WaitAppliedResponse
+	14, // 43: cardea.gateway.v1.GatewayService.ObserveDevice:output_type -> cardea.gateway.v1.DeviceReport
+	11, // 44: cardea.gateway.v1.GatewayService.DeliverCommand:output_type -> cardea.gateway.v1.SendCommandResponse
+	35, // [35:45] is the sub-list for method output_type
+	25, // [25:35] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_cardea_gateway_v1_gateway_proto_init() }
@@ -1115,7 +1808,7 @@ func file_cardea_gateway_v1_gateway_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_gateway_v1_gateway_proto_rawDesc), len(file_cardea_gateway_v1_gateway_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,8 +29,10 @@ type DeviceState struct {
 	DoorId string `protobuf:"bytes,1,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
 	// SHA-256 of its certificate's public key.
 	PublicKeySha256 []byte `protobuf:"bytes,2,opt,name=public_key_sha256,json=publicKeySha256,proto3" json:"public_key_sha256,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// SHA-256 of the public key of the certificate that is to take its place; empty: none. Both open sessions.
+	NextPublicKeySha256 []byte `protobuf:"bytes,3,opt,name=next_public_key_sha256,json=nextPublicKeySha256,proto3" json:"next_public_key_sha256,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *DeviceState) Reset() {
@@ -73,6 +75,13 @@ func (x *DeviceState) GetDoorId() string {
 func (x *DeviceState) GetPublicKeySha256() []byte {
 	if x != nil {
 		return x.PublicKeySha256
+	}
+	return nil
+}
+
+func (x *DeviceState) GetNextPublicKeySha256() []byte {
+	if x != nil {
+		return x.NextPublicKeySha256
 	}
 	return nil
 }
@@ -352,14 +361,143 @@ func (x *GrantUseState) GetUses() int64 {
 	return 0
 }
 
+// BundleState is the value at `<org>.bundle.<device id>`: what a lock may hold to decide from when it is alone. A gateway writes it before it
+// sends, so whoever reads it knows of everything that may be used.
+type BundleState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The highest version that was given out to the device.
+	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// The last that the lock acknowledged as applied; 0: none.
+	Acknowledged uint64 `protobuf:"varint,2,opt,name=acknowledged,proto3" json:"acknowledged,omitempty"`
+	// BundleContent.hash of `acknowledged`.
+	Hash []byte `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	// When `acknowledged` was issued and when its budget ends, milliseconds since 1970 UTC.
+	IssuedAtMs uint64 `protobuf:"varint,4,opt,name=issued_at_ms,json=issuedAtMs,proto3" json:"issued_at_ms,omitempty"`
+	// See issued_at_ms.
+	NotAfterMs uint64 `protobuf:"varint,5,opt,name=not_after_ms,json=notAfterMs,proto3" json:"not_after_ms,omitempty"`
+	// The latest end of the budgets of all that the lock may hold, milliseconds since 1970 UTC; 0: it holds none.
+	ExposedUntilMs uint64 `protobuf:"varint,6,opt,name=exposed_until_ms,json=exposedUntilMs,proto3" json:"exposed_until_ms,omitempty"`
+	// It goes on after its budget: exposed_until_ms does not end it.
+	KeepsGoing bool `protobuf:"varint,7,opt,name=keeps_going,json=keepsGoing,proto3" json:"keeps_going,omitempty"`
+	// The commits that all which the lock may hold has: for `<service>.<region>` the version.
+	AsOf map[string]int64 `protobuf:"bytes,8,rep,name=as_of,json=asOf,proto3" json:"as_of,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// The gateway that gave it out last.
+	GatewayId string `protobuf:"bytes,9,opt,name=gateway_id,json=gatewayId,proto3" json:"gateway_id,omitempty"`
+	// The door.
+	DoorId        string `protobuf:"bytes,10,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BundleState) Reset() {
+	*x = BundleState{}
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BundleState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BundleState) ProtoMessage() {}
+
+func (x *BundleState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_state_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BundleState.ProtoReflect.Descriptor instead.
+func (*BundleState) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_state_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *BundleState) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *BundleState) GetAcknowledged() uint64 {
+	if x != nil {
+		return x.Acknowledged
+	}
+	return 0
+}
+
+func (x *BundleState) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *BundleState) GetIssuedAtMs() uint64 {
+	if x != nil {
+		return x.IssuedAtMs
+	}
+	return 0
+}
+
+func (x *BundleState) GetNotAfterMs() uint64 {
+	if x != nil {
+		return x.NotAfterMs
+	}
+	return 0
+}
+
+func (x *BundleState) GetExposedUntilMs() uint64 {
+	if x != nil {
+		return x.ExposedUntilMs
+	}
+	return 0
+}
+
+func (x *BundleState) GetKeepsGoing() bool {
+	if x != nil {
+		return x.KeepsGoing
+	}
+	return false
+}
+
+func (x *BundleState) GetAsOf() map[string]int64 {
+	if x != nil {
+		return x.AsOf
+	}
+	return nil
+}
+
+func (x *BundleState) GetGatewayId() string {
+	if x != nil {
+		return x.GatewayId
+	}
+	return ""
+}
+
+func (x *BundleState) GetDoorId() string {
+	if x != nil {
+		return x.DoorId
+	}
+	return ""
+}
+
 var File_cardea_gateway_v1_state_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcardea/gateway/v1/state.proto\x12\x11cardea.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n" +
+	"\x1dcardea/gateway/v1/state.proto\x12\x11cardea.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n" +
 	"\vDeviceState\x12\x17\n" +
 	"\adoor_id\x18\x01 \x01(\tR\x06doorId\x12*\n" +
-	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\"\x9a\x02\n" +
+	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\x123\n" +
+	"\x16next_public_key_sha256\x18\x03 \x01(\fR\x13nextPublicKeySha256\"\x9a\x02\n" +
 	"\x0fDecisionReceipt\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x1d\n" +
 	"\n" +
@@ -378,7 +516,26 @@ const file_cardea_gateway_v1_state_proto_rawDesc = "" +
 	"\x11waiting_person_id\x18\x02 \x01(\tR\x0fwaitingPersonId\x12?\n" +
 	"\rwaiting_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fwaitingSince\"#\n" +
 	"\rGrantUseState\x12\x12\n" +
-	"\x04uses\x18\x01 \x01(\x03R\x04usesB\xce\x01\n" +
+	"\x04uses\x18\x01 \x01(\x03R\x04uses\"\x9e\x03\n" +
+	"\vBundleState\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\"\n" +
+	"\facknowledged\x18\x02 \x01(\x04R\facknowledged\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12 \n" +
+	"\fissued_at_ms\x18\x04 \x01(\x04R\n" +
+	"issuedAtMs\x12 \n" +
+	"\fnot_after_ms\x18\x05 \x01(\x04R\n" +
+	"notAfterMs\x12(\n" +
+	"\x10exposed_until_ms\x18\x06 \x01(\x04R\x0eexposedUntilMs\x12\x1f\n" +
+	"\vkeeps_going\x18\a \x01(\bR\n" +
+	"keepsGoing\x12=\n" +
+	"\x05as_of\x18\b \x03(\v2(.cardea.gateway.v1.BundleState.AsOfEntryR\x04asOf\x12\x1d\n" +
+	"\n" +
+	"gateway_id\x18\t \x01(\tR\tgatewayId\x12\x17\n" +
+	"\adoor_id\x18\n" +
+	" \x01(\tR\x06doorId\x1a7\n" +
+	"\tAsOfEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01B\xce\x01\n" +
 	"\x15com.cardea.gateway.v1B\n" +
 	"StateProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 
@@ -394,24 +551,27 @@ func file_cardea_gateway_v1_state_proto_rawDescGZIP() []byte {
 	return file_cardea_gateway_v1_state_proto_rawDescData
 }
 
-var file_cardea_gateway_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cardea_gateway_v1_state_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_cardea_gateway_v1_state_proto_goTypes = []any{
 	(*DeviceState)(nil),           // 0: cardea.gateway.v1.DeviceState
 	(*DecisionReceipt)(nil),       // 1: cardea.gateway.v1.DecisionReceipt
 	(*PresenceState)(nil),         // 2: cardea.gateway.v1.PresenceState
 	(*DoorRuleState)(nil),         // 3: cardea.gateway.v1.DoorRuleState
 	(*GrantUseState)(nil),         // 4: cardea.gateway.v1.GrantUseState
-	(*timestamppb.Timestamp)(nil), // 5: google.protobuf.Timestamp
+	(*BundleState)(nil),           // 5: cardea.gateway.v1.BundleState
+	nil,                           // 6: cardea.gateway.v1.BundleState.AsOfEntry
+	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
 }
 var file_cardea_gateway_v1_state_proto_depIdxs = []int32{
-	5, // 0: cardea.gateway.v1.PresenceState.since:type_name -> google.protobuf.Timestamp
-	5, // 1: cardea.gateway.v1.DoorRuleState.first_arrival:type_name -> google.protobuf.Timestamp
-	5, // 2: cardea.gateway.v1.DoorRuleState.waiting_since:type_name -> google.protobuf.Timestamp
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	7, // 0: cardea.gateway.v1.PresenceState.since:type_name -> google.protobuf.Timestamp
+	7, // 1: cardea.gateway.v1.DoorRuleState.first_arrival:type_name -> google.protobuf.Timestamp
+	7, // 2: cardea.gateway.v1.DoorRuleState.waiting_since:type_name -> google.protobuf.Timestamp
+	6, // 3: cardea.gateway.v1.BundleState.as_of:type_name -> cardea.gateway.v1.BundleState.AsOfEntry
+	4, // [4:4] is the sub-list for method output_type
+	4, // [4:4] is the sub-list for method input_type
+	4, // [4:4] is the sub-list for extension type_name
+	4, // [4:4] is the sub-list for extension extendee
+	0, // [0:4] is the sub-list for field type_name
 }
 
 func init() { file_cardea_gateway_v1_state_proto_init() }
@@ -425,7 +585,7 @@ func file_cardea_gateway_v1_state_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_gateway_v1_state_proto_rawDesc), len(file_cardea_gateway_v1_state_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

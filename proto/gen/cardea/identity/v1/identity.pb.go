@@ -87,9 +87,10 @@ const (
 	CredentialKind_CREDENTIAL_KIND_CARD CredentialKind = 1
 	// A key in a phone that signs a challenge.
 	CredentialKind_CREDENTIAL_KIND_MOBILE CredentialKind = 2
-	// Digits that a person types besides a card: a second factor, which opens nothing alone. Gateways verify it; IssueCredential
-	// does not issue it yet.
+	// Digits that a person types besides a card: a second factor, which opens nothing alone.
 	CredentialKind_CREDENTIAL_KIND_PIN CredentialKind = 3
+	// Digits that open alone. No two active ones of an organization are the same.
+	CredentialKind_CREDENTIAL_KIND_ENTRY_CODE CredentialKind = 4
 )
 
 // Enum value maps for CredentialKind.
@@ -99,12 +100,14 @@ var (
 		1: "CREDENTIAL_KIND_CARD",
 		2: "CREDENTIAL_KIND_MOBILE",
 		3: "CREDENTIAL_KIND_PIN",
+		4: "CREDENTIAL_KIND_ENTRY_CODE",
 	}
 	CredentialKind_value = map[string]int32{
 		"CREDENTIAL_KIND_UNSPECIFIED": 0,
 		"CREDENTIAL_KIND_CARD":        1,
 		"CREDENTIAL_KIND_MOBILE":      2,
 		"CREDENTIAL_KIND_PIN":         3,
+		"CREDENTIAL_KIND_ENTRY_CODE":  4,
 	}
 )
 
@@ -1076,19 +1079,23 @@ func (x *Credential) GetRevokedAt() *timestamppb.Timestamp {
 	return nil
 }
 
-// IssueCredentialRequest is a card for a person.
+// IssueCredentialRequest is a card, a phone's key, a PIN or an entry code for a person.
 type IssueCredentialRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The organization.
 	OrgId string `protobuf:"bytes,1,opt,name=org_id,json=orgId,proto3" json:"org_id,omitempty"`
 	// Who will carry it.
 	PersonId string `protobuf:"bytes,2,opt,name=person_id,json=personId,proto3" json:"person_id,omitempty"`
-	// The card's number.
+	// The card's number, of a card; a phone's public key in format `pkoc`, of a mobile key. Unset for digits.
 	Card *CardNumber `protobuf:"bytes,3,opt,name=card,proto3" json:"card,omitempty"`
 	// See CreateOrganizationRequest.
 	IdempotencyKey string `protobuf:"bytes,4,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What it is; unset: a card.
+	Kind CredentialKind `protobuf:"varint,5,opt,name=kind,proto3,enum=cardea.identity.v1.CredentialKind" json:"kind,omitempty"`
+	// The digits of a PIN, 4 to 12, or of an entry code, 6 to 12; empty: identity draws 6 or 8 at random.
+	Digits        string `protobuf:"bytes,6,opt,name=digits,proto3" json:"digits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *IssueCredentialRequest) Reset() {
@@ -1149,13 +1156,29 @@ func (x *IssueCredentialRequest) GetIdempotencyKey() string {
 	return ""
 }
 
-// IssueCredentialResponse is the credential, without its number.
+func (x *IssueCredentialRequest) GetKind() CredentialKind {
+	if x != nil {
+		return x.Kind
+	}
+	return CredentialKind_CREDENTIAL_KIND_UNSPECIFIED
+}
+
+func (x *IssueCredentialRequest) GetDigits() string {
+	if x != nil {
+		return x.Digits
+	}
+	return ""
+}
+
+// IssueCredentialResponse is the credential, without its number; with digits only where identity drew them.
 type IssueCredentialResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The credential.
 	Credential *Credential `protobuf:"bytes,1,opt,name=credential,proto3" json:"credential,omitempty"`
 	// Names the commit.
-	Token         *v1.ConsistencyToken `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	Token *v1.ConsistencyToken `protobuf:"bytes,2,opt,name=token,proto3" json:"token,omitempty"`
+	// The digits that identity drew; shown here once (and again for 24 h under the same idempotency key). Empty when they were given.
+	Digits        string `protobuf:"bytes,3,opt,name=digits,proto3" json:"digits,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1202,6 +1225,13 @@ func (x *IssueCredentialResponse) GetToken() *v1.ConsistencyToken {
 		return x.Token
 	}
 	return nil
+}
+
+func (x *IssueCredentialResponse) GetDigits() string {
+	if x != nil {
+		return x.Digits
+	}
+	return ""
 }
 
 // RevokeCredentialRequest names a credential.
@@ -2470,18 +2500,21 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\x06status\x18\x05 \x01(\x0e2$.cardea.identity.v1.CredentialStatusR\x06status\x127\n" +
 	"\tissued_at\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bissuedAt\x129\n" +
 	"\n" +
-	"revoked_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\trevokedAt\"\xdb\x01\n" +
+	"revoked_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\trevokedAt\"\xc3\x02\n" +
 	"\x16IssueCredentialRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12*\n" +
-	"\tperson_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\bpersonId\x12:\n" +
-	"\x04card\x18\x03 \x01(\v2\x1e.cardea.identity.v1.CardNumberB\x06\xbaH\x03\xc8\x01\x01R\x04card\x123\n" +
+	"\tperson_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\bpersonId\x122\n" +
+	"\x04card\x18\x03 \x01(\v2\x1e.cardea.identity.v1.CardNumberR\x04card\x123\n" +
 	"\x0fidempotency_key\x18\x04 \x01(\tB\n" +
-	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\"\x91\x01\n" +
+	"\xbaH\ar\x05\x10\x01\x18\x80\x01R\x0eidempotencyKey\x12@\n" +
+	"\x04kind\x18\x05 \x01(\x0e2\".cardea.identity.v1.CredentialKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12,\n" +
+	"\x06digits\x18\x06 \x01(\tB\x14\xbaH\x11r\x0f2\r^[0-9]{0,12}$R\x06digits\"\xa9\x01\n" +
 	"\x17IssueCredentialResponse\x12>\n" +
 	"\n" +
 	"credential\x18\x01 \x01(\v2\x1e.cardea.identity.v1.CredentialR\n" +
 	"credential\x126\n" +
-	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\"s\n" +
+	"\x05token\x18\x02 \x01(\v2 .cardea.type.v1.ConsistencyTokenR\x05token\x12\x16\n" +
+	"\x06digits\x18\x03 \x01(\tR\x06digits\"s\n" +
 	"\x17RevokeCredentialRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x122\n" +
 	"\rcredential_id\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xb8\xd4\x18\x01R\fcredentialId\"R\n" +
@@ -2561,12 +2594,13 @@ const file_cardea_identity_v1_identity_proto_rawDesc = "" +
 	"\fPersonStatus\x12\x1d\n" +
 	"\x19PERSON_STATUS_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14PERSON_STATUS_ACTIVE\x10\x01\x12\x18\n" +
-	"\x14PERSON_STATUS_ERASED\x10\x02*\x80\x01\n" +
+	"\x14PERSON_STATUS_ERASED\x10\x02*\xa0\x01\n" +
 	"\x0eCredentialKind\x12\x1f\n" +
 	"\x1bCREDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CREDENTIAL_KIND_CARD\x10\x01\x12\x1a\n" +
 	"\x16CREDENTIAL_KIND_MOBILE\x10\x02\x12\x17\n" +
-	"\x13CREDENTIAL_KIND_PIN\x10\x03*r\n" +
+	"\x13CREDENTIAL_KIND_PIN\x10\x03\x12\x1e\n" +
+	"\x1aCREDENTIAL_KIND_ENTRY_CODE\x10\x04*r\n" +
 	"\x10CredentialStatus\x12!\n" +
 	"\x1dCREDENTIAL_STATUS_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18CREDENTIAL_STATUS_ACTIVE\x10\x01\x12\x1d\n" +
@@ -2670,61 +2704,62 @@ var file_cardea_identity_v1_identity_proto_depIdxs = []int32{
 	39, // 11: cardea.identity.v1.Credential.issued_at:type_name -> google.protobuf.Timestamp
 	39, // 12: cardea.identity.v1.Credential.revoked_at:type_name -> google.protobuf.Timestamp
 	15, // 13: cardea.identity.v1.IssueCredentialRequest.card:type_name -> cardea.identity.v1.CardNumber
-	16, // 14: cardea.identity.v1.IssueCredentialResponse.credential:type_name -> cardea.identity.v1.Credential
-	40, // 15: cardea.identity.v1.IssueCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	40, // 16: cardea.identity.v1.RevokeCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	3,  // 17: cardea.identity.v1.CreateAPIKeyRequest.role:type_name -> cardea.identity.v1.Role
-	39, // 18: cardea.identity.v1.CreateAPIKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
-	40, // 19: cardea.identity.v1.CreateAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	40, // 20: cardea.identity.v1.RevokeAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	39, // 21: cardea.identity.v1.AuthenticateKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
-	40, // 22: cardea.identity.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	30, // 23: cardea.identity.v1.ReceiveOrganizationRequest.keys:type_name -> cardea.identity.v1.DigestKey
-	40, // 24: cardea.identity.v1.ReceiveOrganizationRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	1,  // 25: cardea.identity.v1.ReceiveCredentialRequest.kind:type_name -> cardea.identity.v1.CredentialKind
-	2,  // 26: cardea.identity.v1.ReceiveCredentialRequest.status:type_name -> cardea.identity.v1.CredentialStatus
-	32, // 27: cardea.identity.v1.ReceiveCredentialRequest.digests:type_name -> cardea.identity.v1.CredentialDigest
-	40, // 28: cardea.identity.v1.ReceiveCredentialRequest.source:type_name -> cardea.type.v1.ConsistencyToken
-	40, // 29: cardea.identity.v1.ReceiveResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	40, // 30: cardea.identity.v1.GetStandingResponse.token:type_name -> cardea.type.v1.ConsistencyToken
-	41, // 31: cardea.identity.v1.GetStandingResponse.crossings:type_name -> cardea.type.v1.Crossing
-	5,  // 32: cardea.identity.v1.IdentityService.CreateOrganization:input_type -> cardea.identity.v1.CreateOrganizationRequest
-	7,  // 33: cardea.identity.v1.IdentityService.GetOrganization:input_type -> cardea.identity.v1.GetOrganizationRequest
-	10, // 34: cardea.identity.v1.IdentityService.CreatePerson:input_type -> cardea.identity.v1.CreatePersonRequest
-	12, // 35: cardea.identity.v1.IdentityService.GetPerson:input_type -> cardea.identity.v1.GetPersonRequest
-	13, // 36: cardea.identity.v1.IdentityService.ErasePerson:input_type -> cardea.identity.v1.ErasePersonRequest
-	17, // 37: cardea.identity.v1.IdentityService.IssueCredential:input_type -> cardea.identity.v1.IssueCredentialRequest
-	19, // 38: cardea.identity.v1.IdentityService.RevokeCredential:input_type -> cardea.identity.v1.RevokeCredentialRequest
-	21, // 39: cardea.identity.v1.IdentityService.GetCredential:input_type -> cardea.identity.v1.GetCredentialRequest
-	22, // 40: cardea.identity.v1.IdentityService.CreateAPIKey:input_type -> cardea.identity.v1.CreateAPIKeyRequest
-	24, // 41: cardea.identity.v1.IdentityService.RevokeAPIKey:input_type -> cardea.identity.v1.RevokeAPIKeyRequest
-	26, // 42: cardea.identity.v1.IdentityService.AuthenticateKey:input_type -> cardea.identity.v1.AuthenticateKeyRequest
-	28, // 43: cardea.identity.v1.IdentityService.FollowOrganization:input_type -> cardea.identity.v1.FollowOrganizationRequest
-	31, // 44: cardea.identity.v1.IdentityService.ReceiveOrganization:input_type -> cardea.identity.v1.ReceiveOrganizationRequest
-	33, // 45: cardea.identity.v1.IdentityService.ReceiveCredential:input_type -> cardea.identity.v1.ReceiveCredentialRequest
-	35, // 46: cardea.identity.v1.IdentityService.GetStanding:input_type -> cardea.identity.v1.GetStandingRequest
-	37, // 47: cardea.identity.v1.IdentityService.ConfirmCrossing:input_type -> cardea.identity.v1.ConfirmCrossingRequest
-	6,  // 48: cardea.identity.v1.IdentityService.CreateOrganization:output_type -> cardea.identity.v1.CreateOrganizationResponse
-	4,  // 49: cardea.identity.v1.IdentityService.GetOrganization:output_type -> cardea.identity.v1.Organization
-	11, // 50: cardea.identity.v1.IdentityService.CreatePerson:output_type -> cardea.identity.v1.CreatePersonResponse
-	9,  // 51: cardea.identity.v1.IdentityService.GetPerson:output_type -> cardea.identity.v1.Person
-	14, // 52: cardea.identity.v1.IdentityService.ErasePerson:output_type -> cardea.identity.v1.ErasePersonResponse
-	18, // 53: cardea.identity.v1.IdentityService.IssueCredential:output_type -> cardea.identity.v1.IssueCredentialResponse
-	20, // 54: cardea.identity.v1.IdentityService.RevokeCredential:output_type -> cardea.identity.v1.RevokeCredentialResponse
-	16, // 55: cardea.identity.v1.IdentityService.GetCredential:output_type -> cardea.identity.v1.Credential
-	23, // 56: cardea.identity.v1.IdentityService.CreateAPIKey:output_type -> cardea.identity.v1.CreateAPIKeyResponse
-	25, // 57: cardea.identity.v1.IdentityService.RevokeAPIKey:output_type -> cardea.identity.v1.RevokeAPIKeyResponse
-	27, // 58: cardea.identity.v1.IdentityService.AuthenticateKey:output_type -> cardea.identity.v1.AuthenticateKeyResponse
-	29, // 59: cardea.identity.v1.IdentityService.FollowOrganization:output_type -> cardea.identity.v1.FollowResponse
-	34, // 60: cardea.identity.v1.IdentityService.ReceiveOrganization:output_type -> cardea.identity.v1.ReceiveResponse
-	34, // 61: cardea.identity.v1.IdentityService.ReceiveCredential:output_type -> cardea.identity.v1.ReceiveResponse
-	36, // 62: cardea.identity.v1.IdentityService.GetStanding:output_type -> cardea.identity.v1.GetStandingResponse
-	38, // 63: cardea.identity.v1.IdentityService.ConfirmCrossing:output_type -> cardea.identity.v1.ConfirmCrossingResponse
-	48, // [48:64] is the sub-list for method output_type
-	32, // [32:48] is the sub-list for method input_type
-	32, // [32:32] is the sub-list for extension type_name
-	32, // [32:32] is the sub-list for extension extendee
-	0,  // [0:32] is the sub-list for field type_name
+	1,  // 14: cardea.identity.v1.IssueCredentialRequest.kind:type_name -> cardea.identity.v1.CredentialKind
+	16, // 15: cardea.identity.v1.IssueCredentialResponse.credential:type_name -> cardea.identity.v1.Credential
+	40, // 16: cardea.identity.v1.IssueCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 17: cardea.identity.v1.RevokeCredentialResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	3,  // 18: cardea.identity.v1.CreateAPIKeyRequest.role:type_name -> cardea.identity.v1.Role
+	39, // 19: cardea.identity.v1.CreateAPIKeyRequest.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 20: cardea.identity.v1.CreateAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 21: cardea.identity.v1.RevokeAPIKeyResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	39, // 22: cardea.identity.v1.AuthenticateKeyResponse.expires_at:type_name -> google.protobuf.Timestamp
+	40, // 23: cardea.identity.v1.FollowResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	30, // 24: cardea.identity.v1.ReceiveOrganizationRequest.keys:type_name -> cardea.identity.v1.DigestKey
+	40, // 25: cardea.identity.v1.ReceiveOrganizationRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	1,  // 26: cardea.identity.v1.ReceiveCredentialRequest.kind:type_name -> cardea.identity.v1.CredentialKind
+	2,  // 27: cardea.identity.v1.ReceiveCredentialRequest.status:type_name -> cardea.identity.v1.CredentialStatus
+	32, // 28: cardea.identity.v1.ReceiveCredentialRequest.digests:type_name -> cardea.identity.v1.CredentialDigest
+	40, // 29: cardea.identity.v1.ReceiveCredentialRequest.source:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 30: cardea.identity.v1.ReceiveResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	40, // 31: cardea.identity.v1.GetStandingResponse.token:type_name -> cardea.type.v1.ConsistencyToken
+	41, // 32: cardea.identity.v1.GetStandingResponse.crossings:type_name -> cardea.type.v1.Crossing
+	5,  // 33: cardea.identity.v1.IdentityService.CreateOrganization:input_type -> cardea.identity.v1.CreateOrganizationRequest
+	7,  // 34: cardea.identity.v1.IdentityService.GetOrganization:input_type -> cardea.identity.v1.GetOrganizationRequest
+	10, // 35: cardea.identity.v1.IdentityService.CreatePerson:input_type -> cardea.identity.v1.CreatePersonRequest
+	12, // 36: cardea.identity.v1.IdentityService.GetPerson:input_type -> cardea.identity.v1.GetPersonRequest
+	13, // 37: cardea.identity.v1.IdentityService.ErasePerson:input_type -> cardea.identity.v1.ErasePersonRequest
+	17, // 38: cardea.identity.v1.IdentityService.IssueCredential:input_type -> cardea.identity.v1.IssueCredentialRequest
+	19, // 39: cardea.identity.v1.IdentityService.RevokeCredential:input_type -> cardea.identity.v1.RevokeCredentialRequest
+	21, // 40: cardea.identity.v1.IdentityService.GetCredential:input_type -> cardea.identity.v1.GetCredentialRequest
+	22, // 41: cardea.identity.v1.IdentityService.CreateAPIKey:input_type -> cardea.identity.v1.CreateAPIKeyRequest
+	24, // 42: cardea.identity.v1.IdentityService.RevokeAPIKey:input_type -> cardea.identity.v1.RevokeAPIKeyRequest
+	26, // 43: cardea.identity.v1.IdentityService.AuthenticateKey:input_type -> cardea.identity.v1.AuthenticateKeyRequest
+	28, // 44: cardea.identity.v1.IdentityService.FollowOrganization:input_type -> cardea.identity.v1.FollowOrganizationRequest
+	31, // 45: cardea.identity.v1.IdentityService.ReceiveOrganization:input_type -> cardea.identity.v1.ReceiveOrganizationRequest
+	33, // 46: cardea.identity.v1.IdentityService.ReceiveCredential:input_type -> cardea.identity.v1.ReceiveCredentialRequest
+	35, // 47: cardea.identity.v1.IdentityService.GetStanding:input_type -> cardea.identity.v1.GetStandingRequest
+	37, // 48: cardea.identity.v1.IdentityService.ConfirmCrossing:input_type -> cardea.identity.v1.ConfirmCrossingRequest
+	6,  // 49: cardea.identity.v1.IdentityService.CreateOrganization:output_type -> cardea.identity.v1.CreateOrganizationResponse
+	4,  // 50: cardea.identity.v1.IdentityService.GetOrganization:output_type -> cardea.identity.v1.Organization
+	11, // 51: cardea.identity.v1.IdentityService.CreatePerson:output_type -> cardea.identity.v1.CreatePersonResponse
+	9,  // 52: cardea.identity.v1.IdentityService.GetPerson:output_type -> cardea.identity.v1.Person
+	14, // 53: cardea.identity.v1.IdentityService.ErasePerson:output_type -> cardea.identity.v1.ErasePersonResponse
+	18, // 54: cardea.identity.v1.IdentityService.IssueCredential:output_type -> cardea.identity.v1.IssueCredentialResponse
+	20, // 55: cardea.identity.v1.IdentityService.RevokeCredential:output_type -> cardea.identity.v1.RevokeCredentialResponse
+	16, // 56: cardea.identity.v1.IdentityService.GetCredential:output_type -> cardea.identity.v1.Credential
+	23, // 57: cardea.identity.v1.IdentityService.CreateAPIKey:output_type -> cardea.identity.v1.CreateAPIKeyResponse
+	25, // 58: cardea.identity.v1.IdentityService.RevokeAPIKey:output_type -> cardea.identity.v1.RevokeAPIKeyResponse
+	27, // 59: cardea.identity.v1.IdentityService.AuthenticateKey:output_type -> cardea.identity.v1.AuthenticateKeyResponse
+	29, // 60: cardea.identity.v1.IdentityService.FollowOrganization:output_type -> cardea.identity.v1.FollowResponse
+	34, // 61: cardea.identity.v1.IdentityService.ReceiveOrganization:output_type -> cardea.identity.v1.ReceiveResponse
+	34, // 62: cardea.identity.v1.IdentityService.ReceiveCredential:output_type -> cardea.identity.v1.ReceiveResponse
+	36, // 63: cardea.identity.v1.IdentityService.GetStanding:output_type -> cardea.identity.v1.GetStandingResponse
+	38, // 64: cardea.identity.v1.IdentityService.ConfirmCrossing:output_type -> cardea.identity.v1.ConfirmCrossingResponse
+	49, // [49:65] is the sub-list for method output_type
+	33, // [33:49] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_cardea_identity_v1_identity_proto_init() }

@@ -62,6 +62,12 @@ const (
 	FrameType_FRAME_TYPE_BUNDLE_ACK FrameType = 139
 	// Either way: a piece of a message that does not fit one frame.
 	FrameType_FRAME_TYPE_PART FrameType = 140
+	// Gateway to lock: forget this at once. It overtakes a Bundle that is under way. Only to locks that name `bundle`.
+	FrameType_FRAME_TYPE_REVOCATIONS FrameType = 141
+	// Lock to gateway: a new key asks for a certificate. Only to gateways that name `certificate`.
+	FrameType_FRAME_TYPE_CERTIFICATE_REQUEST FrameType = 142
+	// Gateway to lock: answers CertificateRequest.
+	FrameType_FRAME_TYPE_CERTIFICATE FrameType = 143
 	// Lock to gateway on ALPN cardea-enroll/1: first and only request.
 	FrameType_FRAME_TYPE_ENROLL_REQUEST FrameType = 160
 	// Gateway to lock on ALPN cardea-enroll/1: answers EnrollRequest.
@@ -87,28 +93,34 @@ var (
 		138: "FRAME_TYPE_BUNDLE",
 		139: "FRAME_TYPE_BUNDLE_ACK",
 		140: "FRAME_TYPE_PART",
+		141: "FRAME_TYPE_REVOCATIONS",
+		142: "FRAME_TYPE_CERTIFICATE_REQUEST",
+		143: "FRAME_TYPE_CERTIFICATE",
 		160: "FRAME_TYPE_ENROLL_REQUEST",
 		161: "FRAME_TYPE_ENROLL_RESPONSE",
 	}
 	FrameType_value = map[string]int32{
-		"FRAME_TYPE_UNSPECIFIED":     0,
-		"FRAME_TYPE_PING":            1,
-		"FRAME_TYPE_PONG":            2,
-		"FRAME_TYPE_GO_AWAY":         3,
-		"FRAME_TYPE_ERROR":           129,
-		"FRAME_TYPE_HELLO":           130,
-		"FRAME_TYPE_WELCOME":         131,
-		"FRAME_TYPE_ACCESS_REQUEST":  132,
-		"FRAME_TYPE_ACCESS_DECISION": 133,
-		"FRAME_TYPE_EVENT_BATCH":     134,
-		"FRAME_TYPE_EVENT_ACK":       135,
-		"FRAME_TYPE_COMMAND":         136,
-		"FRAME_TYPE_COMMAND_RESULT":  137,
-		"FRAME_TYPE_BUNDLE":          138,
-		"FRAME_TYPE_BUNDLE_ACK":      139,
-		"FRAME_TYPE_PART":            140,
-		"FRAME_TYPE_ENROLL_REQUEST":  160,
-		"FRAME_TYPE_ENROLL_RESPONSE": 161,
+		"FRAME_TYPE_UNSPECIFIED":         0,
+		"FRAME_TYPE_PING":                1,
+		"FRAME_TYPE_PONG":                2,
+		"FRAME_TYPE_GO_AWAY":             3,
+		"FRAME_TYPE_ERROR":               129,
+		"FRAME_TYPE_HELLO":               130,
+		"FRAME_TYPE_WELCOME":             131,
+		"FRAME_TYPE_ACCESS_REQUEST":      132,
+		"FRAME_TYPE_ACCESS_DECISION":     133,
+		"FRAME_TYPE_EVENT_BATCH":         134,
+		"FRAME_TYPE_EVENT_ACK":           135,
+		"FRAME_TYPE_COMMAND":             136,
+		"FRAME_TYPE_COMMAND_RESULT":      137,
+		"FRAME_TYPE_BUNDLE":              138,
+		"FRAME_TYPE_BUNDLE_ACK":          139,
+		"FRAME_TYPE_PART":                140,
+		"FRAME_TYPE_REVOCATIONS":         141,
+		"FRAME_TYPE_CERTIFICATE_REQUEST": 142,
+		"FRAME_TYPE_CERTIFICATE":         143,
+		"FRAME_TYPE_ENROLL_REQUEST":      160,
+		"FRAME_TYPE_ENROLL_RESPONSE":     161,
 	}
 )
 
@@ -303,7 +315,7 @@ const (
 	CardFormat_CARD_FORMAT_WIEGAND37 CardFormat = 3
 	// The chip's serial number.
 	CardFormat_CARD_FORMAT_UID CardFormat = 4
-	// A public key (PKOC).
+	// A public key (PKOC): an uncompressed point of P-256, 520 bits. It needs a KeyProof.
 	CardFormat_CARD_FORMAT_PKOC CardFormat = 5
 )
 
@@ -407,6 +419,60 @@ func (Direction) EnumDescriptor() ([]byte, []int) {
 	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{4}
 }
 
+// ProofScheme is over what a key signs.
+type ProofScheme int32
+
+const (
+	// Not stated; refused as MALFORMED.
+	ProofScheme_PROOF_SCHEME_UNSPECIFIED ProofScheme = 0
+	// The nonce alone, as a PKOC card signs the reader's transaction identifier.
+	ProofScheme_PROOF_SCHEME_PKOC ProofScheme = 1
+	// `cardea-mobile-key/1`, a zero byte, the device's id, a zero byte, the nonce: what a Cardea mobile key signs. It binds the answer
+	// to the door, so that a reader elsewhere cannot pass it on.
+	ProofScheme_PROOF_SCHEME_MOBILE ProofScheme = 2
+)
+
+// Enum value maps for ProofScheme.
+var (
+	ProofScheme_name = map[int32]string{
+		0: "PROOF_SCHEME_UNSPECIFIED",
+		1: "PROOF_SCHEME_PKOC",
+		2: "PROOF_SCHEME_MOBILE",
+	}
+	ProofScheme_value = map[string]int32{
+		"PROOF_SCHEME_UNSPECIFIED": 0,
+		"PROOF_SCHEME_PKOC":        1,
+		"PROOF_SCHEME_MOBILE":      2,
+	}
+)
+
+func (x ProofScheme) Enum() *ProofScheme {
+	p := new(ProofScheme)
+	*p = x
+	return p
+}
+
+func (x ProofScheme) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProofScheme) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[5].Descriptor()
+}
+
+func (ProofScheme) Type() protoreflect.EnumType {
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[5]
+}
+
+func (x ProofScheme) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProofScheme.Descriptor instead.
+func (ProofScheme) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{5}
+}
+
 // Outcome is what was decided. Unknown values are denials.
 type Outcome int32
 
@@ -444,11 +510,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[5].Descriptor()
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[6].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[5]
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[6]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -457,7 +523,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{5}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{6}
 }
 
 // Feedback is what the reader shows.
@@ -509,11 +575,11 @@ func (x Feedback) String() string {
 }
 
 func (Feedback) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[6].Descriptor()
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[7].Descriptor()
 }
 
 func (Feedback) Type() protoreflect.EnumType {
-	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[6]
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[7]
 }
 
 func (x Feedback) Number() protoreflect.EnumNumber {
@@ -522,7 +588,7 @@ func (x Feedback) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Feedback.Descriptor instead.
 func (Feedback) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{6}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{7}
 }
 
 // EventKind is what happened.
@@ -578,11 +644,11 @@ func (x EventKind) String() string {
 }
 
 func (EventKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[7].Descriptor()
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[8].Descriptor()
 }
 
 func (EventKind) Type() protoreflect.EnumType {
-	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[7]
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[8]
 }
 
 func (x EventKind) Number() protoreflect.EnumNumber {
@@ -591,7 +657,227 @@ func (x EventKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use EventKind.Descriptor instead.
 func (EventKind) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{7}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{8}
+}
+
+// Contact is what the door's contact says.
+type Contact int32
+
+const (
+	// The lock has no such sensor, or it is broken.
+	Contact_CONTACT_UNSPECIFIED Contact = 0
+	// The leaf is in its frame.
+	Contact_CONTACT_CLOSED Contact = 1
+	// It is not.
+	Contact_CONTACT_OPEN Contact = 2
+)
+
+// Enum value maps for Contact.
+var (
+	Contact_name = map[int32]string{
+		0: "CONTACT_UNSPECIFIED",
+		1: "CONTACT_CLOSED",
+		2: "CONTACT_OPEN",
+	}
+	Contact_value = map[string]int32{
+		"CONTACT_UNSPECIFIED": 0,
+		"CONTACT_CLOSED":      1,
+		"CONTACT_OPEN":        2,
+	}
+)
+
+func (x Contact) Enum() *Contact {
+	p := new(Contact)
+	*p = x
+	return p
+}
+
+func (x Contact) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Contact) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[9].Descriptor()
+}
+
+func (Contact) Type() protoreflect.EnumType {
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[9]
+}
+
+func (x Contact) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Contact.Descriptor instead.
+func (Contact) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{9}
+}
+
+// Bolt is what the bolt's sensor says.
+type Bolt int32
+
+const (
+	// The lock has no such sensor, or it is broken.
+	Bolt_BOLT_UNSPECIFIED Bolt = 0
+	// Thrown.
+	Bolt_BOLT_LOCKED Bolt = 1
+	// Drawn back.
+	Bolt_BOLT_UNLOCKED Bolt = 2
+	// Between; e.g. it met resistance.
+	Bolt_BOLT_JAMMED Bolt = 3
+)
+
+// Enum value maps for Bolt.
+var (
+	Bolt_name = map[int32]string{
+		0: "BOLT_UNSPECIFIED",
+		1: "BOLT_LOCKED",
+		2: "BOLT_UNLOCKED",
+		3: "BOLT_JAMMED",
+	}
+	Bolt_value = map[string]int32{
+		"BOLT_UNSPECIFIED": 0,
+		"BOLT_LOCKED":      1,
+		"BOLT_UNLOCKED":    2,
+		"BOLT_JAMMED":      3,
+	}
+)
+
+func (x Bolt) Enum() *Bolt {
+	p := new(Bolt)
+	*p = x
+	return p
+}
+
+func (x Bolt) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Bolt) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[10].Descriptor()
+}
+
+func (Bolt) Type() protoreflect.EnumType {
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[10]
+}
+
+func (x Bolt) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Bolt.Descriptor instead.
+func (Bolt) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{10}
+}
+
+// Power is what feeds the lock.
+type Power int32
+
+const (
+	// Not stated.
+	Power_POWER_UNSPECIFIED Power = 0
+	// Mains.
+	Power_POWER_MAINS Power = 1
+	// Its battery.
+	Power_POWER_BATTERY Power = 2
+)
+
+// Enum value maps for Power.
+var (
+	Power_name = map[int32]string{
+		0: "POWER_UNSPECIFIED",
+		1: "POWER_MAINS",
+		2: "POWER_BATTERY",
+	}
+	Power_value = map[string]int32{
+		"POWER_UNSPECIFIED": 0,
+		"POWER_MAINS":       1,
+		"POWER_BATTERY":     2,
+	}
+)
+
+func (x Power) Enum() *Power {
+	p := new(Power)
+	*p = x
+	return p
+}
+
+func (x Power) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Power) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[11].Descriptor()
+}
+
+func (Power) Type() protoreflect.EnumType {
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[11]
+}
+
+func (x Power) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Power.Descriptor instead.
+func (Power) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{11}
+}
+
+// DoorAlarm is what is wrong at the door.
+type DoorAlarm int32
+
+const (
+	// Nothing.
+	DoorAlarm_DOOR_ALARM_UNSPECIFIED DoorAlarm = 0
+	// The contact opened without an unlock or a request to exit.
+	DoorAlarm_DOOR_ALARM_FORCED_OPEN DoorAlarm = 1
+	// The contact was open for longer than Configuration.held_open_after_ms after an unlock.
+	DoorAlarm_DOOR_ALARM_HELD_OPEN DoorAlarm = 2
+	// The tamper switch is open.
+	DoorAlarm_DOOR_ALARM_TAMPER DoorAlarm = 3
+)
+
+// Enum value maps for DoorAlarm.
+var (
+	DoorAlarm_name = map[int32]string{
+		0: "DOOR_ALARM_UNSPECIFIED",
+		1: "DOOR_ALARM_FORCED_OPEN",
+		2: "DOOR_ALARM_HELD_OPEN",
+		3: "DOOR_ALARM_TAMPER",
+	}
+	DoorAlarm_value = map[string]int32{
+		"DOOR_ALARM_UNSPECIFIED": 0,
+		"DOOR_ALARM_FORCED_OPEN": 1,
+		"DOOR_ALARM_HELD_OPEN":   2,
+		"DOOR_ALARM_TAMPER":      3,
+	}
+)
+
+func (x DoorAlarm) Enum() *DoorAlarm {
+	p := new(DoorAlarm)
+	*p = x
+	return p
+}
+
+func (x DoorAlarm) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DoorAlarm) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[12].Descriptor()
+}
+
+func (DoorAlarm) Type() protoreflect.EnumType {
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[12]
+}
+
+func (x DoorAlarm) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DoorAlarm.Descriptor instead.
+func (DoorAlarm) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{12}
 }
 
 // CommandOutcome is what became of a command.
@@ -639,11 +925,11 @@ func (x CommandOutcome) String() string {
 }
 
 func (CommandOutcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[8].Descriptor()
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[13].Descriptor()
 }
 
 func (CommandOutcome) Type() protoreflect.EnumType {
-	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[8]
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[13]
 }
 
 func (x CommandOutcome) Number() protoreflect.EnumNumber {
@@ -652,7 +938,68 @@ func (x CommandOutcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use CommandOutcome.Descriptor instead.
 func (CommandOutcome) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{8}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{13}
+}
+
+// BundleProblem is why a lock did not apply a Bundle or Revocations.
+type BundleProblem int32
+
+const (
+	// None, or not stated.
+	BundleProblem_BUNDLE_PROBLEM_UNSPECIFIED BundleProblem = 0
+	// The signature, its chain or the device is wrong.
+	BundleProblem_BUNDLE_PROBLEM_SIGNATURE BundleProblem = 1
+	// It is a delta onto a version that the lock does not hold, or the result has another hash: send a full one.
+	BundleProblem_BUNDLE_PROBLEM_BASE BundleProblem = 2
+	// It does not fit.
+	BundleProblem_BUNDLE_PROBLEM_TOO_LARGE BundleProblem = 3
+	// It has a rule that the lock does not know.
+	BundleProblem_BUNDLE_PROBLEM_UNKNOWN BundleProblem = 4
+)
+
+// Enum value maps for BundleProblem.
+var (
+	BundleProblem_name = map[int32]string{
+		0: "BUNDLE_PROBLEM_UNSPECIFIED",
+		1: "BUNDLE_PROBLEM_SIGNATURE",
+		2: "BUNDLE_PROBLEM_BASE",
+		3: "BUNDLE_PROBLEM_TOO_LARGE",
+		4: "BUNDLE_PROBLEM_UNKNOWN",
+	}
+	BundleProblem_value = map[string]int32{
+		"BUNDLE_PROBLEM_UNSPECIFIED": 0,
+		"BUNDLE_PROBLEM_SIGNATURE":   1,
+		"BUNDLE_PROBLEM_BASE":        2,
+		"BUNDLE_PROBLEM_TOO_LARGE":   3,
+		"BUNDLE_PROBLEM_UNKNOWN":     4,
+	}
+)
+
+func (x BundleProblem) Enum() *BundleProblem {
+	p := new(BundleProblem)
+	*p = x
+	return p
+}
+
+func (x BundleProblem) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (BundleProblem) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_lockwire_v1_lockwire_proto_enumTypes[14].Descriptor()
+}
+
+func (BundleProblem) Type() protoreflect.EnumType {
+	return &file_cardea_lockwire_v1_lockwire_proto_enumTypes[14]
+}
+
+func (x BundleProblem) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use BundleProblem.Descriptor instead.
+func (BundleProblem) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{14}
 }
 
 // Error says why a connection closes or a request is not answered.
@@ -747,12 +1094,14 @@ type Hello struct {
 	ClockQuality ClockQuality `protobuf:"varint,7,opt,name=clock_quality,json=clockQuality,proto3,enum=cardea.lockwire.v1.ClockQuality" json:"clock_quality,omitempty"`
 	// The bundle that it holds; 0: none.
 	BundleVersion uint64 `protobuf:"varint,8,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
-	// The newest event in its ring, in this boot epoch; 0: none. For operators; not used today.
+	// The newest event in its ring, in this boot epoch; 0: none. For operators.
 	JournalHead uint64 `protobuf:"varint,9,opt,name=journal_head,json=journalHead,proto3" json:"journal_head,omitempty"`
 	// The protocol versions that it speaks, in any order; 1 to 16 of them.
 	Versions []uint32 `protobuf:"varint,10,rep,packed,name=versions,proto3" json:"versions,omitempty"`
-	// The session that it had before; at most 32. Not used today: every session is a new one.
+	// The session that it had before, in this boot epoch, and wants to go on with; at most 32; empty: a new one.
 	ResumeSession []byte `protobuf:"bytes,11,opt,name=resume_session,json=resumeSession,proto3" json:"resume_session,omitempty"`
+	// The hash of the bundle that it holds (BundleContent.hash); 32, or empty when bundle_version is 0.
+	BundleHash    []byte `protobuf:"bytes,12,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -864,6 +1213,13 @@ func (x *Hello) GetResumeSession() []byte {
 	return nil
 }
 
+func (x *Hello) GetBundleHash() []byte {
+	if x != nil {
+		return x.BundleHash
+	}
+	return nil
+}
+
 // Endpoint is where a gateway listens.
 type Endpoint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -938,9 +1294,17 @@ type Welcome struct {
 	// How many EventBatch frames may be unacknowledged (not `received`). From 1.
 	EventCredit uint32 `protobuf:"varint,7,opt,name=event_credit,json=eventCredit,proto3" json:"event_credit,omitempty"`
 	// How many AccessRequests may be unanswered. From 1.
-	AccessCredit  uint32 `protobuf:"varint,8,opt,name=access_credit,json=accessCredit,proto3" json:"access_credit,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	AccessCredit uint32 `protobuf:"varint,8,opt,name=access_credit,json=accessCredit,proto3" json:"access_credit,omitempty"`
+	// True: this is Hello's resume_session, and goes on: what it had received needs no resend, its request ids go on rising.
+	Resumed bool `protobuf:"varint,9,opt,name=resumed,proto3" json:"resumed,omitempty"`
+	// What the gateway can do beyond version 1's first messages, e.g. `certificate`; at most 64 names of 1 to 64.
+	Capabilities []string `protobuf:"bytes,10,rep,name=capabilities,proto3" json:"capabilities,omitempty"`
+	// How the lock shall behave at its door; it keeps it in flash. Unset: as it was.
+	Configuration *Configuration `protobuf:"bytes,11,opt,name=configuration,proto3" json:"configuration,omitempty"`
+	// The lock's certificate shall be renewed now, e.g. because it ends soon.
+	RenewCertificate bool `protobuf:"varint,12,opt,name=renew_certificate,json=renewCertificate,proto3" json:"renew_certificate,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
@@ -1029,6 +1393,107 @@ func (x *Welcome) GetAccessCredit() uint32 {
 	return 0
 }
 
+func (x *Welcome) GetResumed() bool {
+	if x != nil {
+		return x.Resumed
+	}
+	return false
+}
+
+func (x *Welcome) GetCapabilities() []string {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+func (x *Welcome) GetConfiguration() *Configuration {
+	if x != nil {
+		return x.Configuration
+	}
+	return nil
+}
+
+func (x *Welcome) GetRenewCertificate() bool {
+	if x != nil {
+		return x.RenewCertificate
+	}
+	return false
+}
+
+// Configuration is how a lock behaves at its door. A field that is 0 leaves the lock's own default.
+type Configuration struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How long the door may stand open after a passage before the lock reports HELD_OPEN. 1,000 to 86,400,000.
+	HeldOpenAfterMs uint32 `protobuf:"varint,1,opt,name=held_open_after_ms,json=heldOpenAfterMs,proto3" json:"held_open_after_ms,omitempty"`
+	// How long an unlock lasts that the lock decides alone and the bundle does not say. 500 to 60,000.
+	UnlockMs uint32 `protobuf:"varint,2,opt,name=unlock_ms,json=unlockMs,proto3" json:"unlock_ms,omitempty"`
+	// For people at the reader: 0 silent to 100 loud. 0: the lock's default.
+	Volume uint32 `protobuf:"varint,3,opt,name=volume,proto3" json:"volume,omitempty"`
+	// The maker's own settings, by name; at most 32 of them. The gateway carries them and does not read them.
+	Settings      map[string]string `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Configuration) Reset() {
+	*x = Configuration{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Configuration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Configuration) ProtoMessage() {}
+
+func (x *Configuration) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Configuration.ProtoReflect.Descriptor instead.
+func (*Configuration) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Configuration) GetHeldOpenAfterMs() uint32 {
+	if x != nil {
+		return x.HeldOpenAfterMs
+	}
+	return 0
+}
+
+func (x *Configuration) GetUnlockMs() uint32 {
+	if x != nil {
+		return x.UnlockMs
+	}
+	return 0
+}
+
+func (x *Configuration) GetVolume() uint32 {
+	if x != nil {
+		return x.Volume
+	}
+	return 0
+}
+
+func (x *Configuration) GetSettings() map[string]string {
+	if x != nil {
+		return x.Settings
+	}
+	return nil
+}
+
 // Card is what was presented.
 type Card struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1044,7 +1509,7 @@ type Card struct {
 
 func (x *Card) Reset() {
 	*x = Card{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[4]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1056,7 +1521,7 @@ func (x *Card) String() string {
 func (*Card) ProtoMessage() {}
 
 func (x *Card) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[4]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1069,7 +1534,7 @@ func (x *Card) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Card.ProtoReflect.Descriptor instead.
 func (*Card) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{4}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Card) GetFormat() CardFormat {
@@ -1100,7 +1565,7 @@ type AccessRequest struct {
 	RequestId uint64 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The sequence of the event with which the lock will report it, in this boot epoch. Reserved before it asks. 1 to 2^62.
 	EventSequence uint64 `protobuf:"varint,2,opt,name=event_sequence,json=eventSequence,proto3" json:"event_sequence,omitempty"`
-	// What was presented.
+	// What was presented; unset: only digits were typed, which `pin` has: an entry code.
 	Card *Card `protobuf:"bytes,3,opt,name=card,proto3" json:"card,omitempty"`
 	// Which reader of the device, from 0.
 	Reader uint32 `protobuf:"varint,4,opt,name=reader,proto3" json:"reader,omitempty"`
@@ -1113,14 +1578,16 @@ type AccessRequest struct {
 	// W3C traceparent, if the lock traces. At most 55.
 	Traceparent string `protobuf:"bytes,8,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
 	// PIN digits, if any were typed; ASCII digits, at most 12.
-	Pin           string `protobuf:"bytes,9,opt,name=pin,proto3" json:"pin,omitempty"`
+	Pin string `protobuf:"bytes,9,opt,name=pin,proto3" json:"pin,omitempty"`
+	// Proves that the key whose public half is in `card` was there. Needed with CARD_FORMAT_PKOC, and only there.
+	Proof         *KeyProof `protobuf:"bytes,10,opt,name=proof,proto3" json:"proof,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AccessRequest) Reset() {
 	*x = AccessRequest{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[5]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1599,7 @@ func (x *AccessRequest) String() string {
 func (*AccessRequest) ProtoMessage() {}
 
 func (x *AccessRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[5]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1612,7 @@ func (x *AccessRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessRequest.ProtoReflect.Descriptor instead.
 func (*AccessRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{5}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *AccessRequest) GetRequestId() uint64 {
@@ -1211,6 +1678,77 @@ func (x *AccessRequest) GetPin() string {
 	return ""
 }
 
+func (x *AccessRequest) GetProof() *KeyProof {
+	if x != nil {
+		return x.Proof
+	}
+	return nil
+}
+
+// KeyProof is a key's answer to the lock's challenge: ECDSA P-256 with SHA-256 over what the scheme says.
+type KeyProof struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Over what.
+	Scheme ProofScheme `protobuf:"varint,1,opt,name=scheme,proto3,enum=cardea.lockwire.v1.ProofScheme" json:"scheme,omitempty"`
+	// What the lock made at random for this one presentation, 16 to 64. The lock MUST NOT use it again.
+	Nonce []byte `protobuf:"bytes,2,opt,name=nonce,proto3" json:"nonce,omitempty"`
+	// r and s, 32 bytes each, big-endian.
+	Signature     []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *KeyProof) Reset() {
+	*x = KeyProof{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *KeyProof) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*KeyProof) ProtoMessage() {}
+
+func (x *KeyProof) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use KeyProof.ProtoReflect.Descriptor instead.
+func (*KeyProof) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *KeyProof) GetScheme() ProofScheme {
+	if x != nil {
+		return x.Scheme
+	}
+	return ProofScheme_PROOF_SCHEME_UNSPECIFIED
+}
+
+func (x *KeyProof) GetNonce() []byte {
+	if x != nil {
+		return x.Nonce
+	}
+	return nil
+}
+
+func (x *KeyProof) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
 // AccessDecision answers AccessRequest.
 type AccessDecision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1234,7 +1772,7 @@ type AccessDecision struct {
 
 func (x *AccessDecision) Reset() {
 	*x = AccessDecision{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[6]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1784,7 @@ func (x *AccessDecision) String() string {
 func (*AccessDecision) ProtoMessage() {}
 
 func (x *AccessDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[6]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1797,7 @@ func (x *AccessDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AccessDecision.ProtoReflect.Descriptor instead.
 func (*AccessDecision) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{6}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *AccessDecision) GetRequestId() uint64 {
@@ -1338,13 +1876,21 @@ type Event struct {
 	Offline bool `protobuf:"varint,11,opt,name=offline,proto3" json:"offline,omitempty"`
 	// For COMMAND: what became of it, as in the CommandResult.
 	CommandOutcome CommandOutcome `protobuf:"varint,12,opt,name=command_outcome,json=commandOutcome,proto3,enum=cardea.lockwire.v1.CommandOutcome" json:"command_outcome,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// For DOOR_STATE: the whole state after the change.
+	Door *DoorState `protobuf:"bytes,13,opt,name=door,proto3" json:"door,omitempty"`
+	// For ACCESS that the bundle decided: BundleEntry.credential_id and person_id of the entry that was found; at most 64 each.
+	CredentialId string `protobuf:"bytes,14,opt,name=credential_id,json=credentialId,proto3" json:"credential_id,omitempty"`
+	// See credential_id.
+	PersonId string `protobuf:"bytes,15,opt,name=person_id,json=personId,proto3" json:"person_id,omitempty"`
+	// For ACCESS that the bundle decided: its version.
+	BundleVersion uint64 `protobuf:"varint,16,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[7]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1902,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[7]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1915,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{7}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Event) GetKind() EventKind {
@@ -1456,6 +2002,152 @@ func (x *Event) GetCommandOutcome() CommandOutcome {
 	return CommandOutcome_COMMAND_OUTCOME_UNSPECIFIED
 }
 
+func (x *Event) GetDoor() *DoorState {
+	if x != nil {
+		return x.Door
+	}
+	return nil
+}
+
+func (x *Event) GetCredentialId() string {
+	if x != nil {
+		return x.CredentialId
+	}
+	return ""
+}
+
+func (x *Event) GetPersonId() string {
+	if x != nil {
+		return x.PersonId
+	}
+	return ""
+}
+
+func (x *Event) GetBundleVersion() uint64 {
+	if x != nil {
+		return x.BundleVersion
+	}
+	return 0
+}
+
+// DoorState is all that a lock's sensors say at one moment. The lock reports it in an event: whole after each boot, then at each change.
+type DoorState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The leaf.
+	Contact Contact `protobuf:"varint,1,opt,name=contact,proto3,enum=cardea.lockwire.v1.Contact" json:"contact,omitempty"`
+	// The bolt.
+	Bolt Bolt `protobuf:"varint,2,opt,name=bolt,proto3,enum=cardea.lockwire.v1.Bolt" json:"bolt,omitempty"`
+	// Somebody asks to leave: the button or the motion sensor inside.
+	RequestToExit bool `protobuf:"varint,3,opt,name=request_to_exit,json=requestToExit,proto3" json:"request_to_exit,omitempty"`
+	// The housing was opened.
+	Tamper bool `protobuf:"varint,4,opt,name=tamper,proto3" json:"tamper,omitempty"`
+	// What feeds it.
+	Power Power `protobuf:"varint,5,opt,name=power,proto3,enum=cardea.lockwire.v1.Power" json:"power,omitempty"`
+	// Battery charge, 1 to 100 per cent; 0: not known.
+	BatteryPercent uint32 `protobuf:"varint,6,opt,name=battery_percent,json=batteryPercent,proto3" json:"battery_percent,omitempty"`
+	// Alarms that hold now; at most 8.
+	Alarms []DoorAlarm `protobuf:"varint,7,rep,packed,name=alarms,proto3,enum=cardea.lockwire.v1.DoorAlarm" json:"alarms,omitempty"`
+	// A command keeps it open (HoldOpen) or the bundle's `open` does.
+	HeldUnlocked bool `protobuf:"varint,8,opt,name=held_unlocked,json=heldUnlocked,proto3" json:"held_unlocked,omitempty"`
+	// A Lockdown command holds.
+	Lockdown      bool `protobuf:"varint,9,opt,name=lockdown,proto3" json:"lockdown,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DoorState) Reset() {
+	*x = DoorState{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DoorState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DoorState) ProtoMessage() {}
+
+func (x *DoorState) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DoorState.ProtoReflect.Descriptor instead.
+func (*DoorState) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *DoorState) GetContact() Contact {
+	if x != nil {
+		return x.Contact
+	}
+	return Contact_CONTACT_UNSPECIFIED
+}
+
+func (x *DoorState) GetBolt() Bolt {
+	if x != nil {
+		return x.Bolt
+	}
+	return Bolt_BOLT_UNSPECIFIED
+}
+
+func (x *DoorState) GetRequestToExit() bool {
+	if x != nil {
+		return x.RequestToExit
+	}
+	return false
+}
+
+func (x *DoorState) GetTamper() bool {
+	if x != nil {
+		return x.Tamper
+	}
+	return false
+}
+
+func (x *DoorState) GetPower() Power {
+	if x != nil {
+		return x.Power
+	}
+	return Power_POWER_UNSPECIFIED
+}
+
+func (x *DoorState) GetBatteryPercent() uint32 {
+	if x != nil {
+		return x.BatteryPercent
+	}
+	return 0
+}
+
+func (x *DoorState) GetAlarms() []DoorAlarm {
+	if x != nil {
+		return x.Alarms
+	}
+	return nil
+}
+
+func (x *DoorState) GetHeldUnlocked() bool {
+	if x != nil {
+		return x.HeldUnlocked
+	}
+	return false
+}
+
+func (x *DoorState) GetLockdown() bool {
+	if x != nil {
+		return x.Lockdown
+	}
+	return false
+}
+
 // EventBatch sends events; a batch that was not acknowledged is sent again, as it was or in other pieces.
 type EventBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1473,7 +2165,7 @@ type EventBatch struct {
 
 func (x *EventBatch) Reset() {
 	*x = EventBatch{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[8]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1485,7 +2177,7 @@ func (x *EventBatch) String() string {
 func (*EventBatch) ProtoMessage() {}
 
 func (x *EventBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[8]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1498,7 +2190,7 @@ func (x *EventBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventBatch.ProtoReflect.Descriptor instead.
 func (*EventBatch) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{8}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *EventBatch) GetRequestId() uint64 {
@@ -1549,7 +2241,7 @@ type EventAck struct {
 
 func (x *EventAck) Reset() {
 	*x = EventAck{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[9]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1561,7 +2253,7 @@ func (x *EventAck) String() string {
 func (*EventAck) ProtoMessage() {}
 
 func (x *EventAck) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[9]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1574,7 +2266,7 @@ func (x *EventAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EventAck.ProtoReflect.Descriptor instead.
 func (*EventAck) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{9}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *EventAck) GetRequestId() uint64 {
@@ -1625,6 +2317,14 @@ type Command struct {
 	// Types that are valid to be assigned to Action:
 	//
 	//	*Command_Unlock
+	//	*Command_Lock
+	//	*Command_HoldOpen
+	//	*Command_Lockdown
+	//	*Command_SetTime
+	//	*Command_Reboot
+	//	*Command_Configure
+	//	*Command_Firmware
+	//	*Command_RenewCertificate
 	Action isCommand_Action `protobuf_oneof:"action"`
 	// W3C traceparent. At most 55.
 	Traceparent   string `protobuf:"bytes,15,opt,name=traceparent,proto3" json:"traceparent,omitempty"`
@@ -1634,7 +2334,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[10]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1646,7 +2346,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[10]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1659,7 +2359,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{10}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Command) GetCommandId() string {
@@ -1699,6 +2399,78 @@ func (x *Command) GetUnlock() *Unlock {
 	return nil
 }
 
+func (x *Command) GetLock() *Lock {
+	if x != nil {
+		if x, ok := x.Action.(*Command_Lock); ok {
+			return x.Lock
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetHoldOpen() *HoldOpen {
+	if x != nil {
+		if x, ok := x.Action.(*Command_HoldOpen); ok {
+			return x.HoldOpen
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetLockdown() *Lockdown {
+	if x != nil {
+		if x, ok := x.Action.(*Command_Lockdown); ok {
+			return x.Lockdown
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSetTime() *SetTime {
+	if x != nil {
+		if x, ok := x.Action.(*Command_SetTime); ok {
+			return x.SetTime
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReboot() *Reboot {
+	if x != nil {
+		if x, ok := x.Action.(*Command_Reboot); ok {
+			return x.Reboot
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetConfigure() *Configuration {
+	if x != nil {
+		if x, ok := x.Action.(*Command_Configure); ok {
+			return x.Configure
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetFirmware() *FirmwareChunk {
+	if x != nil {
+		if x, ok := x.Action.(*Command_Firmware); ok {
+			return x.Firmware
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRenewCertificate() *RenewCertificate {
+	if x != nil {
+		if x, ok := x.Action.(*Command_RenewCertificate); ok {
+			return x.RenewCertificate
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetTraceparent() string {
 	if x != nil {
 		return x.Traceparent
@@ -1711,11 +2483,67 @@ type isCommand_Action interface {
 }
 
 type Command_Unlock struct {
-	// Unlock for a time.
+	// Unlock for a time. Capability `command.unlock`, as below with each action's name.
 	Unlock *Unlock `protobuf:"bytes,4,opt,name=unlock,proto3,oneof"`
 }
 
+type Command_Lock struct {
+	// End an unlock or HoldOpen now.
+	Lock *Lock `protobuf:"bytes,5,opt,name=lock,proto3,oneof"`
+}
+
+type Command_HoldOpen struct {
+	// Stay unlocked until a moment.
+	HoldOpen *HoldOpen `protobuf:"bytes,6,opt,name=hold_open,json=holdOpen,proto3,oneof"`
+}
+
+type Command_Lockdown struct {
+	// Admit nobody until it is lifted.
+	Lockdown *Lockdown `protobuf:"bytes,7,opt,name=lockdown,proto3,oneof"`
+}
+
+type Command_SetTime struct {
+	// Set the clock.
+	SetTime *SetTime `protobuf:"bytes,8,opt,name=set_time,json=setTime,proto3,oneof"`
+}
+
+type Command_Reboot struct {
+	// Boot anew, after CommandResult was sent and the event written.
+	Reboot *Reboot `protobuf:"bytes,9,opt,name=reboot,proto3,oneof"`
+}
+
+type Command_Configure struct {
+	// Behave like this.
+	Configure *Configuration `protobuf:"bytes,10,opt,name=configure,proto3,oneof"`
+}
+
+type Command_Firmware struct {
+	// A piece of new firmware.
+	Firmware *FirmwareChunk `protobuf:"bytes,11,opt,name=firmware,proto3,oneof"`
+}
+
+type Command_RenewCertificate struct {
+	// Make a new key and ask for a certificate with it. Capability `certificate`.
+	RenewCertificate *RenewCertificate `protobuf:"bytes,12,opt,name=renew_certificate,json=renewCertificate,proto3,oneof"`
+}
+
 func (*Command_Unlock) isCommand_Action() {}
+
+func (*Command_Lock) isCommand_Action() {}
+
+func (*Command_HoldOpen) isCommand_Action() {}
+
+func (*Command_Lockdown) isCommand_Action() {}
+
+func (*Command_SetTime) isCommand_Action() {}
+
+func (*Command_Reboot) isCommand_Action() {}
+
+func (*Command_Configure) isCommand_Action() {}
+
+func (*Command_Firmware) isCommand_Action() {}
+
+func (*Command_RenewCertificate) isCommand_Action() {}
 
 // Unlock is a timed unlock; the lock closes by itself.
 type Unlock struct {
@@ -1728,7 +2556,7 @@ type Unlock struct {
 
 func (x *Unlock) Reset() {
 	*x = Unlock{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[11]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +2568,7 @@ func (x *Unlock) String() string {
 func (*Unlock) ProtoMessage() {}
 
 func (x *Unlock) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[11]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +2581,7 @@ func (x *Unlock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unlock.ProtoReflect.Descriptor instead.
 func (*Unlock) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{11}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Unlock) GetUnlockMs() uint32 {
@@ -1761,6 +2589,331 @@ func (x *Unlock) GetUnlockMs() uint32 {
 		return x.UnlockMs
 	}
 	return 0
+}
+
+// Lock ends an unlock or HoldOpen now.
+type Lock struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lock) Reset() {
+	*x = Lock{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lock) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lock) ProtoMessage() {}
+
+func (x *Lock) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lock.ProtoReflect.Descriptor instead.
+func (*Lock) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{15}
+}
+
+// HoldOpen keeps the lock unlocked; it locks by itself at the end. A later one replaces it.
+type HoldOpen struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Milliseconds since 1970 UTC, at most 24 hours after Command.server_time_ms. A lock whose clock is UNSET counts from receipt,
+	// with until_ms - server_time_ms.
+	UntilMs       uint64 `protobuf:"varint,1,opt,name=until_ms,json=untilMs,proto3" json:"until_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldOpen) Reset() {
+	*x = HoldOpen{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldOpen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldOpen) ProtoMessage() {}
+
+func (x *HoldOpen) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldOpen.ProtoReflect.Descriptor instead.
+func (*HoldOpen) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *HoldOpen) GetUntilMs() uint64 {
+	if x != nil {
+		return x.UntilMs
+	}
+	return 0
+}
+
+// Lockdown makes the lock admit nobody, online or by its bundle; it ends an unlock and HoldOpen. It survives a boot.
+type Lockdown struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True begins, false lifts.
+	Active        bool `protobuf:"varint,1,opt,name=active,proto3" json:"active,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Lockdown) Reset() {
+	*x = Lockdown{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Lockdown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Lockdown) ProtoMessage() {}
+
+func (x *Lockdown) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Lockdown.ProtoReflect.Descriptor instead.
+func (*Lockdown) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Lockdown) GetActive() bool {
+	if x != nil {
+		return x.Active
+	}
+	return false
+}
+
+// SetTime sets the clock to Command.server_time_ms, whatever the difference.
+type SetTime struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetTime) Reset() {
+	*x = SetTime{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetTime) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetTime) ProtoMessage() {}
+
+func (x *SetTime) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetTime.ProtoReflect.Descriptor instead.
+func (*SetTime) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{18}
+}
+
+// Reboot boots anew. The lock remembers the command's id over it, so that it boots once.
+type Reboot struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reboot) Reset() {
+	*x = Reboot{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reboot) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reboot) ProtoMessage() {}
+
+func (x *Reboot) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reboot.ProtoReflect.Descriptor instead.
+func (*Reboot) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{19}
+}
+
+// RenewCertificate makes a new key.
+type RenewCertificate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RenewCertificate) Reset() {
+	*x = RenewCertificate{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RenewCertificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RenewCertificate) ProtoMessage() {}
+
+func (x *RenewCertificate) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RenewCertificate.ProtoReflect.Descriptor instead.
+func (*RenewCertificate) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{20}
+}
+
+// FirmwareChunk is a piece of an image. The lock answers DONE with CommandResult.firmware_offset: what it needs next. It writes a piece
+// whose offset is that; it takes another image than the one under way as a new begin. When it has all it checks the image's hash and
+// the maker's signature in the image, and boots it when it thinks fit; FAILED throws the image away.
+type FirmwareChunk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// SHA-256 of the image; 32. It names the image.
+	Sha256 []byte `protobuf:"bytes,1,opt,name=sha256,proto3" json:"sha256,omitempty"`
+	// The image's version as Hello.firmware will say it; 1 to 64.
+	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
+	// The image's size, 1 to 67,108,864.
+	Size uint32 `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`
+	// Where the piece begins.
+	Offset uint32 `protobuf:"varint,4,opt,name=offset,proto3" json:"offset,omitempty"`
+	// 0 to 32,768; empty: only asks what the lock needs next.
+	Data          []byte `protobuf:"bytes,5,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareChunk) Reset() {
+	*x = FirmwareChunk{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareChunk) ProtoMessage() {}
+
+func (x *FirmwareChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareChunk.ProtoReflect.Descriptor instead.
+func (*FirmwareChunk) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *FirmwareChunk) GetSha256() []byte {
+	if x != nil {
+		return x.Sha256
+	}
+	return nil
+}
+
+func (x *FirmwareChunk) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *FirmwareChunk) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *FirmwareChunk) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *FirmwareChunk) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
 }
 
 // CommandResult answers Command.
@@ -1771,14 +2924,16 @@ type CommandResult struct {
 	// What became of it.
 	Outcome CommandOutcome `protobuf:"varint,2,opt,name=outcome,proto3,enum=cardea.lockwire.v1.CommandOutcome" json:"outcome,omitempty"`
 	// For people, at most 200, should be ASCII.
-	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Text string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	// For FirmwareChunk: the offset that the lock needs next; the image's size: it has all.
+	FirmwareOffset uint32 `protobuf:"varint,4,opt,name=firmware_offset,json=firmwareOffset,proto3" json:"firmware_offset,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *CommandResult) Reset() {
 	*x = CommandResult{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[12]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1790,7 +2945,7 @@ func (x *CommandResult) String() string {
 func (*CommandResult) ProtoMessage() {}
 
 func (x *CommandResult) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[12]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1803,7 +2958,7 @@ func (x *CommandResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommandResult.ProtoReflect.Descriptor instead.
 func (*CommandResult) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{12}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CommandResult) GetCommandId() string {
@@ -1827,6 +2982,13 @@ func (x *CommandResult) GetText() string {
 	return ""
 }
 
+func (x *CommandResult) GetFirmwareOffset() uint32 {
+	if x != nil {
+		return x.FirmwareOffset
+	}
+	return 0
+}
+
 // Ping asks for a Pong.
 type Ping struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1838,7 +3000,7 @@ type Ping struct {
 
 func (x *Ping) Reset() {
 	*x = Ping{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[13]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +3012,7 @@ func (x *Ping) String() string {
 func (*Ping) ProtoMessage() {}
 
 func (x *Ping) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[13]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +3025,7 @@ func (x *Ping) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ping.ProtoReflect.Descriptor instead.
 func (*Ping) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{13}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Ping) GetNonce() uint64 {
@@ -1886,7 +3048,7 @@ type Pong struct {
 
 func (x *Pong) Reset() {
 	*x = Pong{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[14]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1898,7 +3060,7 @@ func (x *Pong) String() string {
 func (*Pong) ProtoMessage() {}
 
 func (x *Pong) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[14]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1911,7 +3073,7 @@ func (x *Pong) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Pong.ProtoReflect.Descriptor instead.
 func (*Pong) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{14}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Pong) GetNonce() uint64 {
@@ -1941,7 +3103,7 @@ type GoAway struct {
 
 func (x *GoAway) Reset() {
 	*x = GoAway{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[15]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1953,7 +3115,7 @@ func (x *GoAway) String() string {
 func (*GoAway) ProtoMessage() {}
 
 func (x *GoAway) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[15]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1966,7 +3128,7 @@ func (x *GoAway) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GoAway.ProtoReflect.Descriptor instead.
 func (*GoAway) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{15}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GoAway) GetWithinMs() uint32 {
@@ -2005,7 +3167,7 @@ type Part struct {
 
 func (x *Part) Reset() {
 	*x = Part{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[16]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2017,7 +3179,7 @@ func (x *Part) String() string {
 func (*Part) ProtoMessage() {}
 
 func (x *Part) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[16]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2030,7 +3192,7 @@ func (x *Part) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Part.ProtoReflect.Descriptor instead.
 func (*Part) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{16}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Part) GetMessageId() uint64 {
@@ -2088,7 +3250,7 @@ type EnrollRequest struct {
 
 func (x *EnrollRequest) Reset() {
 	*x = EnrollRequest{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[17]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2100,7 +3262,7 @@ func (x *EnrollRequest) String() string {
 func (*EnrollRequest) ProtoMessage() {}
 
 func (x *EnrollRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[17]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2113,7 +3275,7 @@ func (x *EnrollRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrollRequest.ProtoReflect.Descriptor instead.
 func (*EnrollRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{17}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *EnrollRequest) GetClaimSecret() string {
@@ -2149,7 +3311,7 @@ type EnrollResponse struct {
 
 func (x *EnrollResponse) Reset() {
 	*x = EnrollResponse{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[18]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +3323,7 @@ func (x *EnrollResponse) String() string {
 func (*EnrollResponse) ProtoMessage() {}
 
 func (x *EnrollResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[18]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +3336,7 @@ func (x *EnrollResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EnrollResponse.ProtoReflect.Descriptor instead.
 func (*EnrollResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{18}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *EnrollResponse) GetDeviceId() string {
@@ -2212,21 +3374,144 @@ func (x *EnrollResponse) GetServerTimeMs() uint64 {
 	return 0
 }
 
-// Bundle is what the lock may decide alone.
+// CertificateRequest asks for a certificate with a new key, in an open session.
+type CertificateRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// From 1, one more each time in a session; shared with AccessRequest and EventBatch.
+	RequestId uint64 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// As in EnrollRequest; 1 to 4,096.
+	CertificateRequest []byte `protobuf:"bytes,2,opt,name=certificate_request,json=certificateRequest,proto3" json:"certificate_request,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *CertificateRequest) Reset() {
+	*x = CertificateRequest{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CertificateRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CertificateRequest) ProtoMessage() {}
+
+func (x *CertificateRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CertificateRequest.ProtoReflect.Descriptor instead.
+func (*CertificateRequest) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *CertificateRequest) GetRequestId() uint64 {
+	if x != nil {
+		return x.RequestId
+	}
+	return 0
+}
+
+func (x *CertificateRequest) GetCertificateRequest() []byte {
+	if x != nil {
+		return x.CertificateRequest
+	}
+	return nil
+}
+
+// Certificate answers CertificateRequest. The old one holds until the lock has opened a session with the new one.
+type Certificate struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The request's.
+	RequestId uint64 `protobuf:"varint,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// As in EnrollResponse.
+	CertificateChain [][]byte `protobuf:"bytes,2,rep,name=certificate_chain,json=certificateChain,proto3" json:"certificate_chain,omitempty"`
+	// As in EnrollResponse: these replace the roots that the lock has.
+	Roots         [][]byte `protobuf:"bytes,3,rep,name=roots,proto3" json:"roots,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Certificate) Reset() {
+	*x = Certificate{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Certificate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Certificate) ProtoMessage() {}
+
+func (x *Certificate) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Certificate.ProtoReflect.Descriptor instead.
+func (*Certificate) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Certificate) GetRequestId() uint64 {
+	if x != nil {
+		return x.RequestId
+	}
+	return 0
+}
+
+func (x *Certificate) GetCertificateChain() [][]byte {
+	if x != nil {
+		return x.CertificateChain
+	}
+	return nil
+}
+
+func (x *Certificate) GetRoots() [][]byte {
+	if x != nil {
+		return x.Roots
+	}
+	return nil
+}
+
+// Bundle is what the lock may decide alone. It is sent only to a lock that names `bundle` in Hello.
 type Bundle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Higher replaces lower.
+	// Higher replaces lower; Bundle and Revocations of a device share one counter, from 1.
 	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// Signed content; a later minor version of this protocol says what is in it. A lock that does not know it answers BundleAck
-	// with applied = false.
-	Signed        []byte `protobuf:"bytes,2,opt,name=signed,proto3" json:"signed,omitempty"`
+	// A serialized BundleContent (bundle.proto). At most 4,194,304.
+	Signed []byte `protobuf:"bytes,2,opt,name=signed,proto3" json:"signed,omitempty"`
+	// ECDSA P-256 with SHA-256, ASN.1 DER, over `cardea-bundle/1`, a zero byte and `signed`; at most 80.
+	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	// DER certificates: the signer's first, then the intermediates up to, without, the root. 1 to 4 of at most 4,096. The first has the
+	// DNS name `bundles.cardea`.
+	SignerChain   [][]byte `protobuf:"bytes,4,rep,name=signer_chain,json=signerChain,proto3" json:"signer_chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Bundle) Reset() {
 	*x = Bundle{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[19]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2238,7 +3523,7 @@ func (x *Bundle) String() string {
 func (*Bundle) ProtoMessage() {}
 
 func (x *Bundle) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[19]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2251,7 +3536,7 @@ func (x *Bundle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Bundle.ProtoReflect.Descriptor instead.
 func (*Bundle) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{19}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Bundle) GetVersion() uint64 {
@@ -2268,20 +3553,112 @@ func (x *Bundle) GetSigned() []byte {
 	return nil
 }
 
-// BundleAck answers Bundle.
+func (x *Bundle) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *Bundle) GetSignerChain() [][]byte {
+	if x != nil {
+		return x.SignerChain
+	}
+	return nil
+}
+
+// Revocations take what somebody must not open any more out of the bundle at once. They always fit one frame and may come between the
+// parts of a Bundle. The lock answers BundleAck when they hold in its flash.
+type Revocations struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As Bundle.version.
+	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// A serialized RevocationsContent (bundle.proto).
+	Signed []byte `protobuf:"bytes,2,opt,name=signed,proto3" json:"signed,omitempty"`
+	// As in Bundle, over `cardea-revocations/1`, a zero byte and `signed`.
+	Signature []byte `protobuf:"bytes,3,opt,name=signature,proto3" json:"signature,omitempty"`
+	// As in Bundle.
+	SignerChain   [][]byte `protobuf:"bytes,4,rep,name=signer_chain,json=signerChain,proto3" json:"signer_chain,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Revocations) Reset() {
+	*x = Revocations{}
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Revocations) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Revocations) ProtoMessage() {}
+
+func (x *Revocations) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Revocations.ProtoReflect.Descriptor instead.
+func (*Revocations) Descriptor() ([]byte, []int) {
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Revocations) GetVersion() uint64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Revocations) GetSigned() []byte {
+	if x != nil {
+		return x.Signed
+	}
+	return nil
+}
+
+func (x *Revocations) GetSignature() []byte {
+	if x != nil {
+		return x.Signature
+	}
+	return nil
+}
+
+func (x *Revocations) GetSignerChain() [][]byte {
+	if x != nil {
+		return x.SignerChain
+	}
+	return nil
+}
+
+// BundleAck answers Bundle and Revocations.
 type BundleAck struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The Bundle's.
+	// The Bundle's or Revocations'.
 	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
-	// True when the lock applied it; false when it did not, e.g. because it does not know its content: it keeps the one it has.
-	Applied       bool `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
+	// True when the lock has applied it, in flash; false when it did not: it keeps the one it has.
+	Applied bool `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
+	// The hash of what it holds now; 32, or empty when it holds none.
+	Hash []byte `protobuf:"bytes,3,opt,name=hash,proto3" json:"hash,omitempty"`
+	// With applied = false: why.
+	Problem       BundleProblem `protobuf:"varint,4,opt,name=problem,proto3,enum=cardea.lockwire.v1.BundleProblem" json:"problem,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BundleAck) Reset() {
 	*x = BundleAck{}
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[20]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +3670,7 @@ func (x *BundleAck) String() string {
 func (*BundleAck) ProtoMessage() {}
 
 func (x *BundleAck) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[20]
+	mi := &file_cardea_lockwire_v1_lockwire_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +3683,7 @@ func (x *BundleAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BundleAck.ProtoReflect.Descriptor instead.
 func (*BundleAck) Descriptor() ([]byte, []int) {
-	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{20}
+	return file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *BundleAck) GetVersion() uint64 {
@@ -2323,6 +3700,20 @@ func (x *BundleAck) GetApplied() bool {
 	return false
 }
 
+func (x *BundleAck) GetHash() []byte {
+	if x != nil {
+		return x.Hash
+	}
+	return nil
+}
+
+func (x *BundleAck) GetProblem() BundleProblem {
+	if x != nil {
+		return x.Problem
+	}
+	return BundleProblem_BUNDLE_PROBLEM_UNSPECIFIED
+}
+
 var File_cardea_lockwire_v1_lockwire_proto protoreflect.FileDescriptor
 
 const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
@@ -2333,7 +3724,7 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\x04R\trequestId\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12$\n" +
-	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"\x8f\x03\n" +
+	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"\xb0\x03\n" +
 	"\x05Hello\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x1a\n" +
 	"\bfirmware\x18\x02 \x01(\tR\bfirmware\x12\x14\n" +
@@ -2348,10 +3739,12 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\fjournal_head\x18\t \x01(\x04R\vjournalHead\x12\x1a\n" +
 	"\bversions\x18\n" +
 	" \x03(\rR\bversions\x12%\n" +
-	"\x0eresume_session\x18\v \x01(\fR\rresumeSession\"2\n" +
+	"\x0eresume_session\x18\v \x01(\fR\rresumeSession\x12\x1f\n" +
+	"\vbundle_hash\x18\f \x01(\fR\n" +
+	"bundleHash\"2\n" +
 	"\bEndpoint\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
-	"\x04port\x18\x02 \x01(\rR\x04port\"\xae\x02\n" +
+	"\x04port\x18\x02 \x01(\rR\x04port\"\xe2\x03\n" +
 	"\aWelcome\x12\x18\n" +
 	"\asession\x18\x01 \x01(\fR\asession\x12$\n" +
 	"\x0eserver_time_ms\x18\x02 \x01(\x04R\fserverTimeMs\x12!\n" +
@@ -2360,12 +3753,25 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\tendpoints\x18\x05 \x03(\v2\x1c.cardea.lockwire.v1.EndpointR\tendpoints\x12\x18\n" +
 	"\aversion\x18\x06 \x01(\rR\aversion\x12!\n" +
 	"\fevent_credit\x18\a \x01(\rR\veventCredit\x12#\n" +
-	"\raccess_credit\x18\b \x01(\rR\faccessCredit\"q\n" +
+	"\raccess_credit\x18\b \x01(\rR\faccessCredit\x12\x18\n" +
+	"\aresumed\x18\t \x01(\bR\aresumed\x12\"\n" +
+	"\fcapabilities\x18\n" +
+	" \x03(\tR\fcapabilities\x12G\n" +
+	"\rconfiguration\x18\v \x01(\v2!.cardea.lockwire.v1.ConfigurationR\rconfiguration\x12+\n" +
+	"\x11renew_certificate\x18\f \x01(\bR\x10renewCertificate\"\xfb\x01\n" +
+	"\rConfiguration\x12+\n" +
+	"\x12held_open_after_ms\x18\x01 \x01(\rR\x0fheldOpenAfterMs\x12\x1b\n" +
+	"\tunlock_ms\x18\x02 \x01(\rR\bunlockMs\x12\x16\n" +
+	"\x06volume\x18\x03 \x01(\rR\x06volume\x12K\n" +
+	"\bsettings\x18\x04 \x03(\v2/.cardea.lockwire.v1.Configuration.SettingsEntryR\bsettings\x1a;\n" +
+	"\rSettingsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"q\n" +
 	"\x04Card\x126\n" +
 	"\x06format\x18\x01 \x01(\x0e2\x1e.cardea.lockwire.v1.CardFormatR\x06format\x12\x1d\n" +
 	"\n" +
 	"bit_length\x18\x02 \x01(\rR\tbitLength\x12\x12\n" +
-	"\x04bits\x18\x03 \x01(\fR\x04bits\"\xf5\x02\n" +
+	"\x04bits\x18\x03 \x01(\fR\x04bits\"\xa9\x03\n" +
 	"\rAccessRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x12%\n" +
@@ -2377,7 +3783,13 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"lockTimeMs\x12E\n" +
 	"\rclock_quality\x18\a \x01(\x0e2 .cardea.lockwire.v1.ClockQualityR\fclockQuality\x12 \n" +
 	"\vtraceparent\x18\b \x01(\tR\vtraceparent\x12\x10\n" +
-	"\x03pin\x18\t \x01(\tR\x03pin\"\x91\x02\n" +
+	"\x03pin\x18\t \x01(\tR\x03pin\x122\n" +
+	"\x05proof\x18\n" +
+	" \x01(\v2\x1c.cardea.lockwire.v1.KeyProofR\x05proof\"w\n" +
+	"\bKeyProof\x127\n" +
+	"\x06scheme\x18\x01 \x01(\x0e2\x1f.cardea.lockwire.v1.ProofSchemeR\x06scheme\x12\x14\n" +
+	"\x05nonce\x18\x02 \x01(\fR\x05nonce\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\"\x91\x02\n" +
 	"\x0eAccessDecision\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\x04R\trequestId\x125\n" +
@@ -2387,7 +3799,7 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\bfeedback\x18\x05 \x01(\x0e2\x1c.cardea.lockwire.v1.FeedbackR\bfeedback\x12 \n" +
 	"\fvalid_for_ms\x18\x06 \x01(\rR\n" +
 	"validForMs\x12\x18\n" +
-	"\areceipt\x18\a \x01(\fR\areceipt\"\xe5\x03\n" +
+	"\areceipt\x18\a \x01(\fR\areceipt\"\x81\x05\n" +
 	"\x05Event\x121\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x1d.cardea.lockwire.v1.EventKindR\x04kind\x12 \n" +
 	"\flock_time_ms\x18\x02 \x01(\x04R\n" +
@@ -2403,7 +3815,21 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\vtraceparent\x18\n" +
 	" \x01(\tR\vtraceparent\x12\x18\n" +
 	"\aoffline\x18\v \x01(\bR\aoffline\x12K\n" +
-	"\x0fcommand_outcome\x18\f \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\x0ecommandOutcome\"\xa4\x01\n" +
+	"\x0fcommand_outcome\x18\f \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\x0ecommandOutcome\x121\n" +
+	"\x04door\x18\r \x01(\v2\x1d.cardea.lockwire.v1.DoorStateR\x04door\x12#\n" +
+	"\rcredential_id\x18\x0e \x01(\tR\fcredentialId\x12\x1b\n" +
+	"\tperson_id\x18\x0f \x01(\tR\bpersonId\x12%\n" +
+	"\x0ebundle_version\x18\x10 \x01(\x04R\rbundleVersion\"\x82\x03\n" +
+	"\tDoorState\x125\n" +
+	"\acontact\x18\x01 \x01(\x0e2\x1b.cardea.lockwire.v1.ContactR\acontact\x12,\n" +
+	"\x04bolt\x18\x02 \x01(\x0e2\x18.cardea.lockwire.v1.BoltR\x04bolt\x12&\n" +
+	"\x0frequest_to_exit\x18\x03 \x01(\bR\rrequestToExit\x12\x16\n" +
+	"\x06tamper\x18\x04 \x01(\bR\x06tamper\x12/\n" +
+	"\x05power\x18\x05 \x01(\x0e2\x19.cardea.lockwire.v1.PowerR\x05power\x12'\n" +
+	"\x0fbattery_percent\x18\x06 \x01(\rR\x0ebatteryPercent\x125\n" +
+	"\x06alarms\x18\a \x03(\x0e2\x1d.cardea.lockwire.v1.DoorAlarmR\x06alarms\x12#\n" +
+	"\rheld_unlocked\x18\b \x01(\bR\fheldUnlocked\x12\x1a\n" +
+	"\blockdown\x18\t \x01(\bR\blockdown\"\xa4\x01\n" +
 	"\n" +
 	"EventBatch\x12\x1d\n" +
 	"\n" +
@@ -2419,23 +3845,47 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"boot_epoch\x18\x02 \x01(\x04R\tbootEpoch\x12$\n" +
 	"\x0ereceived_up_to\x18\x03 \x01(\x04R\freceivedUpTo\x12\"\n" +
 	"\rdurable_up_to\x18\x04 \x01(\x04R\vdurableUpTo\x12#\n" +
-	"\rfrom_sequence\x18\x05 \x01(\x04R\ffromSequence\"\xd2\x01\n" +
+	"\rfrom_sequence\x18\x05 \x01(\x04R\ffromSequence\"\xc4\x05\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12 \n" +
 	"\fnot_after_ms\x18\x02 \x01(\x04R\n" +
 	"notAfterMs\x12$\n" +
 	"\x0eserver_time_ms\x18\x03 \x01(\x04R\fserverTimeMs\x124\n" +
-	"\x06unlock\x18\x04 \x01(\v2\x1a.cardea.lockwire.v1.UnlockH\x00R\x06unlock\x12 \n" +
+	"\x06unlock\x18\x04 \x01(\v2\x1a.cardea.lockwire.v1.UnlockH\x00R\x06unlock\x12.\n" +
+	"\x04lock\x18\x05 \x01(\v2\x18.cardea.lockwire.v1.LockH\x00R\x04lock\x12;\n" +
+	"\thold_open\x18\x06 \x01(\v2\x1c.cardea.lockwire.v1.HoldOpenH\x00R\bholdOpen\x12:\n" +
+	"\blockdown\x18\a \x01(\v2\x1c.cardea.lockwire.v1.LockdownH\x00R\blockdown\x128\n" +
+	"\bset_time\x18\b \x01(\v2\x1b.cardea.lockwire.v1.SetTimeH\x00R\asetTime\x124\n" +
+	"\x06reboot\x18\t \x01(\v2\x1a.cardea.lockwire.v1.RebootH\x00R\x06reboot\x12A\n" +
+	"\tconfigure\x18\n" +
+	" \x01(\v2!.cardea.lockwire.v1.ConfigurationH\x00R\tconfigure\x12?\n" +
+	"\bfirmware\x18\v \x01(\v2!.cardea.lockwire.v1.FirmwareChunkH\x00R\bfirmware\x12S\n" +
+	"\x11renew_certificate\x18\f \x01(\v2$.cardea.lockwire.v1.RenewCertificateH\x00R\x10renewCertificate\x12 \n" +
 	"\vtraceparent\x18\x0f \x01(\tR\vtraceparentB\b\n" +
 	"\x06action\"%\n" +
 	"\x06Unlock\x12\x1b\n" +
-	"\tunlock_ms\x18\x01 \x01(\rR\bunlockMs\"\x80\x01\n" +
+	"\tunlock_ms\x18\x01 \x01(\rR\bunlockMs\"\x06\n" +
+	"\x04Lock\"%\n" +
+	"\bHoldOpen\x12\x19\n" +
+	"\buntil_ms\x18\x01 \x01(\x04R\auntilMs\"\"\n" +
+	"\bLockdown\x12\x16\n" +
+	"\x06active\x18\x01 \x01(\bR\x06active\"\t\n" +
+	"\aSetTime\"\b\n" +
+	"\x06Reboot\"\x12\n" +
+	"\x10RenewCertificate\"\x81\x01\n" +
+	"\rFirmwareChunk\x12\x16\n" +
+	"\x06sha256\x18\x01 \x01(\fR\x06sha256\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\tR\aversion\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\rR\x04size\x12\x16\n" +
+	"\x06offset\x18\x04 \x01(\rR\x06offset\x12\x12\n" +
+	"\x04data\x18\x05 \x01(\fR\x04data\"\xa9\x01\n" +
 	"\rCommandResult\x12\x1d\n" +
 	"\n" +
 	"command_id\x18\x01 \x01(\tR\tcommandId\x12<\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\".cardea.lockwire.v1.CommandOutcomeR\aoutcome\x12\x12\n" +
-	"\x04text\x18\x03 \x01(\tR\x04text\"\x1c\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\x12'\n" +
+	"\x0ffirmware_offset\x18\x04 \x01(\rR\x0efirmwareOffset\"\x1c\n" +
 	"\x04Ping\x12\x14\n" +
 	"\x05nonce\x18\x01 \x01(\x04R\x05nonce\"B\n" +
 	"\x04Pong\x12\x14\n" +
@@ -2460,13 +3910,31 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\x11certificate_chain\x18\x02 \x03(\fR\x10certificateChain\x12\x14\n" +
 	"\x05roots\x18\x03 \x03(\fR\x05roots\x12:\n" +
 	"\tendpoints\x18\x04 \x03(\v2\x1c.cardea.lockwire.v1.EndpointR\tendpoints\x12$\n" +
-	"\x0eserver_time_ms\x18\x05 \x01(\x04R\fserverTimeMsJ\x04\b\x06\x10\a\":\n" +
+	"\x0eserver_time_ms\x18\x05 \x01(\x04R\fserverTimeMsJ\x04\b\x06\x10\a\"d\n" +
+	"\x12CertificateRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\x04R\trequestId\x12/\n" +
+	"\x13certificate_request\x18\x02 \x01(\fR\x12certificateRequest\"o\n" +
+	"\vCertificate\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\x04R\trequestId\x12+\n" +
+	"\x11certificate_chain\x18\x02 \x03(\fR\x10certificateChain\x12\x14\n" +
+	"\x05roots\x18\x03 \x03(\fR\x05roots\"{\n" +
 	"\x06Bundle\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
-	"\x06signed\x18\x02 \x01(\fR\x06signed\"?\n" +
+	"\x06signed\x18\x02 \x01(\fR\x06signed\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\x12!\n" +
+	"\fsigner_chain\x18\x04 \x03(\fR\vsignerChain\"\x80\x01\n" +
+	"\vRevocations\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x16\n" +
+	"\x06signed\x18\x02 \x01(\fR\x06signed\x12\x1c\n" +
+	"\tsignature\x18\x03 \x01(\fR\tsignature\x12!\n" +
+	"\fsigner_chain\x18\x04 \x03(\fR\vsignerChain\"\x90\x01\n" +
 	"\tBundleAck\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\x04R\aversion\x12\x18\n" +
-	"\aapplied\x18\x02 \x01(\bR\aapplied*\xed\x03\n" +
+	"\aapplied\x18\x02 \x01(\bR\aapplied\x12\x12\n" +
+	"\x04hash\x18\x03 \x01(\fR\x04hash\x12;\n" +
+	"\aproblem\x18\x04 \x01(\x0e2!.cardea.lockwire.v1.BundleProblemR\aproblem*\xcc\x04\n" +
 	"\tFrameType\x12\x1a\n" +
 	"\x16FRAME_TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fFRAME_TYPE_PING\x10\x01\x12\x13\n" +
@@ -2483,7 +3951,10 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\x19FRAME_TYPE_COMMAND_RESULT\x10\x89\x01\x12\x16\n" +
 	"\x11FRAME_TYPE_BUNDLE\x10\x8a\x01\x12\x1a\n" +
 	"\x15FRAME_TYPE_BUNDLE_ACK\x10\x8b\x01\x12\x14\n" +
-	"\x0fFRAME_TYPE_PART\x10\x8c\x01\x12\x1e\n" +
+	"\x0fFRAME_TYPE_PART\x10\x8c\x01\x12\x1b\n" +
+	"\x16FRAME_TYPE_REVOCATIONS\x10\x8d\x01\x12#\n" +
+	"\x1eFRAME_TYPE_CERTIFICATE_REQUEST\x10\x8e\x01\x12\x1b\n" +
+	"\x16FRAME_TYPE_CERTIFICATE\x10\x8f\x01\x12\x1e\n" +
 	"\x19FRAME_TYPE_ENROLL_REQUEST\x10\xa0\x01\x12\x1f\n" +
 	"\x1aFRAME_TYPE_ENROLL_RESPONSE\x10\xa1\x01*\x8e\x03\n" +
 	"\tErrorCode\x12\x1a\n" +
@@ -2517,7 +3988,11 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\tDirection\x12\x19\n" +
 	"\x15DIRECTION_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fDIRECTION_IN\x10\x01\x12\x11\n" +
-	"\rDIRECTION_OUT\x10\x02*K\n" +
+	"\rDIRECTION_OUT\x10\x02*[\n" +
+	"\vProofScheme\x12\x1c\n" +
+	"\x18PROOF_SCHEME_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11PROOF_SCHEME_PKOC\x10\x01\x12\x17\n" +
+	"\x13PROOF_SCHEME_MOBILE\x10\x02*K\n" +
 	"\aOutcome\x12\x17\n" +
 	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fOUTCOME_GRANTED\x10\x01\x12\x12\n" +
@@ -2536,13 +4011,37 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\x0eEVENT_KIND_GAP\x10\x03\x12\x16\n" +
 	"\x12EVENT_KIND_COMMAND\x10\x04\x12\x19\n" +
 	"\x15EVENT_KIND_DOOR_STATE\x10\x05\x12\x1f\n" +
-	"\x1bEVENT_KIND_CLOCK_DIFFERENCE\x10\x06*\xa5\x01\n" +
+	"\x1bEVENT_KIND_CLOCK_DIFFERENCE\x10\x06*H\n" +
+	"\aContact\x12\x17\n" +
+	"\x13CONTACT_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eCONTACT_CLOSED\x10\x01\x12\x10\n" +
+	"\fCONTACT_OPEN\x10\x02*Q\n" +
+	"\x04Bolt\x12\x14\n" +
+	"\x10BOLT_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vBOLT_LOCKED\x10\x01\x12\x11\n" +
+	"\rBOLT_UNLOCKED\x10\x02\x12\x0f\n" +
+	"\vBOLT_JAMMED\x10\x03*B\n" +
+	"\x05Power\x12\x15\n" +
+	"\x11POWER_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vPOWER_MAINS\x10\x01\x12\x11\n" +
+	"\rPOWER_BATTERY\x10\x02*t\n" +
+	"\tDoorAlarm\x12\x1a\n" +
+	"\x16DOOR_ALARM_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16DOOR_ALARM_FORCED_OPEN\x10\x01\x12\x18\n" +
+	"\x14DOOR_ALARM_HELD_OPEN\x10\x02\x12\x15\n" +
+	"\x11DOOR_ALARM_TAMPER\x10\x03*\xa5\x01\n" +
 	"\x0eCommandOutcome\x12\x1f\n" +
 	"\x1bCOMMAND_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14COMMAND_OUTCOME_DONE\x10\x01\x12\x1a\n" +
 	"\x16COMMAND_OUTCOME_FAILED\x10\x02\x12\x1b\n" +
 	"\x17COMMAND_OUTCOME_EXPIRED\x10\x03\x12\x1f\n" +
-	"\x1bCOMMAND_OUTCOME_UNSUPPORTED\x10\x04B\xd8\x01\n" +
+	"\x1bCOMMAND_OUTCOME_UNSUPPORTED\x10\x04*\xa0\x01\n" +
+	"\rBundleProblem\x12\x1e\n" +
+	"\x1aBUNDLE_PROBLEM_UNSPECIFIED\x10\x00\x12\x1c\n" +
+	"\x18BUNDLE_PROBLEM_SIGNATURE\x10\x01\x12\x17\n" +
+	"\x13BUNDLE_PROBLEM_BASE\x10\x02\x12\x1c\n" +
+	"\x18BUNDLE_PROBLEM_TOO_LARGE\x10\x03\x12\x1a\n" +
+	"\x16BUNDLE_PROBLEM_UNKNOWN\x10\x04B\xd8\x01\n" +
 	"\x16com.cardea.lockwire.v1B\rLockwireProtoP\x01ZEgithub.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1;lockwirev1\xa2\x02\x03CLX\xaa\x02\x12Cardea.Lockwire.V1\xca\x02\x12Cardea\\Lockwire\\V1\xe2\x02\x1eCardea\\Lockwire\\V1\\GPBMetadata\xea\x02\x14Cardea::Lockwire::V1b\x06proto3"
 
 var (
@@ -2557,64 +4056,102 @@ func file_cardea_lockwire_v1_lockwire_proto_rawDescGZIP() []byte {
 	return file_cardea_lockwire_v1_lockwire_proto_rawDescData
 }
 
-var file_cardea_lockwire_v1_lockwire_proto_enumTypes = make([]protoimpl.EnumInfo, 9)
-var file_cardea_lockwire_v1_lockwire_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_cardea_lockwire_v1_lockwire_proto_enumTypes = make([]protoimpl.EnumInfo, 15)
+var file_cardea_lockwire_v1_lockwire_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_cardea_lockwire_v1_lockwire_proto_goTypes = []any{
-	(FrameType)(0),         // 0: cardea.lockwire.v1.FrameType
-	(ErrorCode)(0),         // 1: cardea.lockwire.v1.ErrorCode
-	(ClockQuality)(0),      // 2: cardea.lockwire.v1.ClockQuality
-	(CardFormat)(0),        // 3: cardea.lockwire.v1.CardFormat
-	(Direction)(0),         // 4: cardea.lockwire.v1.Direction
-	(Outcome)(0),           // 5: cardea.lockwire.v1.Outcome
-	(Feedback)(0),          // 6: cardea.lockwire.v1.Feedback
-	(EventKind)(0),         // 7: cardea.lockwire.v1.EventKind
-	(CommandOutcome)(0),    // 8: cardea.lockwire.v1.CommandOutcome
-	(*Error)(nil),          // 9: cardea.lockwire.v1.Error
-	(*Hello)(nil),          // 10: cardea.lockwire.v1.Hello
-	(*Endpoint)(nil),       // 11: cardea.lockwire.v1.Endpoint
-	(*Welcome)(nil),        // 12: cardea.lockwire.v1.Welcome
-	(*Card)(nil),           // 13: cardea.lockwire.v1.Card
-	(*AccessRequest)(nil),  // 14: cardea.lockwire.v1.AccessRequest
-	(*AccessDecision)(nil), // 15: cardea.lockwire.v1.AccessDecision
-	(*Event)(nil),          // 16: cardea.lockwire.v1.Event
-	(*EventBatch)(nil),     // 17: cardea.lockwire.v1.EventBatch
-	(*EventAck)(nil),       // 18: cardea.lockwire.v1.EventAck
-	(*Command)(nil),        // 19: cardea.lockwire.v1.Command
-	(*Unlock)(nil),         // 20: cardea.lockwire.v1.Unlock
-	(*CommandResult)(nil),  // 21: cardea.lockwire.v1.CommandResult
-	(*Ping)(nil),           // 22: cardea.lockwire.v1.Ping
-	(*Pong)(nil),           // 23: cardea.lockwire.v1.Pong
-	(*GoAway)(nil),         // 24: cardea.lockwire.v1.GoAway
-	(*Part)(nil),           // 25: cardea.lockwire.v1.Part
-	(*EnrollRequest)(nil),  // 26: cardea.lockwire.v1.EnrollRequest
-	(*EnrollResponse)(nil), // 27: cardea.lockwire.v1.EnrollResponse
-	(*Bundle)(nil),         // 28: cardea.lockwire.v1.Bundle
-	(*BundleAck)(nil),      // 29: cardea.lockwire.v1.BundleAck
+	(FrameType)(0),             // 0: cardea.lockwire.v1.FrameType
+	(ErrorCode)(0),             // 1: cardea.lockwire.v1.ErrorCode
+	(ClockQuality)(0),          // 2: cardea.lockwire.v1.ClockQuality
+	(CardFormat)(0),            // 3: cardea.lockwire.v1.CardFormat
+	(Direction)(0),             // 4: cardea.lockwire.v1.Direction
+	(ProofScheme)(0),           // 5: cardea.lockwire.v1.ProofScheme
+	(Outcome)(0),               // 6: cardea.lockwire.v1.Outcome
+	(Feedback)(0),              // 7: cardea.lockwire.v1.Feedback
+	(EventKind)(0),             // 8: cardea.lockwire.v1.EventKind
+	(Contact)(0),               // 9: cardea.lockwire.v1.Contact
+	(Bolt)(0),                  // 10: cardea.lockwire.v1.Bolt
+	(Power)(0),                 // 11: cardea.lockwire.v1.Power
+	(DoorAlarm)(0),             // 12: cardea.lockwire.v1.DoorAlarm
+	(CommandOutcome)(0),        // 13: cardea.lockwire.v1.CommandOutcome
+	(BundleProblem)(0),         // 14: cardea.lockwire.v1.BundleProblem
+	(*Error)(nil),              // 15: cardea.lockwire.v1.Error
+	(*Hello)(nil),              // 16: cardea.lockwire.v1.Hello
+	(*Endpoint)(nil),           // 17: cardea.lockwire.v1.Endpoint
+	(*Welcome)(nil),            // 18: cardea.lockwire.v1.Welcome
+	(*Configuration)(nil),      // 19: cardea.lockwire.v1.Configuration
+	(*Card)(nil),               // 20: cardea.lockwire.v1.Card
+	(*AccessRequest)(nil),      // 21: cardea.lockwire.v1.AccessRequest
+	(*KeyProof)(nil),           // 22: cardea.lockwire.v1.KeyProof
+	(*AccessDecision)(nil),     // 23: cardea.lockwire.v1.AccessDecision
+	(*Event)(nil),              // 24: cardea.lockwire.v1.Event
+	(*DoorState)(nil),          // 25: cardea.lockwire.v1.DoorState
+	(*EventBatch)(nil),         // 26: cardea.lockwire.v1.EventBatch
+	(*EventAck)(nil),           // 27: cardea.lockwire.v1.EventAck
+	(*Command)(nil),            // 28: cardea.lockwire.v1.Command
+	(*Unlock)(nil),             // 29: cardea.lockwire.v1.Unlock
+	(*Lock)(nil),               // 30: cardea.lockwire.v1.Lock
+	(*HoldOpen)(nil),           // 31: cardea.lockwire.v1.HoldOpen
+	(*Lockdown)(nil),           // 32: cardea.lockwire.v1.Lockdown
+	(*SetTime)(nil),            // 33: cardea.lockwire.v1.SetTime
+	(*Reboot)(nil),             // 34: cardea.lockwire.v1.Reboot
+	(*RenewCertificate)(nil),   // 35: cardea.lockwire.v1.RenewCertificate
+	(*FirmwareChunk)(nil),      // 36: cardea.lockwire.v1.FirmwareChunk
+	(*CommandResult)(nil),      // 37: cardea.lockwire.v1.CommandResult
+	(*Ping)(nil),               // 38: cardea.lockwire.v1.Ping
+	(*Pong)(nil),               // 39: cardea.lockwire.v1.Pong
+	(*GoAway)(nil),             // 40: cardea.lockwire.v1.GoAway
+	(*Part)(nil),               // 41: cardea.lockwire.v1.Part
+	(*EnrollRequest)(nil),      // 42: cardea.lockwire.v1.EnrollRequest
+	(*EnrollResponse)(nil),     // 43: cardea.lockwire.v1.EnrollResponse
+	(*CertificateRequest)(nil), // 44: cardea.lockwire.v1.CertificateRequest
+	(*Certificate)(nil),        // 45: cardea.lockwire.v1.Certificate
+	(*Bundle)(nil),             // 46: cardea.lockwire.v1.Bundle
+	(*Revocations)(nil),        // 47: cardea.lockwire.v1.Revocations
+	(*BundleAck)(nil),          // 48: cardea.lockwire.v1.BundleAck
+	nil,                        // 49: cardea.lockwire.v1.Configuration.SettingsEntry
 }
 var file_cardea_lockwire_v1_lockwire_proto_depIdxs = []int32{
 	1,  // 0: cardea.lockwire.v1.Error.code:type_name -> cardea.lockwire.v1.ErrorCode
 	2,  // 1: cardea.lockwire.v1.Hello.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
-	11, // 2: cardea.lockwire.v1.Welcome.endpoints:type_name -> cardea.lockwire.v1.Endpoint
-	3,  // 3: cardea.lockwire.v1.Card.format:type_name -> cardea.lockwire.v1.CardFormat
-	13, // 4: cardea.lockwire.v1.AccessRequest.card:type_name -> cardea.lockwire.v1.Card
-	4,  // 5: cardea.lockwire.v1.AccessRequest.direction:type_name -> cardea.lockwire.v1.Direction
-	2,  // 6: cardea.lockwire.v1.AccessRequest.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
-	5,  // 7: cardea.lockwire.v1.AccessDecision.outcome:type_name -> cardea.lockwire.v1.Outcome
-	6,  // 8: cardea.lockwire.v1.AccessDecision.feedback:type_name -> cardea.lockwire.v1.Feedback
-	7,  // 9: cardea.lockwire.v1.Event.kind:type_name -> cardea.lockwire.v1.EventKind
-	2,  // 10: cardea.lockwire.v1.Event.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
-	5,  // 11: cardea.lockwire.v1.Event.outcome:type_name -> cardea.lockwire.v1.Outcome
-	8,  // 12: cardea.lockwire.v1.Event.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
-	16, // 13: cardea.lockwire.v1.EventBatch.events:type_name -> cardea.lockwire.v1.Event
-	20, // 14: cardea.lockwire.v1.Command.unlock:type_name -> cardea.lockwire.v1.Unlock
-	8,  // 15: cardea.lockwire.v1.CommandResult.outcome:type_name -> cardea.lockwire.v1.CommandOutcome
-	11, // 16: cardea.lockwire.v1.GoAway.endpoints:type_name -> cardea.lockwire.v1.Endpoint
-	11, // 17: cardea.lockwire.v1.EnrollResponse.endpoints:type_name -> cardea.lockwire.v1.Endpoint
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	17, // 2: cardea.lockwire.v1.Welcome.endpoints:type_name -> cardea.lockwire.v1.Endpoint
+	19, // 3: cardea.lockwire.v1.Welcome.configuration:type_name -> cardea.lockwire.v1.Configuration
+	49, // 4: cardea.lockwire.v1.Configuration.settings:type_name -> cardea.lockwire.v1.Configuration.SettingsEntry
+	3,  // 5: cardea.lockwire.v1.Card.format:type_name -> cardea.lockwire.v1.CardFormat
+	20, // 6: cardea.lockwire.v1.AccessRequest.card:type_name -> cardea.lockwire.v1.Card
+	4,  // 7: cardea.lockwire.v1.AccessRequest.direction:type_name -> cardea.lockwire.v1.Direction
+	2,  // 8: cardea.lockwire.v1.AccessRequest.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
+	22, // 9: cardea.lockwire.v1.AccessRequest.proof:type_name -> cardea.lockwire.v1.KeyProof
+	5,  // 10: cardea.lockwire.v1.KeyProof.scheme:type_name -> cardea.lockwire.v1.ProofScheme
+	6,  // 11: cardea.lockwire.v1.AccessDecision.outcome:type_name -> cardea.lockwire.v1.Outcome
+	7,  // 12: cardea.lockwire.v1.AccessDecision.feedback:type_name -> cardea.lockwire.v1.Feedback
+	8,  // 13: cardea.lockwire.v1.Event.kind:type_name -> cardea.lockwire.v1.EventKind
+	2,  // 14: cardea.lockwire.v1.Event.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
+	6,  // 15: cardea.lockwire.v1.Event.outcome:type_name -> cardea.lockwire.v1.Outcome
+	13, // 16: cardea.lockwire.v1.Event.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	25, // 17: cardea.lockwire.v1.Event.door:type_name -> cardea.lockwire.v1.DoorState
+	9,  // 18: cardea.lockwire.v1.DoorState.contact:type_name -> cardea.lockwire.v1.Contact
+	10, // 19: cardea.lockwire.v1.DoorState.bolt:type_name -> cardea.lockwire.v1.Bolt
+	11, // 20: cardea.lockwire.v1.DoorState.power:type_name -> cardea.lockwire.v1.Power
+	12, // 21: cardea.lockwire.v1.DoorState.alarms:type_name -> cardea.lockwire.v1.DoorAlarm
+	24, // 22: cardea.lockwire.v1.EventBatch.events:type_name -> cardea.lockwire.v1.Event
+	29, // 23: cardea.lockwire.v1.Command.unlock:type_name -> cardea.lockwire.v1.Unlock
+	30, // 24: cardea.lockwire.v1.Command.lock:type_name -> cardea.lockwire.v1.Lock
+	31, // 25: cardea.lockwire.v1.Command.hold_open:type_name -> cardea.lockwire.v1.HoldOpen
+	32, // 26: cardea.lockwire.v1.Command.lockdown:type_name -> cardea.lockwire.v1.Lockdown
+	33, // 27: cardea.lockwire.v1.Command.set_time:type_name -> cardea.lockwire.v1.SetTime
+	34, // 28: cardea.lockwire.v1.Command.reboot:type_name -> cardea.lockwire.v1.Reboot
+	19, // 29: cardea.lockwire.v1.Command.configure:type_name -> cardea.lockwire.v1.Configuration
+	36, // 30: cardea.lockwire.v1.Command.firmware:type_name -> cardea.lockwire.v1.FirmwareChunk
+	35, // 31: cardea.lockwire.v1.Command.renew_certificate:type_name -> cardea.lockwire.v1.RenewCertificate
+	13, // 32: cardea.lockwire.v1.CommandResult.outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	17, // 33: cardea.lockwire.v1.GoAway.endpoints:type_name -> cardea.lockwire.v1.Endpoint
+	17, // 34: cardea.lockwire.v1.EnrollResponse.endpoints:type_name -> cardea.lockwire.v1.Endpoint
+	14, // 35: cardea.lockwire.v1.BundleAck.problem:type_name -> cardea.lockwire.v1.BundleProblem
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_cardea_lockwire_v1_lockwire_proto_init() }
@@ -2622,16 +4159,24 @@ func file_cardea_lockwire_v1_lockwire_proto_init() {
 	if File_cardea_lockwire_v1_lockwire_proto != nil {
 		return
 	}
-	file_cardea_lockwire_v1_lockwire_proto_msgTypes[10].OneofWrappers = []any{
+	file_cardea_lockwire_v1_lockwire_proto_msgTypes[13].OneofWrappers = []any{
 		(*Command_Unlock)(nil),
+		(*Command_Lock)(nil),
+		(*Command_HoldOpen)(nil),
+		(*Command_Lockdown)(nil),
+		(*Command_SetTime)(nil),
+		(*Command_Reboot)(nil),
+		(*Command_Configure)(nil),
+		(*Command_Firmware)(nil),
+		(*Command_RenewCertificate)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_lockwire_v1_lockwire_proto_rawDesc), len(file_cardea_lockwire_v1_lockwire_proto_rawDesc)),
-			NumEnums:      9,
-			NumMessages:   21,
+			NumEnums:      15,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1630,8 +1630,10 @@ type Exposure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The door.
 	DoorId string `protobuf:"bytes,1,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
-	// Until when.
-	Until         *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// Until when; unset: until the lock is back.
+	Until *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=until,proto3" json:"until,omitempty"`
+	// The lock; a door may have several.
+	DeviceId      string `protobuf:"bytes,3,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1680,10 +1682,18 @@ func (x *Exposure) GetUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Exposure) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
 // WaitEnforcedResponse is true only when nothing is pending.
 type WaitEnforcedResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Every gateway that counts applied the commit, in every jurisdiction that it concerns.
+	// Every gateway that counts applied the commit, in every jurisdiction that it concerns. From then on no door opens by what the commit
+	// ended, but those in `exposures`, until the moment that each names.
 	Enforced bool `protobuf:"varint,1,opt,name=enforced,proto3" json:"enforced,omitempty"`
 	// Those that applied it.
 	Applied []*GatewayApplied `protobuf:"bytes,2,rep,name=applied,proto3" json:"applied,omitempty"`
@@ -2518,10 +2528,11 @@ const file_cardea_permissions_v1_permissions_proto_rawDesc = "" +
 	"\n" +
 	"gateway_id\x18\x01 \x01(\tR\tgatewayId\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x18\n" +
-	"\aversion\x18\x03 \x01(\x03R\aversion\"U\n" +
+	"\aversion\x18\x03 \x01(\x03R\aversion\"r\n" +
 	"\bExposure\x12\x17\n" +
 	"\adoor_id\x18\x01 \x01(\tR\x06doorId\x120\n" +
-	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\"\xad\x02\n" +
+	"\x05until\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x1b\n" +
+	"\tdevice_id\x18\x03 \x01(\tR\bdeviceId\"\xad\x02\n" +
 	"\x14WaitEnforcedResponse\x12\x1a\n" +
 	"\benforced\x18\x01 \x01(\bR\benforced\x12?\n" +
 	"\aapplied\x18\x02 \x03(\v2%.cardea.permissions.v1.GatewayAppliedR\aapplied\x12P\n" +

@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// OfflineAfter is what a lock does when its staleness budget is over.
+type OfflineAfter int32
+
+const (
+	// As OFFLINE_AFTER_STAY_SECURE.
+	OfflineAfter_OFFLINE_AFTER_UNSPECIFIED OfflineAfter = 0
+	// It admits nobody.
+	OfflineAfter_OFFLINE_AFTER_STAY_SECURE OfflineAfter = 1
+	// It admits emergency_subject_id, where a grant does, at all hours.
+	OfflineAfter_OFFLINE_AFTER_EMERGENCY_LIST OfflineAfter = 2
+	// It goes on with what it has. Its exposure has no end.
+	OfflineAfter_OFFLINE_AFTER_KEEP_GOING OfflineAfter = 3
+)
+
+// Enum value maps for OfflineAfter.
+var (
+	OfflineAfter_name = map[int32]string{
+		0: "OFFLINE_AFTER_UNSPECIFIED",
+		1: "OFFLINE_AFTER_STAY_SECURE",
+		2: "OFFLINE_AFTER_EMERGENCY_LIST",
+		3: "OFFLINE_AFTER_KEEP_GOING",
+	}
+	OfflineAfter_value = map[string]int32{
+		"OFFLINE_AFTER_UNSPECIFIED":    0,
+		"OFFLINE_AFTER_STAY_SECURE":    1,
+		"OFFLINE_AFTER_EMERGENCY_LIST": 2,
+		"OFFLINE_AFTER_KEEP_GOING":     3,
+	}
+)
+
+func (x OfflineAfter) Enum() *OfflineAfter {
+	p := new(OfflineAfter)
+	*p = x
+	return p
+}
+
+func (x OfflineAfter) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OfflineAfter) Descriptor() protoreflect.EnumDescriptor {
+	return file_cardea_permissions_v1_rules_proto_enumTypes[0].Descriptor()
+}
+
+func (OfflineAfter) Type() protoreflect.EnumType {
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[0]
+}
+
+func (x OfflineAfter) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OfflineAfter.Descriptor instead.
+func (OfflineAfter) EnumDescriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{0}
+}
+
 // StateLoss says what a door does when the state that a rule needs cannot be reached.
 type StateLoss int32
 
@@ -62,11 +119,11 @@ func (x StateLoss) String() string {
 }
 
 func (StateLoss) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[0].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[1].Descriptor()
 }
 
 func (StateLoss) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[0]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[1]
 }
 
 func (x StateLoss) Number() protoreflect.EnumNumber {
@@ -75,7 +132,7 @@ func (x StateLoss) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StateLoss.Descriptor instead.
 func (StateLoss) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{0}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{1}
 }
 
 // AntiPassbackMode says what a violation costs.
@@ -115,11 +172,11 @@ func (x AntiPassbackMode) String() string {
 }
 
 func (AntiPassbackMode) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[1].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[2].Descriptor()
 }
 
 func (AntiPassbackMode) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[1]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[2]
 }
 
 func (x AntiPassbackMode) Number() protoreflect.EnumNumber {
@@ -128,7 +185,7 @@ func (x AntiPassbackMode) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use AntiPassbackMode.Descriptor instead.
 func (AntiPassbackMode) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{1}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{2}
 }
 
 // Direction is the side of a door at which a credential is presented.
@@ -168,11 +225,11 @@ func (x Direction) String() string {
 }
 
 func (Direction) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[2].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[3].Descriptor()
 }
 
 func (Direction) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[2]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[3]
 }
 
 func (x Direction) Number() protoreflect.EnumNumber {
@@ -181,7 +238,7 @@ func (x Direction) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Direction.Descriptor instead.
 func (Direction) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{2}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{3}
 }
 
 // SecondFactor is what became of a second factor.
@@ -221,11 +278,11 @@ func (x SecondFactor) String() string {
 }
 
 func (SecondFactor) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[3].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[4].Descriptor()
 }
 
 func (SecondFactor) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[3]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[4]
 }
 
 func (x SecondFactor) Number() protoreflect.EnumNumber {
@@ -234,7 +291,7 @@ func (x SecondFactor) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SecondFactor.Descriptor instead.
 func (SecondFactor) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{3}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{4}
 }
 
 // RuleEffectKind says what changes.
@@ -290,11 +347,11 @@ func (x RuleEffectKind) String() string {
 }
 
 func (RuleEffectKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[4].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[5].Descriptor()
 }
 
 func (RuleEffectKind) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[4]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[5]
 }
 
 func (x RuleEffectKind) Number() protoreflect.EnumNumber {
@@ -303,7 +360,7 @@ func (x RuleEffectKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RuleEffectKind.Descriptor instead.
 func (RuleEffectKind) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{4}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{5}
 }
 
 // Outcome is what was decided.
@@ -343,11 +400,11 @@ func (x Outcome) String() string {
 }
 
 func (Outcome) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[5].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[6].Descriptor()
 }
 
 func (Outcome) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[5]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[6]
 }
 
 func (x Outcome) Number() protoreflect.EnumNumber {
@@ -356,7 +413,7 @@ func (x Outcome) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Outcome.Descriptor instead.
 func (Outcome) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{5}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{6}
 }
 
 // DecisionReason is the closed list of why. services/policy documents each.
@@ -468,11 +525,11 @@ func (x DecisionReason) String() string {
 }
 
 func (DecisionReason) Descriptor() protoreflect.EnumDescriptor {
-	return file_cardea_permissions_v1_rules_proto_enumTypes[6].Descriptor()
+	return file_cardea_permissions_v1_rules_proto_enumTypes[7].Descriptor()
 }
 
 func (DecisionReason) Type() protoreflect.EnumType {
-	return &file_cardea_permissions_v1_rules_proto_enumTypes[6]
+	return &file_cardea_permissions_v1_rules_proto_enumTypes[7]
 }
 
 func (x DecisionReason) Number() protoreflect.EnumNumber {
@@ -481,7 +538,7 @@ func (x DecisionReason) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DecisionReason.Descriptor instead.
 func (DecisionReason) EnumDescriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{6}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{7}
 }
 
 // DoorRules are what a door asks beyond a grant. services/policy says exactly what each means.
@@ -496,7 +553,11 @@ type DoorRules struct {
 	// Two different people are needed, the second at most so long after the first, 1 s to 300 s; unset: one is enough.
 	TwoPersonWindow *durationpb.Duration `protobuf:"bytes,4,opt,name=two_person_window,json=twoPersonWindow,proto3" json:"two_person_window,omitempty"`
 	// What happens when the shared state of the door's rules cannot be reached.
-	OnStateLoss   StateLoss `protobuf:"varint,5,opt,name=on_state_loss,json=onStateLoss,proto3,enum=cardea.permissions.v1.StateLoss" json:"on_state_loss,omitempty"`
+	OnStateLoss StateLoss `protobuf:"varint,5,opt,name=on_state_loss,json=onStateLoss,proto3,enum=cardea.permissions.v1.StateLoss" json:"on_state_loss,omitempty"`
+	// What its locks may decide alone when no gateway answers; unset: nothing, they deny.
+	Offline *OfflineRule `protobuf:"bytes,6,opt,name=offline,proto3" json:"offline,omitempty"`
+	// How long the door may stand open after a passage before it is an alarm, 1 s to 24 h; unset: the lock's own limit.
+	HeldOpenAfter *durationpb.Duration `protobuf:"bytes,7,opt,name=held_open_after,json=heldOpenAfter,proto3" json:"held_open_after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -566,6 +627,85 @@ func (x *DoorRules) GetOnStateLoss() StateLoss {
 	return StateLoss_STATE_LOSS_UNSPECIFIED
 }
 
+func (x *DoorRules) GetOffline() *OfflineRule {
+	if x != nil {
+		return x.Offline
+	}
+	return nil
+}
+
+func (x *DoorRules) GetHeldOpenAfter() *durationpb.Duration {
+	if x != nil {
+		return x.HeldOpenAfter
+	}
+	return nil
+}
+
+// OfflineRule is what a door's locks may decide alone. Whoever allows it accepts exposure: a lock that is cut off honours what was revoked
+// until its staleness budget ends, and WaitEnforced lists it.
+type OfflineRule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The staleness budget: how long after it last heard from a gateway a lock decides from its bundle, 5 min to 30 days.
+	Budget *durationpb.Duration `protobuf:"bytes,1,opt,name=budget,proto3" json:"budget,omitempty"`
+	// What it does then.
+	After OfflineAfter `protobuf:"varint,2,opt,name=after,proto3,enum=cardea.permissions.v1.OfflineAfter" json:"after,omitempty"`
+	// With OFFLINE_AFTER_EMERGENCY_LIST, and only then: the person or group that it still admits.
+	EmergencySubjectId string `protobuf:"bytes,3,opt,name=emergency_subject_id,json=emergencySubjectId,proto3" json:"emergency_subject_id,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *OfflineRule) Reset() {
+	*x = OfflineRule{}
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OfflineRule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OfflineRule) ProtoMessage() {}
+
+func (x *OfflineRule) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OfflineRule.ProtoReflect.Descriptor instead.
+func (*OfflineRule) Descriptor() ([]byte, []int) {
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *OfflineRule) GetBudget() *durationpb.Duration {
+	if x != nil {
+		return x.Budget
+	}
+	return nil
+}
+
+func (x *OfflineRule) GetAfter() OfflineAfter {
+	if x != nil {
+		return x.After
+	}
+	return OfflineAfter_OFFLINE_AFTER_UNSPECIFIED
+}
+
+func (x *OfflineRule) GetEmergencySubjectId() string {
+	if x != nil {
+		return x.EmergencySubjectId
+	}
+	return ""
+}
+
 // FirstPersonRule is first-person-in: a piece of a schedule begins to count only when somebody has arrived.
 type FirstPersonRule struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -583,7 +723,7 @@ type FirstPersonRule struct {
 
 func (x *FirstPersonRule) Reset() {
 	*x = FirstPersonRule{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[1]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +735,7 @@ func (x *FirstPersonRule) String() string {
 func (*FirstPersonRule) ProtoMessage() {}
 
 func (x *FirstPersonRule) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[1]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +748,7 @@ func (x *FirstPersonRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirstPersonRule.ProtoReflect.Descriptor instead.
 func (*FirstPersonRule) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{1}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *FirstPersonRule) GetSubjectId() string {
@@ -650,7 +790,7 @@ type SecondFactorRule struct {
 
 func (x *SecondFactorRule) Reset() {
 	*x = SecondFactorRule{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[2]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -662,7 +802,7 @@ func (x *SecondFactorRule) String() string {
 func (*SecondFactorRule) ProtoMessage() {}
 
 func (x *SecondFactorRule) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[2]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -675,7 +815,7 @@ func (x *SecondFactorRule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SecondFactorRule.ProtoReflect.Descriptor instead.
 func (*SecondFactorRule) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{2}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SecondFactorRule) GetScheduleId() string {
@@ -698,7 +838,7 @@ type AntiPassback struct {
 
 func (x *AntiPassback) Reset() {
 	*x = AntiPassback{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[3]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -710,7 +850,7 @@ func (x *AntiPassback) String() string {
 func (*AntiPassback) ProtoMessage() {}
 
 func (x *AntiPassback) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[3]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -723,7 +863,7 @@ func (x *AntiPassback) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AntiPassback.ProtoReflect.Descriptor instead.
 func (*AntiPassback) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{3}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *AntiPassback) GetMode() AntiPassbackMode {
@@ -759,7 +899,7 @@ type RuleState struct {
 
 func (x *RuleState) Reset() {
 	*x = RuleState{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[4]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -771,7 +911,7 @@ func (x *RuleState) String() string {
 func (*RuleState) ProtoMessage() {}
 
 func (x *RuleState) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[4]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -784,7 +924,7 @@ func (x *RuleState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleState.ProtoReflect.Descriptor instead.
 func (*RuleState) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{4}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *RuleState) GetPresence() []*ZonePresence {
@@ -837,7 +977,7 @@ type ZonePresence struct {
 
 func (x *ZonePresence) Reset() {
 	*x = ZonePresence{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[5]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -849,7 +989,7 @@ func (x *ZonePresence) String() string {
 func (*ZonePresence) ProtoMessage() {}
 
 func (x *ZonePresence) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[5]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -862,7 +1002,7 @@ func (x *ZonePresence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ZonePresence.ProtoReflect.Descriptor instead.
 func (*ZonePresence) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{5}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ZonePresence) GetZoneId() string {
@@ -899,7 +1039,7 @@ type GrantUses struct {
 
 func (x *GrantUses) Reset() {
 	*x = GrantUses{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[6]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1051,7 @@ func (x *GrantUses) String() string {
 func (*GrantUses) ProtoMessage() {}
 
 func (x *GrantUses) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[6]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1064,7 @@ func (x *GrantUses) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GrantUses.ProtoReflect.Descriptor instead.
 func (*GrantUses) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{6}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GrantUses) GetGrantId() string {
@@ -958,7 +1098,7 @@ type RuleEffect struct {
 
 func (x *RuleEffect) Reset() {
 	*x = RuleEffect{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[7]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1110,7 @@ func (x *RuleEffect) String() string {
 func (*RuleEffect) ProtoMessage() {}
 
 func (x *RuleEffect) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[7]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1123,7 @@ func (x *RuleEffect) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RuleEffect.ProtoReflect.Descriptor instead.
 func (*RuleEffect) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{7}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RuleEffect) GetKind() RuleEffectKind {
@@ -1029,7 +1169,7 @@ type Holiday struct {
 
 func (x *Holiday) Reset() {
 	*x = Holiday{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[8]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1041,7 +1181,7 @@ func (x *Holiday) String() string {
 func (*Holiday) ProtoMessage() {}
 
 func (x *Holiday) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[8]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1054,7 +1194,7 @@ func (x *Holiday) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Holiday.ProtoReflect.Descriptor instead.
 func (*Holiday) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{8}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Holiday) GetDate() string {
@@ -1094,7 +1234,7 @@ type WeeklyInterval struct {
 
 func (x *WeeklyInterval) Reset() {
 	*x = WeeklyInterval{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[9]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1106,7 +1246,7 @@ func (x *WeeklyInterval) String() string {
 func (*WeeklyInterval) ProtoMessage() {}
 
 func (x *WeeklyInterval) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[9]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1119,7 +1259,7 @@ func (x *WeeklyInterval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WeeklyInterval.ProtoReflect.Descriptor instead.
 func (*WeeklyInterval) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{9}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *WeeklyInterval) GetWeekday() int32 {
@@ -1158,7 +1298,7 @@ type DatedException struct {
 
 func (x *DatedException) Reset() {
 	*x = DatedException{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[10]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1310,7 @@ func (x *DatedException) String() string {
 func (*DatedException) ProtoMessage() {}
 
 func (x *DatedException) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[10]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1323,7 @@ func (x *DatedException) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DatedException.ProtoReflect.Descriptor instead.
 func (*DatedException) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{10}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DatedException) GetDate() string {
@@ -1224,7 +1364,7 @@ type ScheduleSpec struct {
 
 func (x *ScheduleSpec) Reset() {
 	*x = ScheduleSpec{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[11]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1236,7 +1376,7 @@ func (x *ScheduleSpec) String() string {
 func (*ScheduleSpec) ProtoMessage() {}
 
 func (x *ScheduleSpec) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[11]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1249,7 +1389,7 @@ func (x *ScheduleSpec) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ScheduleSpec.ProtoReflect.Descriptor instead.
 func (*ScheduleSpec) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{11}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ScheduleSpec) GetWeekly() []*WeeklyInterval {
@@ -1309,7 +1449,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[12]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1321,7 +1461,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[12]
+	mi := &file_cardea_permissions_v1_rules_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1334,7 +1474,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{12}
+	return file_cardea_permissions_v1_rules_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Decision) GetOutcome() Outcome {
@@ -1404,13 +1544,20 @@ var File_cardea_permissions_v1_rules_proto protoreflect.FileDescriptor
 
 const file_cardea_permissions_v1_rules_proto_rawDesc = "" +
 	"\n" +
-	"!cardea/permissions/v1/rules.proto\x12\x15cardea.permissions.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8c\x03\n" +
+	"!cardea/permissions/v1/rules.proto\x12\x15cardea.permissions.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1acardea/type/v1/token.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x04\n" +
 	"\tDoorRules\x12>\n" +
 	"\x17auto_unlock_schedule_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\x14autoUnlockScheduleId\x12I\n" +
 	"\ffirst_person\x18\x02 \x01(\v2&.cardea.permissions.v1.FirstPersonRuleR\vfirstPerson\x12L\n" +
 	"\rsecond_factor\x18\x03 \x01(\v2'.cardea.permissions.v1.SecondFactorRuleR\fsecondFactor\x12V\n" +
 	"\x11two_person_window\x18\x04 \x01(\v2\x19.google.protobuf.DurationB\x0f\xbaH\f\xaa\x01\t\"\x03\b\xac\x022\x02\b\x01R\x0ftwoPersonWindow\x12N\n" +
-	"\ron_state_loss\x18\x05 \x01(\x0e2 .cardea.permissions.v1.StateLossB\b\xbaH\x05\x82\x01\x02\x10\x01R\vonStateLoss\"\xc4\x01\n" +
+	"\ron_state_loss\x18\x05 \x01(\x0e2 .cardea.permissions.v1.StateLossB\b\xbaH\x05\x82\x01\x02\x10\x01R\vonStateLoss\x12<\n" +
+	"\aoffline\x18\x06 \x01(\v2\".cardea.permissions.v1.OfflineRuleR\aoffline\x12S\n" +
+	"\x0fheld_open_after\x18\a \x01(\v2\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n" +
+	"\"\x04\b\x80\xa3\x052\x02\b\x01R\rheldOpenAfter\"\xd7\x01\n" +
+	"\vOfflineRule\x12H\n" +
+	"\x06budget\x18\x01 \x01(\v2\x19.google.protobuf.DurationB\x15\xbaH\x12\xc8\x01\x01\xaa\x01\f\"\x05\b\x80\x9a\x9e\x012\x03\b\xac\x02R\x06budget\x12C\n" +
+	"\x05after\x18\x02 \x01(\x0e2#.cardea.permissions.v1.OfflineAfterB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05after\x129\n" +
+	"\x14emergency_subject_id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\x12emergencySubjectId\"\xc4\x01\n" +
 	"\x0fFirstPersonRule\x12&\n" +
 	"\n" +
 	"subject_id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x18@R\tsubjectId\x12(\n" +
@@ -1487,7 +1634,12 @@ const file_cardea_permissions_v1_rules_proto_rawDesc = "" +
 	"\awarning\x18\b \x01(\x0e2%.cardea.permissions.v1.DecisionReasonR\awarning\x12E\n" +
 	"\n" +
 	"conditions\x18\t \x03(\x0e2%.cardea.permissions.v1.DecisionReasonR\n" +
-	"conditions*]\n" +
+	"conditions*\x8c\x01\n" +
+	"\fOfflineAfter\x12\x1d\n" +
+	"\x19OFFLINE_AFTER_UNSPECIFIED\x10\x00\x12\x1d\n" +
+	"\x19OFFLINE_AFTER_STAY_SECURE\x10\x01\x12 \n" +
+	"\x1cOFFLINE_AFTER_EMERGENCY_LIST\x10\x02\x12\x1c\n" +
+	"\x18OFFLINE_AFTER_KEEP_GOING\x10\x03*]\n" +
 	"\tStateLoss\x12\x1a\n" +
 	"\x16STATE_LOSS_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATE_LOSS_DENY\x10\x01\x12\x1f\n" +
@@ -1554,61 +1706,67 @@ func file_cardea_permissions_v1_rules_proto_rawDescGZIP() []byte {
 	return file_cardea_permissions_v1_rules_proto_rawDescData
 }
 
-var file_cardea_permissions_v1_rules_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_cardea_permissions_v1_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_cardea_permissions_v1_rules_proto_enumTypes = make([]protoimpl.EnumInfo, 8)
+var file_cardea_permissions_v1_rules_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_cardea_permissions_v1_rules_proto_goTypes = []any{
-	(StateLoss)(0),                // 0: cardea.permissions.v1.StateLoss
-	(AntiPassbackMode)(0),         // 1: cardea.permissions.v1.AntiPassbackMode
-	(Direction)(0),                // 2: cardea.permissions.v1.Direction
-	(SecondFactor)(0),             // 3: cardea.permissions.v1.SecondFactor
-	(RuleEffectKind)(0),           // 4: cardea.permissions.v1.RuleEffectKind
-	(Outcome)(0),                  // 5: cardea.permissions.v1.Outcome
-	(DecisionReason)(0),           // 6: cardea.permissions.v1.DecisionReason
-	(*DoorRules)(nil),             // 7: cardea.permissions.v1.DoorRules
-	(*FirstPersonRule)(nil),       // 8: cardea.permissions.v1.FirstPersonRule
-	(*SecondFactorRule)(nil),      // 9: cardea.permissions.v1.SecondFactorRule
-	(*AntiPassback)(nil),          // 10: cardea.permissions.v1.AntiPassback
-	(*RuleState)(nil),             // 11: cardea.permissions.v1.RuleState
-	(*ZonePresence)(nil),          // 12: cardea.permissions.v1.ZonePresence
-	(*GrantUses)(nil),             // 13: cardea.permissions.v1.GrantUses
-	(*RuleEffect)(nil),            // 14: cardea.permissions.v1.RuleEffect
-	(*Holiday)(nil),               // 15: cardea.permissions.v1.Holiday
-	(*WeeklyInterval)(nil),        // 16: cardea.permissions.v1.WeeklyInterval
-	(*DatedException)(nil),        // 17: cardea.permissions.v1.DatedException
-	(*ScheduleSpec)(nil),          // 18: cardea.permissions.v1.ScheduleSpec
-	(*Decision)(nil),              // 19: cardea.permissions.v1.Decision
-	(*durationpb.Duration)(nil),   // 20: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*v1.ConsistencyToken)(nil),   // 22: cardea.type.v1.ConsistencyToken
+	(OfflineAfter)(0),             // 0: cardea.permissions.v1.OfflineAfter
+	(StateLoss)(0),                // 1: cardea.permissions.v1.StateLoss
+	(AntiPassbackMode)(0),         // 2: cardea.permissions.v1.AntiPassbackMode
+	(Direction)(0),                // 3: cardea.permissions.v1.Direction
+	(SecondFactor)(0),             // 4: cardea.permissions.v1.SecondFactor
+	(RuleEffectKind)(0),           // 5: cardea.permissions.v1.RuleEffectKind
+	(Outcome)(0),                  // 6: cardea.permissions.v1.Outcome
+	(DecisionReason)(0),           // 7: cardea.permissions.v1.DecisionReason
+	(*DoorRules)(nil),             // 8: cardea.permissions.v1.DoorRules
+	(*OfflineRule)(nil),           // 9: cardea.permissions.v1.OfflineRule
+	(*FirstPersonRule)(nil),       // 10: cardea.permissions.v1.FirstPersonRule
+	(*SecondFactorRule)(nil),      // 11: cardea.permissions.v1.SecondFactorRule
+	(*AntiPassback)(nil),          // 12: cardea.permissions.v1.AntiPassback
+	(*RuleState)(nil),             // 13: cardea.permissions.v1.RuleState
+	(*ZonePresence)(nil),          // 14: cardea.permissions.v1.ZonePresence
+	(*GrantUses)(nil),             // 15: cardea.permissions.v1.GrantUses
+	(*RuleEffect)(nil),            // 16: cardea.permissions.v1.RuleEffect
+	(*Holiday)(nil),               // 17: cardea.permissions.v1.Holiday
+	(*WeeklyInterval)(nil),        // 18: cardea.permissions.v1.WeeklyInterval
+	(*DatedException)(nil),        // 19: cardea.permissions.v1.DatedException
+	(*ScheduleSpec)(nil),          // 20: cardea.permissions.v1.ScheduleSpec
+	(*Decision)(nil),              // 21: cardea.permissions.v1.Decision
+	(*durationpb.Duration)(nil),   // 22: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*v1.ConsistencyToken)(nil),   // 24: cardea.type.v1.ConsistencyToken
 }
 var file_cardea_permissions_v1_rules_proto_depIdxs = []int32{
-	8,  // 0: cardea.permissions.v1.DoorRules.first_person:type_name -> cardea.permissions.v1.FirstPersonRule
-	9,  // 1: cardea.permissions.v1.DoorRules.second_factor:type_name -> cardea.permissions.v1.SecondFactorRule
-	20, // 2: cardea.permissions.v1.DoorRules.two_person_window:type_name -> google.protobuf.Duration
-	0,  // 3: cardea.permissions.v1.DoorRules.on_state_loss:type_name -> cardea.permissions.v1.StateLoss
-	20, // 4: cardea.permissions.v1.FirstPersonRule.grace:type_name -> google.protobuf.Duration
-	1,  // 5: cardea.permissions.v1.AntiPassback.mode:type_name -> cardea.permissions.v1.AntiPassbackMode
-	20, // 6: cardea.permissions.v1.AntiPassback.reset_after:type_name -> google.protobuf.Duration
-	12, // 7: cardea.permissions.v1.RuleState.presence:type_name -> cardea.permissions.v1.ZonePresence
-	21, // 8: cardea.permissions.v1.RuleState.first_arrival:type_name -> google.protobuf.Timestamp
-	21, // 9: cardea.permissions.v1.RuleState.waiting_since:type_name -> google.protobuf.Timestamp
-	13, // 10: cardea.permissions.v1.RuleState.uses:type_name -> cardea.permissions.v1.GrantUses
-	21, // 11: cardea.permissions.v1.ZonePresence.since:type_name -> google.protobuf.Timestamp
-	4,  // 12: cardea.permissions.v1.RuleEffect.kind:type_name -> cardea.permissions.v1.RuleEffectKind
-	16, // 13: cardea.permissions.v1.DatedException.intervals:type_name -> cardea.permissions.v1.WeeklyInterval
-	16, // 14: cardea.permissions.v1.ScheduleSpec.weekly:type_name -> cardea.permissions.v1.WeeklyInterval
-	17, // 15: cardea.permissions.v1.ScheduleSpec.exceptions:type_name -> cardea.permissions.v1.DatedException
-	16, // 16: cardea.permissions.v1.ScheduleSpec.on_holidays:type_name -> cardea.permissions.v1.WeeklyInterval
-	5,  // 17: cardea.permissions.v1.Decision.outcome:type_name -> cardea.permissions.v1.Outcome
-	6,  // 18: cardea.permissions.v1.Decision.reason:type_name -> cardea.permissions.v1.DecisionReason
-	22, // 19: cardea.permissions.v1.Decision.revision:type_name -> cardea.type.v1.ConsistencyToken
-	6,  // 20: cardea.permissions.v1.Decision.warning:type_name -> cardea.permissions.v1.DecisionReason
-	6,  // 21: cardea.permissions.v1.Decision.conditions:type_name -> cardea.permissions.v1.DecisionReason
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	10, // 0: cardea.permissions.v1.DoorRules.first_person:type_name -> cardea.permissions.v1.FirstPersonRule
+	11, // 1: cardea.permissions.v1.DoorRules.second_factor:type_name -> cardea.permissions.v1.SecondFactorRule
+	22, // 2: cardea.permissions.v1.DoorRules.two_person_window:type_name -> google.protobuf.Duration
+	1,  // 3: cardea.permissions.v1.DoorRules.on_state_loss:type_name -> cardea.permissions.v1.StateLoss
+	9,  // 4: cardea.permissions.v1.DoorRules.offline:type_name -> cardea.permissions.v1.OfflineRule
+	22, // 5: cardea.permissions.v1.DoorRules.held_open_after:type_name -> google.protobuf.Duration
+	22, // 6: cardea.permissions.v1.OfflineRule.budget:type_name -> google.protobuf.Duration
+	0,  // 7: cardea.permissions.v1.OfflineRule.after:type_name -> cardea.permissions.v1.OfflineAfter
+	22, // 8: cardea.permissions.v1.FirstPersonRule.grace:type_name -> google.protobuf.Duration
+	2,  // 9: cardea.permissions.v1.AntiPassback.mode:type_name -> cardea.permissions.v1.AntiPassbackMode
+	22, // 10: cardea.permissions.v1.AntiPassback.reset_after:type_name -> google.protobuf.Duration
+	14, // 11: cardea.permissions.v1.RuleState.presence:type_name -> cardea.permissions.v1.ZonePresence
+	23, // 12: cardea.permissions.v1.RuleState.first_arrival:type_name -> google.protobuf.Timestamp
+	23, // 13: cardea.permissions.v1.RuleState.waiting_since:type_name -> google.protobuf.Timestamp
+	15, // 14: cardea.permissions.v1.RuleState.uses:type_name -> cardea.permissions.v1.GrantUses
+	23, // 15: cardea.permissions.v1.ZonePresence.since:type_name -> google.protobuf.Timestamp
+	5,  // 16: cardea.permissions.v1.RuleEffect.kind:type_name -> cardea.permissions.v1.RuleEffectKind
+	18, // 17: cardea.permissions.v1.DatedException.intervals:type_name -> cardea.permissions.v1.WeeklyInterval
+	18, // 18: cardea.permissions.v1.ScheduleSpec.weekly:type_name -> cardea.permissions.v1.WeeklyInterval
+	19, // 19: cardea.permissions.v1.ScheduleSpec.exceptions:type_name -> cardea.permissions.v1.DatedException
+	18, // 20: cardea.permissions.v1.ScheduleSpec.on_holidays:type_name -> cardea.permissions.v1.WeeklyInterval
+	6,  // 21: cardea.permissions.v1.Decision.outcome:type_name -> cardea.permissions.v1.Outcome
+	7,  // 22: cardea.permissions.v1.Decision.reason:type_name -> cardea.permissions.v1.DecisionReason
+	24, // 23: cardea.permissions.v1.Decision.revision:type_name -> cardea.type.v1.ConsistencyToken
+	7,  // 24: cardea.permissions.v1.Decision.warning:type_name -> cardea.permissions.v1.DecisionReason
+	7,  // 25: cardea.permissions.v1.Decision.conditions:type_name -> cardea.permissions.v1.DecisionReason
+	26, // [26:26] is the sub-list for method output_type
+	26, // [26:26] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_cardea_permissions_v1_rules_proto_init() }
@@ -1621,8 +1779,8 @@ func file_cardea_permissions_v1_rules_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_permissions_v1_rules_proto_rawDesc), len(file_cardea_permissions_v1_rules_proto_rawDesc)),
-			NumEnums:      7,
-			NumMessages:   13,
+			NumEnums:      8,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -44,9 +44,21 @@ const (
 	GatewayServiceRevokeDeviceProcedure = "/cardea.gateway.v1.GatewayService/RevokeDevice"
 	// GatewayServiceUnlockProcedure is the fully-qualified name of the GatewayService's Unlock RPC.
 	GatewayServiceUnlockProcedure = "/cardea.gateway.v1.GatewayService/Unlock"
+	// GatewayServiceSendCommandProcedure is the fully-qualified name of the GatewayService's
+	// SendCommand RPC.
+	GatewayServiceSendCommandProcedure = "/cardea.gateway.v1.GatewayService/SendCommand"
+	// GatewayServiceGetDeviceReportProcedure is the fully-qualified name of the GatewayService's
+	// GetDeviceReport RPC.
+	GatewayServiceGetDeviceReportProcedure = "/cardea.gateway.v1.GatewayService/GetDeviceReport"
+	// GatewayServiceListExposuresProcedure is the fully-qualified name of the GatewayService's
+	// ListExposures RPC.
+	GatewayServiceListExposuresProcedure = "/cardea.gateway.v1.GatewayService/ListExposures"
 	// GatewayServiceWaitAppliedProcedure is the fully-qualified name of the GatewayService's
 	// WaitApplied RPC.
 	GatewayServiceWaitAppliedProcedure = "/cardea.gateway.v1.GatewayService/WaitApplied"
+	// GatewayServiceObserveDeviceProcedure is the fully-qualified name of the GatewayService's
+	// ObserveDevice RPC.
+	GatewayServiceObserveDeviceProcedure = "/cardea.gateway.v1.GatewayService/ObserveDevice"
 	// GatewayServiceDeliverCommandProcedure is the fully-qualified name of the GatewayService's
 	// DeliverCommand RPC.
 	GatewayServiceDeliverCommandProcedure = "/cardea.gateway.v1.GatewayService/DeliverCommand"
@@ -62,10 +74,18 @@ type GatewayServiceClient interface {
 	RevokeDevice(context.Context, *v1.RevokeDeviceRequest) (*v1.RevokeDeviceResponse, error)
 	// Unlock commands the lock of a door to unlock. It never fires after `not_after`. DEVICE_OFFLINE when no gateway holds the lock.
 	Unlock(context.Context, *v1.UnlockRequest) (*v1.UnlockResponse, error)
+	// SendCommand sends any other command to one lock and waits for its answer. DEVICE_OFFLINE when no gateway holds the lock.
+	SendCommand(context.Context, *v1.SendCommandRequest) (*v1.SendCommandResponse, error)
+	// GetDeviceReport returns what a lock last told the gateway that holds its connection. DEVICE_OFFLINE when none does.
+	GetDeviceReport(context.Context, *v1.GetDeviceReportRequest) (*v1.DeviceReport, error)
+	// ListExposures lists the locks of an organization that may decide alone from something that was revoked since, and until when.
+	ListExposures(context.Context, *v1.ListExposuresRequest) (*v1.ListExposuresResponse, error)
 	// WaitApplied waits until every registered gateway of the jurisdiction applied a commit, or the timeout ran out.
 	WaitApplied(context.Context, *v1.WaitAppliedRequest) (*v1.WaitAppliedResponse, error)
+	// ObserveDevice is GetDeviceReport for a lock that another gateway holds.
+	ObserveDevice(context.Context, *v1.ObserveDeviceRequest) (*v1.DeviceReport, error)
 	// DeliverCommand carries a command to the gateway that holds the lock's connection.
-	DeliverCommand(context.Context, *v1.DeliverCommandRequest) (*v1.UnlockResponse, error)
+	DeliverCommand(context.Context, *v1.DeliverCommandRequest) (*v1.SendCommandResponse, error)
 }
 
 // NewGatewayServiceClient constructs a client for the cardea.gateway.v1.GatewayService service. By
@@ -105,6 +125,26 @@ func NewGatewayServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithSchema(gatewayServiceMethods.ByName("Unlock")),
 			connect.WithClientOptions(opts...),
 		),
+		sendCommand: connect.NewClient[v1.SendCommandRequest, v1.SendCommandResponse](
+			httpClient,
+			baseURL+GatewayServiceSendCommandProcedure,
+			connect.WithSchema(gatewayServiceMethods.ByName("SendCommand")),
+			connect.WithClientOptions(opts...),
+		),
+		getDeviceReport: connect.NewClient[v1.GetDeviceReportRequest, v1.DeviceReport](
+			httpClient,
+			baseURL+GatewayServiceGetDeviceReportProcedure,
+			connect.WithSchema(gatewayServiceMethods.ByName("GetDeviceReport")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		listExposures: connect.NewClient[v1.ListExposuresRequest, v1.ListExposuresResponse](
+			httpClient,
+			baseURL+GatewayServiceListExposuresProcedure,
+			connect.WithSchema(gatewayServiceMethods.ByName("ListExposures")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
 		waitApplied: connect.NewClient[v1.WaitAppliedRequest, v1.WaitAppliedResponse](
 			httpClient,
 			baseURL+GatewayServiceWaitAppliedProcedure,
@@ -112,7 +152,14 @@ func NewGatewayServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 			connect.WithIdempotency(connect.IdempotencyIdempotent),
 			connect.WithClientOptions(opts...),
 		),
-		deliverCommand: connect.NewClient[v1.DeliverCommandRequest, v1.UnlockResponse](
+		observeDevice: connect.NewClient[v1.ObserveDeviceRequest, v1.DeviceReport](
+			httpClient,
+			baseURL+GatewayServiceObserveDeviceProcedure,
+			connect.WithSchema(gatewayServiceMethods.ByName("ObserveDevice")),
+			connect.WithIdempotency(connect.IdempotencyIdempotent),
+			connect.WithClientOptions(opts...),
+		),
+		deliverCommand: connect.NewClient[v1.DeliverCommandRequest, v1.SendCommandResponse](
 			httpClient,
 			baseURL+GatewayServiceDeliverCommandProcedure,
 			connect.WithSchema(gatewayServiceMethods.ByName("DeliverCommand")),
@@ -123,12 +170,16 @@ func NewGatewayServiceClient(httpClient connect.HTTPClient, baseURL string, opts
 
 // gatewayServiceClient implements GatewayServiceClient.
 type gatewayServiceClient struct {
-	createDevice   *connect.Client[v1.CreateDeviceRequest, v1.CreateDeviceResponse]
-	getDevice      *connect.Client[v1.GetDeviceRequest, v1.Device]
-	revokeDevice   *connect.Client[v1.RevokeDeviceRequest, v1.RevokeDeviceResponse]
-	unlock         *connect.Client[v1.UnlockRequest, v1.UnlockResponse]
-	waitApplied    *connect.Client[v1.WaitAppliedRequest, v1.WaitAppliedResponse]
-	deliverCommand *connect.Client[v1.DeliverCommandRequest, v1.UnlockResponse]
+	createDevice    *connect.Client[v1.CreateDeviceRequest, v1.CreateDeviceResponse]
+	getDevice       *connect.Client[v1.GetDeviceRequest, v1.Device]
+	revokeDevice    *connect.Client[v1.RevokeDeviceRequest, v1.RevokeDeviceResponse]
+	unlock          *connect.Client[v1.UnlockRequest, v1.UnlockResponse]
+	sendCommand     *connect.Client[v1.SendCommandRequest, v1.SendCommandResponse]
+	getDeviceReport *connect.Client[v1.GetDeviceReportRequest, v1.DeviceReport]
+	listExposures   *connect.Client[v1.ListExposuresRequest, v1.ListExposuresResponse]
+	waitApplied     *connect.Client[v1.WaitAppliedRequest, v1.WaitAppliedResponse]
+	observeDevice   *connect.Client[v1.ObserveDeviceRequest, v1.DeviceReport]
+	deliverCommand  *connect.Client[v1.DeliverCommandRequest, v1.SendCommandResponse]
 }
 
 // CreateDevice calls cardea.gateway.v1.GatewayService.CreateDevice.
@@ -167,6 +218,33 @@ func (c *gatewayServiceClient) Unlock(ctx context.Context, req *v1.UnlockRequest
 	return nil, err
 }
 
+// SendCommand calls cardea.gateway.v1.GatewayService.SendCommand.
+func (c *gatewayServiceClient) SendCommand(ctx context.Context, req *v1.SendCommandRequest) (*v1.SendCommandResponse, error) {
+	response, err := c.sendCommand.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// GetDeviceReport calls cardea.gateway.v1.GatewayService.GetDeviceReport.
+func (c *gatewayServiceClient) GetDeviceReport(ctx context.Context, req *v1.GetDeviceReportRequest) (*v1.DeviceReport, error) {
+	response, err := c.getDeviceReport.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
+// ListExposures calls cardea.gateway.v1.GatewayService.ListExposures.
+func (c *gatewayServiceClient) ListExposures(ctx context.Context, req *v1.ListExposuresRequest) (*v1.ListExposuresResponse, error) {
+	response, err := c.listExposures.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // WaitApplied calls cardea.gateway.v1.GatewayService.WaitApplied.
 func (c *gatewayServiceClient) WaitApplied(ctx context.Context, req *v1.WaitAppliedRequest) (*v1.WaitAppliedResponse, error) {
 	response, err := c.waitApplied.CallUnary(ctx, connect.NewRequest(req))
@@ -176,8 +254,17 @@ func (c *gatewayServiceClient) WaitApplied(ctx context.Context, req *v1.WaitAppl
 	return nil, err
 }
 
+// ObserveDevice calls cardea.gateway.v1.GatewayService.ObserveDevice.
+func (c *gatewayServiceClient) ObserveDevice(ctx context.Context, req *v1.ObserveDeviceRequest) (*v1.DeviceReport, error) {
+	response, err := c.observeDevice.CallUnary(ctx, connect.NewRequest(req))
+	if response != nil {
+		return response.Msg, err
+	}
+	return nil, err
+}
+
 // DeliverCommand calls cardea.gateway.v1.GatewayService.DeliverCommand.
-func (c *gatewayServiceClient) DeliverCommand(ctx context.Context, req *v1.DeliverCommandRequest) (*v1.UnlockResponse, error) {
+func (c *gatewayServiceClient) DeliverCommand(ctx context.Context, req *v1.DeliverCommandRequest) (*v1.SendCommandResponse, error) {
 	response, err := c.deliverCommand.CallUnary(ctx, connect.NewRequest(req))
 	if response != nil {
 		return response.Msg, err
@@ -195,10 +282,18 @@ type GatewayServiceHandler interface {
 	RevokeDevice(context.Context, *v1.RevokeDeviceRequest) (*v1.RevokeDeviceResponse, error)
 	// Unlock commands the lock of a door to unlock. It never fires after `not_after`. DEVICE_OFFLINE when no gateway holds the lock.
 	Unlock(context.Context, *v1.UnlockRequest) (*v1.UnlockResponse, error)
+	// SendCommand sends any other command to one lock and waits for its answer. DEVICE_OFFLINE when no gateway holds the lock.
+	SendCommand(context.Context, *v1.SendCommandRequest) (*v1.SendCommandResponse, error)
+	// GetDeviceReport returns what a lock last told the gateway that holds its connection. DEVICE_OFFLINE when none does.
+	GetDeviceReport(context.Context, *v1.GetDeviceReportRequest) (*v1.DeviceReport, error)
+	// ListExposures lists the locks of an organization that may decide alone from something that was revoked since, and until when.
+	ListExposures(context.Context, *v1.ListExposuresRequest) (*v1.ListExposuresResponse, error)
 	// WaitApplied waits until every registered gateway of the jurisdiction applied a commit, or the timeout ran out.
 	WaitApplied(context.Context, *v1.WaitAppliedRequest) (*v1.WaitAppliedResponse, error)
+	// ObserveDevice is GetDeviceReport for a lock that another gateway holds.
+	ObserveDevice(context.Context, *v1.ObserveDeviceRequest) (*v1.DeviceReport, error)
 	// DeliverCommand carries a command to the gateway that holds the lock's connection.
-	DeliverCommand(context.Context, *v1.DeliverCommandRequest) (*v1.UnlockResponse, error)
+	DeliverCommand(context.Context, *v1.DeliverCommandRequest) (*v1.SendCommandResponse, error)
 }
 
 // NewGatewayServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -234,10 +329,37 @@ func NewGatewayServiceHandler(svc GatewayServiceHandler, opts ...connect.Handler
 		connect.WithSchema(gatewayServiceMethods.ByName("Unlock")),
 		connect.WithHandlerOptions(opts...),
 	)
+	gatewayServiceSendCommandHandler := connect.NewUnaryHandlerSimple(
+		GatewayServiceSendCommandProcedure,
+		svc.SendCommand,
+		connect.WithSchema(gatewayServiceMethods.ByName("SendCommand")),
+		connect.WithHandlerOptions(opts...),
+	)
+	gatewayServiceGetDeviceReportHandler := connect.NewUnaryHandlerSimple(
+		GatewayServiceGetDeviceReportProcedure,
+		svc.GetDeviceReport,
+		connect.WithSchema(gatewayServiceMethods.ByName("GetDeviceReport")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	gatewayServiceListExposuresHandler := connect.NewUnaryHandlerSimple(
+		GatewayServiceListExposuresProcedure,
+		svc.ListExposures,
+		connect.WithSchema(gatewayServiceMethods.ByName("ListExposures")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
 	gatewayServiceWaitAppliedHandler := connect.NewUnaryHandlerSimple(
 		GatewayServiceWaitAppliedProcedure,
 		svc.WaitApplied,
 		connect.WithSchema(gatewayServiceMethods.ByName("WaitApplied")),
+		connect.WithIdempotency(connect.IdempotencyIdempotent),
+		connect.WithHandlerOptions(opts...),
+	)
+	gatewayServiceObserveDeviceHandler := connect.NewUnaryHandlerSimple(
+		GatewayServiceObserveDeviceProcedure,
+		svc.ObserveDevice,
+		connect.WithSchema(gatewayServiceMethods.ByName("ObserveDevice")),
 		connect.WithIdempotency(connect.IdempotencyIdempotent),
 		connect.WithHandlerOptions(opts...),
 	)
@@ -257,8 +379,16 @@ func NewGatewayServiceHandler(svc GatewayServiceHandler, opts ...connect.Handler
 			gatewayServiceRevokeDeviceHandler.ServeHTTP(w, r)
 		case GatewayServiceUnlockProcedure:
 			gatewayServiceUnlockHandler.ServeHTTP(w, r)
+		case GatewayServiceSendCommandProcedure:
+			gatewayServiceSendCommandHandler.ServeHTTP(w, r)
+		case GatewayServiceGetDeviceReportProcedure:
+			gatewayServiceGetDeviceReportHandler.ServeHTTP(w, r)
+		case GatewayServiceListExposuresProcedure:
+			gatewayServiceListExposuresHandler.ServeHTTP(w, r)
 		case GatewayServiceWaitAppliedProcedure:
 			gatewayServiceWaitAppliedHandler.ServeHTTP(w, r)
+		case GatewayServiceObserveDeviceProcedure:
+			gatewayServiceObserveDeviceHandler.ServeHTTP(w, r)
 		case GatewayServiceDeliverCommandProcedure:
 			gatewayServiceDeliverCommandHandler.ServeHTTP(w, r)
 		default:
@@ -286,10 +416,26 @@ func (UnimplementedGatewayServiceHandler) Unlock(context.Context, *v1.UnlockRequ
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.Unlock is not implemented"))
 }
 
+func (UnimplementedGatewayServiceHandler) SendCommand(context.Context, *v1.SendCommandRequest) (*v1.SendCommandResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.SendCommand is not implemented"))
+}
+
+func (UnimplementedGatewayServiceHandler) GetDeviceReport(context.Context, *v1.GetDeviceReportRequest) (*v1.DeviceReport, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.GetDeviceReport is not implemented"))
+}
+
+func (UnimplementedGatewayServiceHandler) ListExposures(context.Context, *v1.ListExposuresRequest) (*v1.ListExposuresResponse, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.ListExposures is not implemented"))
+}
+
 func (UnimplementedGatewayServiceHandler) WaitApplied(context.Context, *v1.WaitAppliedRequest) (*v1.WaitAppliedResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.WaitApplied is not implemented"))
 }
 
-func (UnimplementedGatewayServiceHandler) DeliverCommand(context.Context, *v1.DeliverCommandRequest) (*v1.UnlockResponse, error) {
+func (UnimplementedGatewayServiceHandler) ObserveDevice(context.Context, *v1.ObserveDeviceRequest) (*v1.DeviceReport, error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.ObserveDevice is not implemented"))
+}
+
+func (UnimplementedGatewayServiceHandler) DeliverCommand(context.Context, *v1.DeliverCommandRequest) (*v1.SendCommandResponse, error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("cardea.gateway.v1.GatewayService.DeliverCommand is not implemented"))
 }
