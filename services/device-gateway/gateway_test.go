@@ -300,7 +300,8 @@ func TestAnUnlockIsCarriedOutAndNeverLate(t *testing.T) {
 	mesh := g.service(gateway.Service)
 	delivered, err := mesh.DeliverCommand(p.soon(), &gatewayv1.DeliverCommandRequest{
 		OrgId: string(p.org), Region: string(home), DeviceId: l.DeviceID(), CommandId: string(region.NewID(region.Command, "euc")),
-		UnlockFor: durationpb.New(time.Second), NotAfter: timestamppb.New(time.Now().Add(5 * time.Second)),
+		NotAfter: timestamppb.New(time.Now().Add(5 * time.Second)),
+		Command:  &lockwirev1.Command{Action: &lockwirev1.Command_Unlock{Unlock: &lockwirev1.Unlock{UnlockMs: 1000}}},
 	})
 	if err != nil || delivered.GetOutcome() != gatewayv1.CommandOutcome_COMMAND_OUTCOME_DONE || l.Opened() != 2 {
 		t.Fatalf("%v, %v", delivered, err)
