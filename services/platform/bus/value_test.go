@@ -87,7 +87,7 @@ func TestAValueIsWrittenOverWhatWasReadOnly(t *testing.T) {
 	if _, err := set(t, b, "three", second); !errors.Is(err, bus.ErrUnavailable) {
 		t.Fatalf("the broker is stopped: %v", err)
 	}
-	if _, _, err := b.LastRevision(testContext(t), b.Region(), bus.StateBucket(b.Region())); !errors.Is(err, bus.ErrUnavailable) {
+	if _, _, err := b.LastRevision(shortContext(t), b.Region(), bus.StateBucket(b.Region())); !errors.Is(err, bus.ErrUnavailable) {
 		t.Fatalf("the broker is stopped: %v", err)
 	}
 	eventually(t, "the connection is known to be cut", func() bool { return !b.Connected() })
