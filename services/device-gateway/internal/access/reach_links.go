@@ -85,6 +85,9 @@ func (d door) links(
 	if f := d.Rules.SecondFactor; f != nil {
 		by(f.Schedule, d.ID)
 	}
+	if subject := d.offline.GetEmergencySubjectId(); subject != "" {
+		naming(policy.SubjectID(subject), d.ID)
+	}
 }
 
 func (g grant) links(

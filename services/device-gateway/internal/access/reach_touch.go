@@ -48,6 +48,9 @@ func (c *Copy) begin(o *organization, old, next fact) *change {
 	if old != nil {
 		ch.reach.add(old)
 	}
+	if _, ok := next.(card); ok { // somebody else's may be found by the same digest until now
+		ch.reach.add(next)
+	}
 	return ch
 }
 
@@ -188,20 +191,22 @@ func (c *Copy) tell(org string, id policy.DoorID) {
 	}
 }
 
-// stampOf is the count of changes at the door's last one.
-func (o *organization) stampOf(id policy.DoorID) uint64 {
-	return max(o.touches.doors[id].stamp, o.touches.floor.stamp)
-}
-
 // Stamp rises with each change that may concern a door; 0: nothing is known of its changes.
 func (c *Copy) Stamp(org, door string) uint64 {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	o := c.organizations[org]
-	if o == nil || !c.following {
+	if o := c.organizations[org]; o != nil {
+		return c.stampHeld(o, policy.DoorID(door))
+	}
+	return 0
+}
+
+// stampHeld is Stamp with mu held.
+func (c *Copy) stampHeld(o *organization, id policy.DoorID) uint64 {
+	if !c.following {
 		return 0
 	}
-	return o.stampOf(policy.DoorID(door))
+	return max(o.touches.doors[id].stamp, o.touches.floor.stamp)
 }
 
 // TakenAway is the version of the last commit of a source (`<service>.<region>`) that may have taken something away at a door, or was
