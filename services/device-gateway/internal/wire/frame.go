@@ -38,15 +38,26 @@ type Frame struct {
 
 // AppendFrame appends the frame's bytes. The body must not be longer than MaxBody.
 func AppendFrame(b []byte, f Frame) ([]byte, error) {
-	if len(f.Body) > MaxBody {
-		return b, fmt.Errorf("body of %d bytes does not fit a frame of %s", len(f.Body), f.Type)
+	start := len(b)
+	b = append(append(b, make([]byte, headerSize)...), f.Body...)
+	if err := putHeader(b[start:], f.Type); err != nil {
+		return b[:start], err
 	}
-	if f.Type <= 0 || f.Type > 255 {
-		return b, fmt.Errorf("frame type %d does not fit a byte", f.Type)
+	return b, nil
+}
+
+// putHeader fills in the header of a frame whose body is in its place already.
+func putHeader(whole []byte, kind lockwirev1.FrameType) error {
+	length := len(whole) - lengthSize
+	if length > MaxLength {
+		return fmt.Errorf("body of %d bytes does not fit a frame of %s", length-MinLength, kind)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(MinLength+len(f.Body)))
-	b = append(b, Version, byte(f.Type))
-	return append(b, f.Body...), nil
+	if kind <= 0 || kind > 255 {
+		return fmt.Errorf("frame type %d does not fit a byte", kind)
+	}
+	binary.BigEndian.PutUint32(whole, uint32(length))
+	whole[lengthSize], whole[lengthSize+1] = Version, byte(kind)
+	return nil
 }
 
 // readFrame reads one frame whose length field is at most maxLength. At a clean end it returns io.EOF, inside a frame
