@@ -69,14 +69,7 @@ func Check(m proto.Message) error {
 	case *lockwirev1.AccessRequest:
 		return forRequest(m.GetRequestId(), checkAccessRequest(m))
 	case *lockwirev1.AccessDecision:
-		least := 0
-		if m.GetOutcome() == lockwirev1.Outcome_OUTCOME_GRANTED {
-			least = MinUnlock
-		}
-		return within(
-			limit{"unlock_ms", int(m.GetUnlockMs()), least, MaxUnlock},
-			limit{"valid_for_ms", int(m.GetValidForMs()), 0, MaxValidFor},
-			limit{"receipt", len(m.GetReceipt()), 0, maxReceipt})
+		return forRequest(m.GetRequestId(), checkDecision(m))
 	case *lockwirev1.EventBatch:
 		return forRequest(m.GetRequestId(), checkBatch(m))
 	case *lockwirev1.Command:

@@ -79,3 +79,14 @@ func checkProof(format lockwirev1.CardFormat, proof *lockwirev1.KeyProof) error 
 		limit{"proof.nonce", len(proof.GetNonce()), minNonce, maxNonce},
 		limit{"proof.signature", len(proof.GetSignature()), proofSize, proofSize})
 }
+
+func checkDecision(m *lockwirev1.AccessDecision) error {
+	least := 0
+	if m.GetOutcome() == lockwirev1.Outcome_OUTCOME_GRANTED {
+		least = MinUnlock
+	}
+	return within(
+		limit{"unlock_ms", int(m.GetUnlockMs()), least, MaxUnlock},
+		limit{"valid_for_ms", int(m.GetValidForMs()), 0, MaxValidFor},
+		limit{"receipt", len(m.GetReceipt()), 0, maxReceipt})
+}

@@ -50,17 +50,39 @@ func settings(n int) map[string]string {
 	return all
 }
 
-// TestLimitsOfFields has each limit at its edge: text empty, the message is within.
-func TestLimitsOfFields(t *testing.T) {
+func hello(change func(*lockwirev1.Hello)) proto.Message {
+	m := &lockwirev1.Hello{DeviceId: "d", BootEpoch: 1, Versions: []uint32{1}}
+	change(m)
+	return m
+}
+
+func greeting(change func(*lockwirev1.Welcome)) proto.Message {
+	m := &lockwirev1.Welcome{Session: []byte{1}, HeartbeatMs: 1000, EventCredit: 1, AccessCredit: 1}
+	change(m)
+	return m
+}
+
+func seventeen() []*lockwirev1.Endpoint {
+	all := make([]*lockwirev1.Endpoint, 17)
+	for i := range all {
+		all[i] = &lockwirev1.Endpoint{Host: "a", Port: 1}
+	}
+	return all
+}
+
+// limitCase is a message at the edge of a limit: text empty, it is within; else the refusal's text has it.
+type limitCase struct {
+	name string
+	m    proto.Message
+	text string
+}
+
+func limitCases() []limitCase {
 	type request = lockwirev1.AccessRequest
 	type command = lockwirev1.Command
 	day := uint64(86_400_000)
 	long := strings.Repeat("x", 65)
-	for _, c := range []struct {
-		name string
-		m    proto.Message
-		text string
-	}{
+	return []limitCase{
 		{"a key with its proof", swipe(func(*request) {}), ""},
 		{"a key without a proof", swipe(func(m *request) { m.Proof = nil }), ""},
 		{"a proof of a scheme to come", swipe(func(m *request) { m.Proof.Scheme = 77 }), ""},
@@ -139,14 +161,58 @@ func TestLimitsOfFields(t *testing.T) {
 		{"a certificate without roots", &lockwirev1.Certificate{RequestId: 9, CertificateChain: [][]byte{{1}}}, "roots"},
 		{"five certificates", &lockwirev1.Certificate{RequestId: 9, CertificateChain: [][]byte{{1}, {1}, {1}, {1}, {1}}, Roots: [][]byte{{1}}}, "certificate_chain"},
 
-		{"half a bundle's hash", &lockwirev1.Hello{DeviceId: "d", BootEpoch: 1, Versions: []uint32{1}, BundleHash: make([]byte, 16)}, "bundle_hash"},
-		{"65 capabilities of a gateway", &lockwirev1.Welcome{
-			Session: []byte{1}, HeartbeatMs: 1000, EventCredit: 1, AccessCredit: 1, Capabilities: strings.Fields(strings.Repeat("c ", 65)),
-		}, "capabilities"},
-		{"a Welcome's configuration", &lockwirev1.Welcome{
-			Session: []byte{1}, HeartbeatMs: 1000, EventCredit: 1, AccessCredit: 1, Configuration: &lockwirev1.Configuration{Volume: 101},
-		}, "volume"},
-	} {
+		{"a Hello", hello(func(*lockwirev1.Hello) {}), ""},
+		{"a Hello without a device", hello(func(m *lockwirev1.Hello) { m.DeviceId = "" }), "device_id"},
+		{"a Hello of boot epoch 0", hello(func(m *lockwirev1.Hello) { m.BootEpoch = 0 }), "boot_epoch"},
+		{"a Hello of boot epoch above 2^62", hello(func(m *lockwirev1.Hello) { m.BootEpoch = 1<<62 + 1 }), "boot_epoch"},
+		{"a Hello without versions", hello(func(m *lockwirev1.Hello) { m.Versions = nil }), "versions"},
+		{"a Hello of 17 versions", hello(func(m *lockwirev1.Hello) { m.Versions = make([]uint32, 17) }), "versions"},
+		{"a Hello with a nameless capability", hello(func(m *lockwirev1.Hello) { m.Capabilities = []string{""} }), "capabilities"},
+		{"a Hello with 65 capabilities", hello(func(m *lockwirev1.Hello) { m.Capabilities = strings.Fields(strings.Repeat("c ", 65)) }), "capabilities"},
+		{"a Hello with a long session", hello(func(m *lockwirev1.Hello) { m.ResumeSession = make([]byte, 33) }), "resume_session"},
+		{"a Hello with half a bundle's hash", hello(func(m *lockwirev1.Hello) { m.BundleHash = make([]byte, 16) }), "bundle_hash"},
+		{"a Welcome without a session", greeting(func(m *lockwirev1.Welcome) { m.Session = nil }), "session"},
+		{"a Welcome with a heartbeat of 999", greeting(func(m *lockwirev1.Welcome) { m.HeartbeatMs = 999 }), "heartbeat_ms"},
+		{"a Welcome without credit", greeting(func(m *lockwirev1.Welcome) { m.EventCredit = 0 }), "event_credit"},
+		{"a Welcome with port 0", greeting(func(m *lockwirev1.Welcome) { m.Endpoints = []*lockwirev1.Endpoint{{Host: "a"}} }), "port"},
+		{"a Welcome with 65 capabilities", greeting(func(m *lockwirev1.Welcome) { m.Capabilities = strings.Fields(strings.Repeat("c ", 65)) }), "capabilities"},
+		{"a Welcome with a loud configuration", greeting(func(m *lockwirev1.Welcome) { m.Configuration = &lockwirev1.Configuration{Volume: 101} }), "volume"},
+
+		{"request 0", swipe(func(m *request) { m.RequestId = 0 }), "request_id"},
+		{"event sequence 0", swipe(func(m *request) { m.EventSequence = 0 }), "event_sequence"},
+		{"a card of no format", swipe(func(m *request) { m.Card.Format, m.Proof = 0, nil }), "card.format"},
+		{"a card of 7 bits", swipe(func(m *request) { m.Card.BitLength = 7 }), "card.bit_length"},
+		{"a card with a byte too few", swipe(func(m *request) { m.Card.Bits = m.Card.Bits[1:] }), "card.bits"},
+		{"a card with an unused bit set", swipe(func(m *request) {
+			m.Card, m.Proof = &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26, BitLength: 26, Bits: []byte{0, 0, 0, 1}}, nil
+		}), "unused bits"},
+		{"a long traceparent", swipe(func(m *request) { m.Traceparent = strings.Repeat("0", 56) }), "traceparent"},
+		{"granted for 499", &lockwirev1.AccessDecision{RequestId: 1, Outcome: lockwirev1.Outcome_OUTCOME_GRANTED, UnlockMs: 499, ValidForMs: 2000}, "unlock_ms"},
+		{"granted for 60,001", &lockwirev1.AccessDecision{RequestId: 1, Outcome: lockwirev1.Outcome_OUTCOME_GRANTED, UnlockMs: 60_001, ValidForMs: 2000}, "unlock_ms"},
+		{"an answer that counts for 2,001", &lockwirev1.AccessDecision{RequestId: 1, Outcome: lockwirev1.Outcome_OUTCOME_DENIED, ValidForMs: 2001}, "valid_for_ms"},
+		{"a long receipt", &lockwirev1.AccessDecision{RequestId: 1, Receipt: make([]byte, 1025)}, "receipt"},
+
+		{"a batch without events", batch(9, 1, 1), "number of events"},
+		{"a batch from sequence 0", batch(9, 1, 0, &lockwirev1.Event{}), "first_sequence"},
+		{"a batch of boot epoch 0", batch(9, 0, 1, &lockwirev1.Event{}), "boot_epoch"},
+		{"a batch of 257", batch(9, 1, 1, append(most(), &lockwirev1.Event{})...), "number of events"},
+		{"a GAP that is not the first", batch(9, 1, 1, &lockwirev1.Event{}, &lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_GAP, Lost: 1}), "GAP"},
+		{"a GAP that lost nothing", batch(9, 1, 1, &lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_GAP}), "lost"},
+		{"a GAP that lost more than there was", batch(9, 1, 3, &lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_GAP, Lost: 4}), "lost"},
+		{"a command without an id", action(func(m *command) { m.CommandId = "" }), "command_id"},
+		{"a result without an id", &lockwirev1.CommandResult{}, "command_id"},
+		{"a long text", &lockwirev1.Error{Text: strings.Repeat("x", 201)}, "text"},
+		{"17 endpoints", &lockwirev1.GoAway{Endpoints: seventeen()}, "number of endpoints"},
+		{"an enrolment without a secret", &lockwirev1.EnrollRequest{CertificateRequest: []byte{1}}, "claim_secret"},
+		{"an enrolment with a long secret", &lockwirev1.EnrollRequest{ClaimSecret: strings.Repeat("x", 129), CertificateRequest: []byte{1}}, "claim_secret"},
+		{"an enrolment without a request", &lockwirev1.EnrollRequest{ClaimSecret: "x"}, "certificate_request"},
+		{"an enrolled lock without roots", &lockwirev1.EnrollResponse{DeviceId: "d", CertificateChain: [][]byte{{1}}}, "roots"},
+	}
+}
+
+// TestLimitsOfFields has each limit at its edge.
+func TestLimitsOfFields(t *testing.T) {
+	for _, c := range limitCases() {
 		t.Run(c.name, func(t *testing.T) {
 			err := Check(c.m)
 			if c.text == "" {
