@@ -3,7 +3,6 @@ package access
 import (
 	"maps"
 	"strings"
-	"sync"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -221,42 +220,20 @@ func (c *Copy) TakenAway(org, door, source string) int64 {
 	return max(o.touches.doors[policy.DoorID(door)].taken[source], o.touches.floor.taken[source])
 }
 
-// touched are the devices whose doors have changed and that nobody has looked at since.
-type touched struct {
-	mu      sync.Mutex
-	devices map[string]struct{} // guarded by mu
-	wake    chan struct{}
-}
-
-func newTouched() *touched {
-	return &touched{devices: map[string]struct{}{}, wake: make(chan struct{}, 1)}
-}
-
-func (t *touched) add(device string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.devices[device] = struct{}{}
-}
-
-func (t *touched) ring() {
-	select {
-	case t.wake <- struct{}{}:
-	default:
+// AllTakenAway is TakenAway for every source.
+func (c *Copy) AllTakenAway(org, door string) map[string]int64 {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	o := c.organizations[org]
+	if o == nil {
+		return nil
 	}
-}
-
-// Touched is ready when doors have changed; then TakeTouched.
-func (c *Copy) Touched() <-chan struct{} { return c.touched.wake }
-
-// TakeTouched returns, once, the devices of doors that changed since it was last asked: those of whole commits.
-func (c *Copy) TakeTouched() []string {
-	t := c.touched
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	all := make([]string, 0, len(t.devices))
-	for id := range t.devices {
-		all = append(all, id)
+	all := maps.Clone(o.touches.floor.taken)
+	if all == nil {
+		all = map[string]int64{}
 	}
-	clear(t.devices)
+	for source, version := range o.touches.doors[policy.DoorID(door)].taken {
+		all[source] = max(all[source], version)
+	}
 	return all
 }

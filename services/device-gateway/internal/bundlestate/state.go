@@ -5,6 +5,7 @@ import (
 	"time"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/proto"
 )
@@ -127,4 +128,26 @@ func Until(s *gatewayv1.BundleState) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(int64(min(s.GetExposedUntilMs(), 1<<53)))
+}
+
+// RuleOf is what a door's rule allows; nil: nothing.
+func RuleOf(rule *permissionsv1.OfflineRule) Rule {
+	if rule == nil {
+		return Rule{}
+	}
+	goesOn := rule.GetAfter() == permissionsv1.OfflineAfter_OFFLINE_AFTER_KEEP_GOING ||
+		rule.GetAfter() == permissionsv1.OfflineAfter_OFFLINE_AFTER_EMERGENCY_LIST
+	return Rule{Budget: rule.GetBudget().AsDuration(), KeepsGoing: goesOn}
+}
+
+// maxBudget is the longest staleness budget that there is.
+const maxBudget = 30 * 24 * time.Hour
+
+// Forgotten is what is to be thought of a lock that says at a moment that it holds a version of which nothing is noted: the notes are of
+// before, since a bucket was restored. When that was given, and for how long, nobody knows.
+func Forgotten(s *gatewayv1.BundleState, version uint64, at time.Time) *gatewayv1.BundleState {
+	next := proto.CloneOf(s)
+	next.Version, next.AsOf = version, nil
+	next.ExposedUntilMs = max(s.GetExposedUntilMs(), ms(at.Add(maxBudget)))
+	return next
 }

@@ -58,11 +58,12 @@ type Store struct {
 	served      bool
 	// more is closed and replaced whenever something came.
 	more chan struct{}
+	anew chan struct{}
 }
 
 // New makes a store that knows nothing yet; Run keeps it up to date.
 func New(broker Broker) *Store {
-	return &Store{broker: broker, values: map[string]bus.Value{}, more: make(chan struct{})}
+	return &Store{broker: broker, values: map[string]bus.Value{}, more: make(chan struct{}), anew: make(chan struct{}, 1)}
 }
 
 // Run follows the own region's bucket until ctx ends.
@@ -97,11 +98,21 @@ func (s *Store) caughtUp(incarnation string) {
 
 // of notices a bucket that was made anew. mu is held.
 func (s *Store) of(incarnation string) {
-	if s.incarnation != incarnation {
-		s.incarnation, s.delivered, s.served = incarnation, 0, false
-		clear(s.values)
+	if s.incarnation == incarnation {
+		return
 	}
+	if s.incarnation != "" {
+		select {
+		case s.anew <- struct{}{}:
+		default:
+		}
+	}
+	s.incarnation, s.delivered, s.served = incarnation, 0, false
+	clear(s.values)
 }
+
+// Anew is ready when the own region's bucket was made anew: what was noted in it is lost, and is to be noted again.
+func (s *Store) Anew() <-chan struct{} { return s.anew }
 
 // keep takes a value unless a newer one is known. mu is held.
 func (s *Store) keep(v bus.Value) {
@@ -155,6 +166,19 @@ func (s *Store) Known(d Device) (Record, error) {
 	return record(v)
 }
 
+// Recall is Known without a wait: what memory has at the moment, which the bucket may be ahead of; whoever writes over it then gets
+// ErrConflict. false: memory has nothing to go by.
+func (s *Store) Recall(d Device) (Record, bool) {
+	s.mu.Lock()
+	served := s.served && d.Home == s.broker.Region()
+	s.mu.Unlock()
+	if !served {
+		return Record{}, false
+	}
+	r, err := s.Known(d)
+	return r, err == nil
+}
+
 // Devices are those of an organization of which the own region's bucket has a record, in no order.
 func (s *Store) Devices(org string) []string {
 	s.mu.Lock()
@@ -195,6 +219,12 @@ func (s *Store) Write(ctx context.Context, d Device, over Record, next *gatewayv
 	revision, err := s.broker.SetValue(ctx, d.Home, bus.StateBucket(d.Home), d.key(), body, over.Revision)
 	if errors.Is(err, bus.ErrConflict) {
 		return Record{}, fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	if err == nil && d.Home == s.broker.Region() {
+		s.mu.Lock()
+		s.keep(bus.Value{Key: d.key(), Body: body, Revision: revision})
+		s.ring()
+		s.mu.Unlock()
 	}
 	return Record{State: next, Revision: revision}, err
 }

@@ -42,7 +42,7 @@ func (s *session) greet(ctx context.Context) error {
 	if _, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known {
 		return refused("the device was revoked")
 	}
-	s.capabilities = hello.GetCapabilities()
+	s.capabilities, s.lane = hello.GetCapabilities(), s.newLane(hello)
 	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
 	return s.sendWelcome()
 }

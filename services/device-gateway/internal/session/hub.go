@@ -42,7 +42,7 @@ type Journal interface {
 	Watch(device string) (changed <-chan struct{}, stop func())
 }
 
-// Config of a Hub; everything is required but the last three.
+// Config of a Hub; everything is required but the last four.
 type Config struct {
 	Copy    Copy
 	Journal Journal
@@ -58,12 +58,16 @@ type Config struct {
 	HelloTimeout time.Duration
 	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
 	KnownTimeout time.Duration
+	// Bundles is what locks may decide alone; nil: nothing.
+	Bundles *Bundles
 }
 
 // Hub is all sessions of this gateway.
 type Hub struct {
 	cfg    Config
 	tracer trace.Tracer
+	// bundler is nil where no bundles are given.
+	bundler *bundler
 
 	mu       sync.Mutex
 	sessions map[string]*session // by device; guarded by mu
@@ -82,10 +86,14 @@ func NewHub(cfg Config) *Hub {
 	if cfg.KnownTimeout == 0 {
 		cfg.KnownTimeout = 5 * time.Second
 	}
-	return &Hub{
+	h := &Hub{
 		cfg: cfg, sessions: map[string]*session{},
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
+	if cfg.Bundles != nil {
+		h.bundler = newBundler(h, *cfg.Bundles)
+	}
+	return h
 }
 
 // Serve runs a session on a connection whose certificate was verified, until it ends, and closes the connection.
@@ -106,6 +114,9 @@ func (h *Hub) Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity) {
 	defer stop()
 	err := s.run(ctx)
 	h.remove(s)
+	if h.bundler != nil {
+		h.bundler.forget(s)
+	}
 	s.end(err)
 }
 

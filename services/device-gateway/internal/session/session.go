@@ -53,6 +53,8 @@ type session struct {
 
 	// capabilities are Hello's, from Welcome on.
 	capabilities []string
+	// lane is about what the lock may decide alone; nil: this gateway gives nothing.
+	lane *lane
 
 	// The reading goroutine's.
 	device      access.Device
@@ -105,6 +107,7 @@ func (s *session) run(ctx context.Context) error {
 		lockwirev1.FrameType_FRAME_TYPE_COMMAND_RESULT, lockwirev1.FrameType_FRAME_TYPE_BUNDLE_ACK, lockwirev1.FrameType_FRAME_TYPE_PING,
 		lockwirev1.FrameType_FRAME_TYPE_PONG, lockwirev1.FrameType_FRAME_TYPE_ERROR, lockwirev1.FrameType_FRAME_TYPE_PART)
 	s.reader.OnFrame(s.frameCame)
+	s.beginBundles()
 	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
 	for {
 		if s.reason.Load() != nil {
@@ -146,7 +149,10 @@ func (s *session) handle(ctx context.Context, m proto.Message) error {
 		return nil
 	case *lockwirev1.Ping:
 		return s.send(&lockwirev1.Pong{Nonce: m.GetNonce(), ServerTimeMs: s.nowMS()})
-	case *lockwirev1.Pong, *lockwirev1.BundleAck:
+	case *lockwirev1.BundleAck:
+		s.bundleAck(m)
+		return nil
+	case *lockwirev1.Pong:
 		return nil
 	case *lockwirev1.Error:
 		s.hub.cfg.Logger.WarnContext(ctx, "a lock found fault with the gateway", "device", s.deviceID, "code", m.GetCode().String())
