@@ -9,6 +9,8 @@ import (
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/device"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/exposure"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -21,6 +23,8 @@ func Errors() fault.Table {
 		{Is: device.ErrNotFound, Code: connect.CodeNotFound, Reason: faultv1.Reason_REASON_NOT_FOUND},
 		{Is: device.ErrDoorNotFound, Code: connect.CodeNotFound, Reason: faultv1.Reason_REASON_NOT_FOUND},
 		{Is: device.ErrOffline, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_DEVICE_OFFLINE},
+		{Is: exposure.ErrNotReady, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_DEPENDENCY_DOWN},
+		{Is: bus.ErrUnavailable, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_DEPENDENCY_DOWN, Text: "the region's broker does not answer, try again"},
 		{Is: device.ErrInvalid, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 		{
 			Is: idempotency.ErrMismatch, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_IDEMPOTENCY_MISMATCH,

@@ -12,6 +12,9 @@ import (
 // acked takes one answer of the lock.
 func (v *visit) acked(ctx context.Context, ack *lockwirev1.BundleAck) error {
 	l := v.lane
+	if ack.GetApplied() {
+		l.acked = max(l.acked, ack.GetVersion())
+	}
 	if l.bundle != nil && l.bundle.version == ack.GetVersion() {
 		g := l.bundle
 		l.bundle = nil
@@ -39,9 +42,9 @@ func (v *visit) bundleAcked(ctx context.Context, g *given, ack *lockwirev1.Bundl
 	}
 	l.refusals = 0
 	h := g.held
-	h.version = max(h.version, l.heldVersion())
+	h.version = l.acked // of revocations that overtook it, perhaps
 	l.hold(&h)
-	return v.write(ctx, bundlestate.Confirm(l.record.State, g.version, h.Content))
+	return v.write(ctx, bundlestate.Confirm(l.record.State, l.acked, h.Content))
 }
 
 // revocationsAcked: the lock holds nothing of that any more, and will not when it applies the bundle that is on its way.
@@ -62,7 +65,7 @@ func (v *visit) revocationsAcked(ctx context.Context, g *given, ack *lockwirev1.
 		return nil
 	}
 	h := l.held.without(g.removed)
-	h.version = max(g.version, h.version)
+	h.version = l.acked
 	if !bytes.Equal(ack.GetHash(), h.Hash[:]) {
 		if l.bundle == nil {
 			v.startOver()
@@ -101,11 +104,4 @@ func (v *visit) refused(ctx context.Context, ack *lockwirev1.BundleAck) {
 	l.resume = v.now.Add(pauseAfter(l.refusals))
 	v.hub.cfg.Logger.WarnContext(ctx, "a lock does not apply what it may decide alone", "device", v.session.deviceID,
 		"version", ack.GetVersion(), "problem", ack.GetProblem().String(), "again at", l.resume)
-}
-
-func (l *lane) heldVersion() uint64 {
-	if l.held == nil {
-		return 0
-	}
-	return l.held.version
 }

@@ -42,6 +42,7 @@ type lane struct {
 	known  bool   // record is what was read or written last
 	lost   bool   // it is not: only the broker knows
 	top    uint64 // the highest version that the lock may have
+	acked  uint64 // the highest that it said that it applied
 	record bundlestate.Record
 	// held is what the lock confirmed; nil: not known, it needs the whole.
 	held *held
