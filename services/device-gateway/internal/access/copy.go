@@ -70,6 +70,7 @@ type Copy struct {
 	cfg      Config
 	store    *store
 	attempts *attempts
+	unproven *noted
 
 	mu sync.RWMutex // guards all below
 	// records are all keys, so that the file can be written anew.
@@ -95,7 +96,7 @@ func Open(cfg Config) (*Copy, error) {
 		cfg.StateBound = DefaultStateBound
 	}
 	c := &Copy{
-		cfg: cfg, attempts: newAttempts(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
+		cfg: cfg, attempts: newAttempts(), unproven: newNoted(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
 		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
 	}
 	var err error
