@@ -120,7 +120,9 @@ func checkHello(m *lockwirev1.Hello) error {
 		limit{"model", len(m.GetModel()), 0, maxName},
 		limit{"number of capabilities", len(m.GetCapabilities()), 0, 64},
 		limit{"number of versions", len(m.GetVersions()), 1, 16},
-		limit{"resume_session", len(m.GetResumeSession()), 0, maxSession})
+		limit{"resume_session", len(m.GetResumeSession()), 0, maxSession},
+		limit{"hold_open_command", len(m.GetHoldOpenCommand()), 0, maxName},
+		limit{"lockdown_command", len(m.GetLockdownCommand()), 0, maxName})
 }
 
 func checkWelcome(m *lockwirev1.Welcome) error {
