@@ -44,12 +44,8 @@ type Doors interface {
 // Sessions are the locks that are connected here. session.Hub is one.
 type Sessions interface {
 	Connected(device string) bool
-	Command(ctx context.Context, u session.Unlock) (*lockwirev1.CommandResult, error)
-}
-
-// Neighbours carry a command to the gateways of another region of the jurisdiction.
-type Neighbours interface {
-	DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error)
+	Command(ctx context.Context, o session.Order) (*lockwirev1.CommandResult, error)
+	Report(device string) (session.Report, bool)
 }
 
 // Exposures say which locks may decide alone from what has ended. exposure.Book is one.
@@ -70,7 +66,7 @@ type Handler struct {
 	Exposures  Exposures
 	Regions    *region.Map
 	Own        region.Region
-	ID         region.ID // the gateway's
+	ID         region.ID // this gateway's
 	Logger     *slog.Logger
 	Now        func() time.Time
 }
