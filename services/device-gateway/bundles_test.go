@@ -139,6 +139,10 @@ func TestALockThatIsCutOffIsListedUntilItIsBack(t *testing.T) {
 	if got := g.exposures(); len(got) != 0 {
 		t.Fatalf("exposed before anything ended: %v", got)
 	}
+	p.eventually("the report has the bundle", func() bool {
+		r, err := g.client("devices.read").GetDeviceReport(p.soon(), &gatewayv1.GetDeviceReportRequest{OrgId: string(p.org), DeviceId: l.DeviceID()})
+		return err == nil && r.GetBundleVersion() == l.BundleVersion() && r.GetBundleUntil().AsTime().After(time.Now().Add(budget-2*time.Minute))
+	})
 	wire.set(true)
 	p.must(l.WaitClosed(p.soon()))
 	latest := time.Now().Add(budget)

@@ -49,5 +49,8 @@ func (h *Handler) report(id string) (*gatewayv1.DeviceReport, error) {
 	if r.Door != nil {
 		out.DoorReportedAt = timestamppb.New(r.DoorAt)
 	}
+	if out.BundleVersion = r.BundleVersion; !r.BundleUntil.IsZero() {
+		out.BundleUntil = timestamppb.New(r.BundleUntil)
+	}
 	return out, nil
 }

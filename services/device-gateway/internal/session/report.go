@@ -25,6 +25,9 @@ type Report struct {
 	DoorAt time.Time
 	// CertificateNotAfter is when its certificate ends.
 	CertificateNotAfter time.Time
+	// BundleVersion is what the lock confirmed that it may decide from alone; 0: nothing. BundleUntil is until when; zero: without end.
+	BundleVersion uint64
+	BundleUntil   time.Time
 }
 
 // Report returns what a lock last told; false when it has no open session here.
@@ -37,6 +40,7 @@ func (h *Hub) Report(device string) (Report, bool) {
 		ConnectedSince: s.since, Firmware: s.firmware, Model: s.model, Capabilities: s.capabilities,
 		BootEpoch: s.bootEpoch, CertificateNotAfter: s.identity.NotAfter,
 	}
+	r.BundleVersion, r.BundleUntil = s.bundleHeld()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.report != nil {
