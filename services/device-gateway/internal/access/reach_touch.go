@@ -150,7 +150,11 @@ func (c *Copy) sources(o *organization, k factKey, version int64) map[string]int
 		return map[string]int64{source: version}
 	}
 	coming, heads := map[string]int64{}, map[string]int64{}
-	for _, r := range c.cfg.Regions.In(c.cfg.Jurisdiction) {
+	regions := c.cfg.Regions.In(c.cfg.Jurisdiction)
+	if c.cfg.Jurisdiction == "" {
+		regions = c.cfg.Regions.All()
+	}
+	for _, r := range regions {
 		source := service + "." + string(r.Name)
 		heads[source] = o.heads[source]
 		if heads[source] < version {
