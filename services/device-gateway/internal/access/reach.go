@@ -148,7 +148,8 @@ func (o *organization) takesAway(old, next fact) bool {
 	case card:
 		return old != nil && !same(old, next) || o.collides(next)
 	case door:
-		return old != nil // a door that was not known opened for nobody
+		_, known := o.doors[next.ID]
+		return old != nil || known // a door that was not known opened for nobody
 	case device:
 		return false
 	default: // lockdowns, zones, schedules
