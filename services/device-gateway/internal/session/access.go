@@ -31,7 +31,7 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 		telemetry.OutcomeKey.String(v.Decision.GetOutcome().String()), telemetry.ReasonKey.String(v.Decision.GetReason().String()))
 	answer := &lockwirev1.AccessDecision{
 		RequestId: m.GetRequestId(), Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Reason: uint32(v.Decision.GetReason()),
-		Feedback: feedback(v.Decision), ValidForMs: wire.MaxValidFor, Receipt: s.receipt(ctx, m, v, now),
+		Feedback: feedback(m, v.Decision), ValidForMs: wire.MaxValidFor, Receipt: s.receipt(ctx, m, v, now),
 	}
 	if v.Granted() {
 		answer.Outcome, answer.UnlockMs = lockwirev1.Outcome_OUTCOME_GRANTED, unlockMS(v.UnlockFor)
@@ -50,7 +50,7 @@ func unlockMS(d time.Duration) uint32 {
 	return uint32(min(max(d.Milliseconds(), wire.MinUnlock), wire.MaxUnlock))
 }
 
-func feedback(d *permissionsv1.Decision) lockwirev1.Feedback {
+func feedback(m *lockwirev1.AccessRequest, d *permissionsv1.Decision) lockwirev1.Feedback {
 	if d.GetOutcome() == permissionsv1.Outcome_OUTCOME_GRANTED {
 		return lockwirev1.Feedback_FEEDBACK_GRANTED
 	}
@@ -59,6 +59,9 @@ func feedback(d *permissionsv1.Decision) lockwirev1.Feedback {
 		permissionsv1.DecisionReason_DECISION_REASON_FIRST_PERSON_NEEDED:
 		return lockwirev1.Feedback_FEEDBACK_WRONG_TIME
 	case permissionsv1.DecisionReason_DECISION_REASON_SECOND_FACTOR_NEEDED:
+		if m.GetCard() == nil {
+			return lockwirev1.Feedback_FEEDBACK_DENIED // more digits are another entry code, not a second factor
+		}
 		return lockwirev1.Feedback_FEEDBACK_TYPE_PIN
 	case permissionsv1.DecisionReason_DECISION_REASON_SECOND_PERSON_NEEDED:
 		return lockwirev1.Feedback_FEEDBACK_SECOND_PERSON
