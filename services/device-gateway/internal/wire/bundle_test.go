@@ -92,6 +92,10 @@ func contentHash(door []byte, entries ...[]byte) []byte {
 	for i, e := range entries {
 		hashes[i] = entryHash(e)
 	}
+	return hashOfSet(door, hashes)
+}
+
+func hashOfSet(door []byte, hashes [][]byte) []byte {
 	slices.SortFunc(hashes, bytes.Compare)
 	h := sha256.New()
 	h.Write(hashOf(door))

@@ -76,8 +76,6 @@ func bundleSteps() []bundleStep {
 		{"full", "the first bundle: all of it", true, vectorNow, signedBundle(full, signerChain())},
 		{"revocations", "one entry is taken out", false, vectorNow, signedRevocations(revoked(), signerChain())},
 		{"revocations-again", "the same again: nothing changes", false, vectorNow, signedRevocations(revoked(), signerChain())},
-		{"delta-old-base", "a difference onto version 17, which the lock does not hold since the revocations", false, vectorNow, signedBundle(
-			content(delta, func(c *bc) { c.BaseVersion = 17 }), signerChain())},
 		{"delta", "a difference onto version 18: another entry in", false, vectorNow, signedBundle(delta, signerChain())},
 		{"delta-again", "the same again: it is applied, and said so again", false, vectorNow, signedBundle(delta, signerChain())},
 		{"full-older", "an older whole one: a lock does not go back", false, vectorNow, signedBundle(full, signerChain())},
@@ -98,6 +96,15 @@ func bundleSteps() []bundleStep {
 		{"overtaken-revocations", "revocations overtake a bundle that is under way ...", true, vectorNow, signedRevocations(revoked(), signerChain())},
 		{"overtaken-full", "... which is applied without what they took out", false, vectorNow, signedBundle(full, signerChain())},
 		{"overtaken-delta", "the next difference is onto the revocations' version", false, vectorNow, signedBundle(delta, signerChain())},
+		{"base-between", "a whole one; then revocations overtake a difference onto it ...", true, vectorNow, signedBundle(full, signerChain())},
+		{"base-between-revocations", "... version 20 comes first ...", false, vectorNow, signedRevocations(
+			&lockwirev1.RevocationsContent{DeviceId: vectorDevice, Version: 20, Removed: [][]byte{entryHash(all[1])}}, signerChain())},
+		{"base-between-delta", "... and the difference of version 19 onto 17 is checked with what was taken out, and applied without", false, vectorNow, signedBundle(
+			content(delta, func(c *bc) {
+				c.BaseVersion, c.Removed, c.Hash = 17, [][]byte{entryHash(all[0]), entryHash(all[2])}, contentHash(c.GetDoor(), all[1], c.GetEntries()[0])
+			}), signerChain())},
+		{"base-future", "a difference onto a version that the lock never had", false, vectorNow, signedBundle(
+			content(delta, func(c *bc) { c.Version, c.BaseVersion = 30, 29 }), signerChain())},
 		{"all-first", "forget everything overtakes a bundle ...", true, vectorNow, signedRevocations(
 			&lockwirev1.RevocationsContent{DeviceId: vectorDevice, Version: 18, All: true}, signerChain())},
 		{"all-then-full", "... which is refused", false, vectorNow, signedBundle(full, signerChain())},
@@ -124,7 +131,7 @@ func TestGoldenBundles(t *testing.T) {
 		})
 	}
 	holdGolden(t, "bundles.json", file)
-	want := "ok ok ok BASE ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok ok ok ok ok ok BASE"
+	want := "ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok ok ok ok ok ok ok ok BASE ok BASE"
 	var got []string
 	for _, s := range file.Steps {
 		ack := struct{ Problem string }{}
@@ -158,109 +165,128 @@ func contentOf(t *testing.T, m proto.Message) proto.Message {
 	return content
 }
 
-// bundleLock keeps bundles as PROTOCOL.md says, and nothing else; the simulated lock has an implementation of its own.
+// bundleLock keeps bundles as PROTOCOL.md says, rule by rule, and nothing else; the simulated lock has an implementation of its own.
 type bundleLock struct {
 	device string
 	root   []byte
-	// version is the highest that was applied, of a Bundle or of Revocations; bundle is the newest Bundle's.
-	version, bundle uint64
-	door            []byte
-	hash            []byte
-	entries         map[string][]byte
-	// revoked are entry hashes, with the version that took them out; allBelow is the version that took all out.
-	revoked  map[string]uint64
-	allBelow uint64
+	// bundle is the newest Bundle's version, latest the highest that was applied of either kind, forgotten that of the last
+	// Revocations with all.
+	bundle, latest, forgotten uint64
+	door                      []byte
+	content                   []byte // the hash as it was signed
+	// entries that were taken out by Revocations stay, as false, so that the next difference can be checked.
+	entries    map[string]bool
+	tombstones map[string]uint64
 }
 
+// holds are the hashes of the entries that can open.
 func (l *bundleLock) holds() []hexBytes {
 	held := []hexBytes{}
 	for _, name := range slices.Sorted(maps.Keys(l.entries)) {
-		b, _ := hex.DecodeString(name)
-		held = append(held, b)
+		if l.entries[name] {
+			held = append(held, unhex(name))
+		}
 	}
 	return held
 }
 
-func (l *bundleLock) take(m proto.Message, now uint64) *lockwirev1.BundleAck {
-	refused := func(version uint64, problem lockwirev1.BundleProblem) *lockwirev1.BundleAck {
-		return &lockwirev1.BundleAck{Version: version, Hash: l.hash, Problem: problem}
+// hash is BundleAck's.
+func (l *bundleLock) hash() []byte {
+	if l.bundle == 0 {
+		return nil
 	}
+	var hashes [][]byte
+	for _, b := range l.holds() {
+		hashes = append(hashes, b)
+	}
+	return hashOfSet(l.door, hashes)
+}
+
+func (l *bundleLock) take(m proto.Message, now uint64) *lockwirev1.BundleAck {
+	problem := lockwirev1.BundleProblem_BUNDLE_PROBLEM_SIGNATURE
+	var version uint64
 	switch m := m.(type) {
 	case *lockwirev1.Revocations:
+		version = m.GetVersion()
 		c := new(lockwirev1.RevocationsContent)
-		if !l.signed("cardea-revocations/1\x00", m, c, now) || c.GetDeviceId() != l.device || c.GetVersion() != m.GetVersion() {
-			return refused(m.GetVersion(), lockwirev1.BundleProblem_BUNDLE_PROBLEM_SIGNATURE)
+		if l.signed("cardea-revocations/1\x00", m, c, now) && c.GetDeviceId() == l.device && c.GetVersion() == version {
+			problem = 0
+			l.revoke(c)
 		}
-		l.revoke(c)
-		return &lockwirev1.BundleAck{Version: m.GetVersion(), Applied: true, Hash: l.hash}
 	case *lockwirev1.Bundle:
+		version = m.GetVersion()
 		c := new(lockwirev1.BundleContent)
-		if !l.signed("cardea-bundle/1\x00", m, c, now) || c.GetDeviceId() != l.device || c.GetVersion() != m.GetVersion() {
-			return refused(m.GetVersion(), lockwirev1.BundleProblem_BUNDLE_PROBLEM_SIGNATURE)
+		if l.signed("cardea-bundle/1\x00", m, c, now) && c.GetDeviceId() == l.device && c.GetVersion() == version {
+			problem = 0
+			if !l.apply(c) {
+				problem = lockwirev1.BundleProblem_BUNDLE_PROBLEM_BASE
+			}
 		}
-		if !l.apply(c) {
-			return refused(m.GetVersion(), lockwirev1.BundleProblem_BUNDLE_PROBLEM_BASE)
-		}
-		return &lockwirev1.BundleAck{Version: m.GetVersion(), Applied: true, Hash: l.hash}
 	}
-	return nil
+	return &lockwirev1.BundleAck{Version: version, Applied: problem == 0, Hash: l.hash(), Problem: problem}
 }
 
 func (l *bundleLock) revoke(c *lockwirev1.RevocationsContent) {
-	if c.GetVersion() <= l.version {
-		return // a later one was applied, which knew of these
-	}
-	l.version = c.GetVersion()
-	if c.GetAll() {
-		l.entries, l.door, l.hash, l.revoked, l.allBelow = nil, nil, nil, nil, c.GetVersion()
+	if c.GetVersion() < l.bundle || c.GetVersion() < l.forgotten {
 		return
 	}
-	if l.revoked == nil {
-		l.revoked = map[string]uint64{}
+	l.latest = max(l.latest, c.GetVersion())
+	if c.GetAll() {
+		l.bundle, l.door, l.entries, l.forgotten = 0, nil, nil, c.GetVersion()
+		l.dropTombstones(c.GetVersion())
+		return
+	}
+	if l.tombstones == nil {
+		l.tombstones = map[string]uint64{}
 	}
 	for _, hash := range c.GetRemoved() {
 		name := hex.EncodeToString(hash)
-		l.revoked[name] = c.GetVersion()
-		delete(l.entries, name)
+		l.tombstones[name] = max(l.tombstones[name], c.GetVersion())
+		if _, held := l.entries[name]; held {
+			l.entries[name] = false
+		}
 	}
-	l.rehash()
 }
 
-// rehash is the hash of what is held now; a lock that holds no bundle has none.
-func (l *bundleLock) rehash() {
-	if l.door != nil {
-		l.hash = contentHash(l.door, slices.Collect(maps.Values(l.entries))...)
-	}
+func (l *bundleLock) dropTombstones(upTo uint64) {
+	maps.DeleteFunc(l.tombstones, func(_ string, version uint64) bool { return version <= upTo })
 }
 
 func (l *bundleLock) apply(c *lockwirev1.BundleContent) bool {
-	next := map[string][]byte{}
+	version, base := c.GetVersion(), c.GetBaseVersion()
 	switch {
-	case c.GetVersion() <= l.bundle || c.GetVersion() < l.allBelow:
-		return c.GetVersion() == l.bundle && l.bundle == l.version
-	case c.GetBaseVersion() != 0 && (c.GetBaseVersion() != l.version || l.door == nil):
+	case l.bundle != 0 && version == l.bundle && bytes.Equal(c.GetHash(), l.content):
+		return true
+	case version <= l.bundle || version <= l.forgotten:
 		return false
-	case c.GetBaseVersion() != 0:
+	case base != 0 && (l.bundle == 0 || base < l.bundle || base > l.latest):
+		return false
+	}
+	next := map[string]bool{}
+	if base != 0 {
 		next = maps.Clone(l.entries)
+		maps.DeleteFunc(next, func(name string, _ bool) bool { v, ok := l.tombstones[name]; return ok && v <= version })
 	}
 	for _, hash := range c.GetRemoved() {
 		delete(next, hex.EncodeToString(hash))
 	}
 	for _, entry := range c.GetEntries() {
-		next[hex.EncodeToString(entryHash(entry))] = entry
+		next[hex.EncodeToString(entryHash(entry))] = true
 	}
-	if !bytes.Equal(contentHash(c.GetDoor(), slices.Collect(maps.Values(next))...), c.GetHash()) {
+	var hashes [][]byte
+	for name := range next {
+		hashes = append(hashes, unhex(name))
+	}
+	if !bytes.Equal(hashOfSet(c.GetDoor(), hashes), c.GetHash()) {
 		return false
 	}
-	for name, version := range l.revoked {
-		if version > c.GetVersion() {
-			delete(next, name)
-		} else {
-			delete(l.revoked, name)
+	l.dropTombstones(version)
+	for name := range l.tombstones {
+		if _, ok := next[name]; ok {
+			next[name] = false
 		}
 	}
-	l.entries, l.door, l.bundle, l.version = next, c.GetDoor(), c.GetVersion(), max(l.version, c.GetVersion())
-	l.rehash()
+	l.entries, l.door, l.content, l.bundle, l.latest = next, c.GetDoor(), c.GetHash(), version, max(l.latest, version)
 	return true
 }
 
