@@ -22,6 +22,8 @@ type Result struct {
 	Feedback  lockwirev1.Feedback
 	// Answered: a gateway decided, in time.
 	Answered bool
+	// Offline: the lock decided alone, from its bundle.
+	Offline bool
 	// Took is from the request to the answer.
 	Took time.Duration
 	// Epoch and Sequence name the event.
@@ -82,6 +84,9 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if decision == nil {
+		l.decideAlone(presented, &result, event)
+	}
 	if result.Granted {
 		l.opened++
 	}

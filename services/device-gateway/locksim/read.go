@@ -31,7 +31,9 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Command:
 		return k.command(m)
 	case *lockwirev1.Bundle:
-		return k.write(&lockwirev1.BundleAck{Version: m.GetVersion()})
+		return k.bundle(m)
+	case *lockwirev1.Revocations:
+		return k.revocations(m)
 	case *lockwirev1.Ping:
 		return k.write(&lockwirev1.Pong{Nonce: m.GetNonce()})
 	case *lockwirev1.Pong:
