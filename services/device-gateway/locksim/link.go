@@ -8,11 +8,11 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -22,7 +22,8 @@ const (
 	writeTimeout   = 10 * time.Second
 )
 
-// link is one open session. Fields marked mu are guarded by the lock's mu.
+// link is one open session. It has no goroutine while it is idle but the one that reads: what waits is a timer, and events
+// are sent by a goroutine that ends when there is nothing left to send. Fields marked mu are guarded by the lock's mu.
 type link struct {
 	lock      *Lock
 	conn      *tls.Conn
@@ -33,7 +34,7 @@ type link struct {
 	// wmu guards the writer.
 	wmu    sync.Mutex
 	writer *wire.Writer
-	wrote  time.Time
+	wrote  atomic.Int64 // when, in nanoseconds since 1970
 
 	requestID uint64                                     // mu
 	answers   map[uint64]chan *lockwirev1.AccessDecision // mu; nil answer: the gateway cannot
@@ -41,7 +42,10 @@ type link struct {
 	sent      map[uint64]uint64                          // mu; per boot epoch, highest sequence sent
 	received  map[uint64]uint64                          // mu; per boot epoch, as acknowledged
 	notBefore time.Time                                  // mu; no batch before
-	leaving   *goneAway                                  // mu
+	later     *time.Timer                                // mu; kicks at notBefore
+	sending   bool                                       // mu; a goroutine sends events
+	over      error                                      // mu; why the session ended, nil while it is open
+	timers    []*time.Timer                              // mu; stopped when the session ends
 }
 
 // goneAway ends a session that the gateway asked to leave.
@@ -55,21 +59,55 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 	if err != nil {
 		return err
 	}
-	defer k.conn.Close()
-	g, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { k.conn.Close() }) // with close_notify
+	stop := context.AfterFunc(ctx, func() { k.end(ctx.Err()) })
 	defer stop()
-	g.Go(k.read)
-	g.Go(func() error { return k.sendEvents(ctx) })
-	g.Go(func() error { return k.beat(ctx) })
-	g.Go(func() error { return k.homesick(ctx, endpoint) })
-	return g.Wait()
+	k.beat()
+	k.homesick(endpoint)
+	return k.end(k.read())
+}
+
+// end closes the connection, with close_notify, and returns why the session ended: the first reason that was given.
+func (k *link) end(err error) error {
+	k.lock.mu.Lock()
+	defer k.lock.mu.Unlock()
+	if k.over != nil {
+		return k.over
+	}
+	k.over = err
+	for _, t := range k.timers {
+		t.Stop()
+	}
+	k.timers = nil
+	k.lock.mu.Unlock()
+	k.conn.Close()
+	k.lock.mu.Lock()
+	return err
+}
+
+// every calls do in its own goroutine after each wait, until the session ends.
+func (k *link) every(wait func() time.Duration, do func()) {
+	k.lock.mu.Lock()
+	defer k.lock.mu.Unlock()
+	var timer *time.Timer
+	ready := make(chan struct{}) // timer is set
+	timer = time.AfterFunc(wait(), func() {
+		<-ready
+		do()
+		k.lock.mu.Lock()
+		defer k.lock.mu.Unlock()
+		if k.over == nil {
+			timer.Reset(wait())
+		}
+	})
+	close(ready)
+	k.timers = append(k.timers, timer)
 }
 
 func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(dial, "tcp", endpoint)
+	began := time.Now()
+	raw, err := l.cfg.Dial(dial, "tcp", endpoint)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +115,7 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 		MinVersion: tls.VersionTLS13, NextProtos: []string{wire.ALPNSession}, ServerName: serverName,
 		RootCAs: l.roots, Certificates: []tls.Certificate{l.cert}, SessionTicketsDisabled: true,
 	})
-	k, err := l.greet(ctx, dial, conn)
+	k, err := l.greet(ctx, dial, conn, began)
 	if err != nil {
 		conn.Close()
 		return nil, err
@@ -85,7 +123,7 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	return k, nil
 }
 
-func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn) (*link, error) {
+func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time) (*link, error) {
 	if err := conn.HandshakeContext(dial); err != nil {
 		return nil, err
 	}
@@ -106,7 +144,7 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn) (*link, error) {
 	}
 	switch m := m.(type) {
 	case *lockwirev1.Welcome:
-		l.open(k, m)
+		l.open(k, m, time.Since(began))
 		return k, nil
 	case *lockwirev1.Error:
 		return nil, wireError(m)
@@ -127,7 +165,7 @@ func (l *Lock) hello() *lockwirev1.Hello {
 }
 
 // open makes the session usable.
-func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
+func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k.welcome, k.heartbeat = w, time.Duration(w.GetHeartbeatMs())*time.Millisecond
@@ -136,6 +174,7 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
 	}
 	l.setClock(w.GetServerTimeMs())
 	l.link, l.lastErr = k, nil
+	l.cfg.Observer.SessionOpened(took)
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
 }
@@ -174,8 +213,9 @@ func (k *link) writeNext(next func() proto.Message) (sent bool, err error) {
 
 // send is called with wmu held.
 func (k *link) send(m proto.Message) error {
-	k.wrote = time.Now()
-	k.conn.SetWriteDeadline(k.wrote.Add(writeTimeout))
+	now := time.Now()
+	k.wrote.Store(now.UnixNano())
+	k.conn.SetWriteDeadline(now.Add(writeTimeout))
 	return k.writer.Write(m)
 }
 
@@ -193,22 +233,22 @@ func (k *link) broken(err error) error {
 }
 
 // beat sends a Ping when nothing was sent for a heartbeat, minus up to a quarter.
-func (k *link) beat(ctx context.Context) error {
-	for nonce := uint64(1); ; nonce++ {
-		idle := k.heartbeat - rand.N(k.heartbeat/4+1)
-		for {
-			k.wmu.Lock()
-			left := idle - time.Since(k.wrote)
-			k.wmu.Unlock()
-			if left <= 0 {
-				break
-			}
-			if !sleep(ctx, left) {
-				return ctx.Err()
-			}
+func (k *link) beat() {
+	var nonce uint64
+	idle := k.idle()
+	k.every(func() time.Duration { return max(idle-k.silent(), 0) }, func() {
+		if k.silent() < idle {
+			return // something was sent meanwhile: the wait begins there
 		}
+		nonce++
+		idle = k.idle()
 		if err := k.write(&lockwirev1.Ping{Nonce: nonce}); err != nil {
-			return err
+			k.end(err)
 		}
-	}
+	})
 }
+
+func (k *link) idle() time.Duration { return k.heartbeat - rand.N(k.heartbeat/4+1) }
+
+// silent is how long ago something was sent.
+func (k *link) silent() time.Duration { return time.Duration(time.Now().UnixNano() - k.wrote.Load()) }

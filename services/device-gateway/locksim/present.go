@@ -116,7 +116,7 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) chan *lockwirev1.AccessDecision {
 	for {
 		l.mu.Lock()
-		k, changed := l.link, l.changed
+		k, changed := l.link, l.watch()
 		l.mu.Unlock()
 		if k == nil {
 			return nil

@@ -61,6 +61,7 @@ func (k *link) acknowledged(m *lockwirev1.EventAck) {
 	defer k.lock.mu.Unlock()
 	delete(k.batches, m.GetRequestId())
 	k.received[m.GetBootEpoch()] = max(k.received[m.GetBootEpoch()], m.GetReceivedUpTo())
+	k.lock.cfg.Observer.EventsReceived(m.GetBootEpoch(), m.GetReceivedUpTo())
 	k.lock.free(m.GetBootEpoch(), m.GetFromSequence(), m.GetDurableUpTo())
 }
 
@@ -80,7 +81,7 @@ func (k *link) said(m *lockwirev1.Error) error {
 	if batch := k.batches[m.GetRequestId()]; batch != nil {
 		delete(k.batches, m.GetRequestId())
 		k.sent[batch.GetBootEpoch()] = min(k.sent[batch.GetBootEpoch()], batch.GetFirstSequence()-1)
-		k.notBefore = time.Now().Add(max(time.Duration(m.GetRetryAfterMs())*time.Millisecond, 100*time.Millisecond))
+		k.holdBack(max(time.Duration(m.GetRetryAfterMs())*time.Millisecond, 100*time.Millisecond))
 	}
 	return nil
 }
