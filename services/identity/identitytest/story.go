@@ -21,7 +21,7 @@ type Organization struct {
 	Token *typev1.ConsistencyToken
 }
 
-// Credential is what was issued.
+// Credential is an issued card.
 type Credential struct {
 	ID    region.ID
 	Token *typev1.ConsistencyToken
@@ -60,40 +60,13 @@ func (s *Service) Person(t testing.TB, org Organization, fields *identityv1.Pers
 // Card gives a person a card.
 func (s *Service) Card(t testing.TB, org Organization, person region.ID, card *identityv1.CardNumber) Credential {
 	t.Helper()
-	c, _ := s.give(t, org, &identityv1.IssueCredentialRequest{PersonId: string(person), Card: card})
-	return c
-}
-
-// Phone gives a person a mobile key: the public half, an uncompressed point of P-256.
-func (s *Service) Phone(t testing.TB, org Organization, person region.ID, publicKey []byte) Credential {
-	t.Helper()
-	c, _ := s.give(t, org, &identityv1.IssueCredentialRequest{
-		PersonId: string(person), Kind: identityv1.CredentialKind_CREDENTIAL_KIND_MOBILE,
-		Card: &identityv1.CardNumber{Format: "pkoc", BitLength: uint32(8 * len(publicKey)), Bits: publicKey},
+	made, err := s.Client(t, org.Admin).IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+		OrgId: string(org.ID), PersonId: string(person), Card: card, IdempotencyKey: rand.Text(),
 	})
-	return c
-}
-
-// PIN gives a person a PIN that identity draws.
-func (s *Service) PIN(t testing.TB, org Organization, person region.ID) (c Credential, digits string) {
-	t.Helper()
-	return s.give(t, org, &identityv1.IssueCredentialRequest{PersonId: string(person), Kind: identityv1.CredentialKind_CREDENTIAL_KIND_PIN})
-}
-
-// EntryCode gives a person an entry code that identity draws.
-func (s *Service) EntryCode(t testing.TB, org Organization, person region.ID) (c Credential, digits string) {
-	t.Helper()
-	return s.give(t, org, &identityv1.IssueCredentialRequest{PersonId: string(person), Kind: identityv1.CredentialKind_CREDENTIAL_KIND_ENTRY_CODE})
-}
-
-func (s *Service) give(t testing.TB, org Organization, request *identityv1.IssueCredentialRequest) (Credential, string) {
-	t.Helper()
-	request.OrgId, request.IdempotencyKey = string(org.ID), rand.Text()
-	made, err := s.Client(t, org.Admin).IssueCredential(t.Context(), request)
 	if err != nil {
 		t.Fatalf("issue credential: %v", err)
 	}
-	return Credential{ID: region.ID(made.GetCredential().GetId()), Token: made.GetToken()}, made.GetDigits()
+	return Credential{ID: region.ID(made.GetCredential().GetId()), Token: made.GetToken()}
 }
 
 // Revoke ends a credential.
