@@ -242,7 +242,7 @@ func (i *Instance) Server(cfg rpc.ServerConfig) rpc.ServerConfig {
 func (i *Instance) Mount(server *rpc.Server) {
 	server.Handle(gatewayv1connect.NewGatewayServiceHandler(&gatewayrpc.Handler{
 		Store: i.store, Doors: i.copy, Sessions: i.hub, Neighbours: gatewayrpc.Mesh{Dialer: i.parts.Dialer},
-		Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now,
+		Regions: i.parts.Regions, Own: i.parts.Region, ID: i.ID, Now: i.parts.Now,
 	}, server.Options()...))
 }
 

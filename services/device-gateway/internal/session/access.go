@@ -34,7 +34,7 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 		Feedback: feedback(m, v.Decision), ValidForMs: wire.MaxValidFor, Receipt: s.receipt(ctx, m, v, now),
 	}
 	if v.Granted() {
-		answer.Outcome, answer.UnlockMs = lockwirev1.Outcome_OUTCOME_GRANTED, unlockMS(v.UnlockFor)
+		answer.Outcome, answer.UnlockMs = lockwirev1.Outcome_OUTCOME_GRANTED, UnlockMS(v.UnlockFor)
 	}
 	if err := s.send(answer); err != nil {
 		return err
@@ -43,7 +43,8 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 	return nil
 }
 
-func unlockMS(d time.Duration) uint32 {
+// UnlockMS is how long a lock is told to unlock, in milliseconds; a door that does not say gets the default.
+func UnlockMS(d time.Duration) uint32 {
 	if d == 0 {
 		d = defaultUnlock
 	}

@@ -125,6 +125,8 @@ func checkHello(m *lockwirev1.Hello) error {
 		limit{"model", len(m.GetModel()), 0, maxName},
 		limit{"number of versions", len(m.GetVersions()), 1, 16},
 		limit{"resume_session", len(m.GetResumeSession()), 0, maxSession},
+		limit{"hold_open_command", len(m.GetHoldOpenCommand()), 0, maxName},
+		limit{"lockdown_command", len(m.GetLockdownCommand()), 0, maxName},
 		optional("bundle_hash", len(m.GetBundleHash()), hashSize, hashSize))
 }
 
