@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"net"
 	"sync"
 	"testing"
 	"time"
@@ -267,74 +265,3 @@ func (p *place) holdOrganization() (release func()) {
 	p.t.Cleanup(release)
 	return release
 }
-
-// cable is a TCP proxy whose way back can be muted; connections that were muted stay so.
-type cable struct {
-	address string
-	mu      sync.Mutex
-	to      string
-	muted   bool
-}
-
-func newCable(t *testing.T, to string) *cable {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cable{address: l.Addr().String(), to: to}
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(func() { cancel(); l.Close() })
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go c.carry(ctx, in)
-		}
-	}()
-	return c
-}
-
-func (c *cable) carry(ctx context.Context, in net.Conn) {
-	c.mu.Lock()
-	to := c.to
-	c.mu.Unlock()
-	out, err := net.Dial("tcp", to)
-	if err != nil {
-		in.Close()
-		return
-	}
-	defer context.AfterFunc(ctx, func() { in.Close(); out.Close() })()
-	go func() { io.Copy(out, in); out.Close() }()
-	io.Copy(&quiet{cable: c, to: in}, out)
-	in.Close()
-}
-
-// quiet drops what comes once the cable was muted.
-type quiet struct {
-	cable *cable
-	to    io.Writer
-	muted bool
-}
-
-func (q *quiet) Write(b []byte) (int, error) {
-	q.cable.mu.Lock()
-	q.muted = q.muted || q.cable.muted
-	q.cable.mu.Unlock()
-	if q.muted {
-		return len(b), nil
-	}
-	return q.to.Write(b)
-}
-
-func (c *cable) set(change func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	change()
-}
-
-func (c *cable) mute()           { c.set(func() { c.muted = true }) }
-func (c *cable) mend()           { c.set(func() { c.muted = false }) }
-func (c *cable) point(to string) { c.set(func() { c.to = to }) }

@@ -17,6 +17,8 @@ import (
 )
 
 const (
+	// connectTimeout is for TCP, dialTimeout for that and TLS.
+	connectTimeout = 3 * time.Second
 	dialTimeout    = 10 * time.Second
 	welcomeTimeout = 15 * time.Second
 	writeTimeout   = 10 * time.Second
@@ -36,6 +38,8 @@ type link struct {
 	writer *wire.Writer
 	wrote  atomic.Int64 // when, in nanoseconds since 1970
 
+	heard atomic.Uint64 // frames that came
+
 	requestID uint64                                     // mu
 	answers   map[uint64]chan *lockwirev1.AccessDecision // mu; nil answer: the gateway cannot
 	batches   map[uint64]*lockwirev1.EventBatch          // mu; not yet answered
@@ -47,6 +51,7 @@ type link struct {
 	over      error                                      // mu; why the session ended, nil while it is open
 	timers    []*time.Timer                              // mu; stopped when the session ends
 	renewing  uint64                                     // mu; the certificate request under way; 0: none
+	suspected bool                                       // mu; a Ping asks whether anybody is there
 	switching bool                                       // mu; the session ends when no decision is waited for
 }
 
@@ -73,18 +78,26 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 func (k *link) end(err error) error {
 	k.lock.mu.Lock()
 	defer k.lock.mu.Unlock()
-	if k.over != nil {
+	if k.finish(err) {
 		return k.over
+	}
+	k.lock.mu.Unlock()
+	k.conn.Close()
+	k.lock.mu.Lock()
+	return err
+}
+
+// finish notes why the session ended and stops its timers; over: it had ended before. mu is held.
+func (k *link) finish(err error) (over bool) {
+	if k.over != nil {
+		return true
 	}
 	k.over = err
 	for _, t := range k.timers {
 		t.Stop()
 	}
 	k.timers = nil
-	k.lock.mu.Unlock()
-	k.conn.Close()
-	k.lock.mu.Lock()
-	return err
+	return false
 }
 
 // every calls do in its own goroutine after each wait, until the session ends.
@@ -110,7 +123,9 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	began := time.Now()
-	raw, err := l.cfg.Dial(dial, "tcp", endpoint)
+	connect, connected := context.WithTimeout(dial, connectTimeout)
+	raw, err := l.cfg.Dial(connect, "tcp", endpoint)
+	connected()
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 
 // read handles what the gateway sends until the connection ends.
 func (k *link) read() error {
+	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
 		k.conn.SetReadDeadline(time.Now().Add(2 * k.heartbeat))
 		m, err := k.reader.Next()
