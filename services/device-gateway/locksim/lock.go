@@ -34,6 +34,8 @@ type Config struct {
 	HomeEvery time.Duration
 	// RefusedWait is the wait after DEVICE_REFUSED; default 1 hour.
 	RefusedWait time.Duration
+	// SwitchWait is how long a lock whose new key was refused stays with the old one before it tries again; default 10 minutes.
+	SwitchWait time.Duration
 	// Clock is the lock's clock before it is set; default time.Now.
 	Clock func() time.Time
 	// ClockQuality is how good the lock says that its clock is at boot; default FREE_RUNNING.
@@ -64,6 +66,7 @@ func (c *Config) setDefaults() {
 	c.BackoffMax = cmp.Or(c.BackoffMax, 60*time.Second)
 	c.HomeEvery = cmp.Or(c.HomeEvery, 15*time.Minute)
 	c.RefusedWait = cmp.Or(c.RefusedWait, time.Hour)
+	c.SwitchWait = cmp.Or(c.SwitchWait, 10*time.Minute)
 	c.ClockQuality = cmp.Or(c.ClockQuality, lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING)
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -100,6 +103,7 @@ type Lock struct {
 	link    *link // nil without an open session
 	lastErr error
 	holder  *offline.Holder
+	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
 	log    []Record
@@ -151,7 +155,7 @@ func (l *Lock) identity() error {
 	if l.roots, err = l.cfg.Shared.pool(l.flash.Roots); err != nil {
 		return fmt.Errorf("lock's roots: %w", err)
 	}
-	return nil
+	return l.loadNext()
 }
 
 // DeviceID is whose identity the lock has.
