@@ -1,8 +1,10 @@
-// Command lock-simulator is one lock on the true protocol.
+// Command lock-simulator is one lock on the true protocol, or tens of thousands.
 //
 //	lock-simulator -state DIR -gateway HOST:PORT -claim CODE   enrol (once), then stay connected
 //	lock-simulator -state DIR                                  boot again and stay connected
 //	lock-simulator -state DIR -swipe BITS                      connect, present one card, wait until the event is durable, exit
+//
+//	lock-simulator fleet provision | run | verify              many locks; `lock-simulator fleet` explains
 //
 // While it stays connected each line of standard input is a card to present: `FACILITY-NUMBER` of a 26-bit card, or its
 // bits as 0 and 1. It prints one line for each thing that happens; exit status 1 tells a failure, 3 a refused -swipe.
@@ -28,6 +30,9 @@ import (
 var errRefused = errors.New("refused")
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "fleet" {
+		os.Exit(fleetMain(os.Args[2:]))
+	}
 	state := flag.String("state", "", "the `folder` that is the lock's flash")
 	gateway := flag.String("gateway", "", "the `address` to enrol at")
 	claim := flag.String("claim", "", "the claim `code` to enrol with")
