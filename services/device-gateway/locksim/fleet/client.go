@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -25,8 +24,11 @@ type API struct {
 	HTTP *http.Client
 }
 
+// callTimeout bounds one try of a call.
+const callTimeout = 30 * time.Second
+
 // retryFor bounds how long a call is tried again.
-const retryFor = time.Minute
+const retryFor = 2 * time.Minute
 
 func (a API) client() (*http.Client, error) {
 	if a.HTTP != nil {
@@ -43,7 +45,7 @@ func (a API) client() (*http.Client, error) {
 			return nil, fmt.Errorf("%s has no certificate (PEM)", a.CAFile)
 		}
 	}
-	return &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}}, nil
+	return &http.Client{Timeout: callTimeout, Transport: &http.Transport{TLSClientConfig: config, ForceAttemptHTTP2: true}}, nil
 }
 
 // option puts the key into each call and tries again what may be tried again: every call of a fleet reads, or carries an
@@ -55,7 +57,7 @@ func (a API) option() connect.ClientOption {
 			pause, end := 50*time.Millisecond, time.Now().Add(retryFor)
 			for {
 				response, err := next(ctx, request)
-				if err == nil || !again(err) || time.Now().Add(pause).After(end) {
+				if err == nil || !again(err) || ctx.Err() != nil || time.Now().Add(pause).After(end) {
 					return response, err
 				}
 				select {
@@ -71,8 +73,8 @@ func (a API) option() connect.ClientOption {
 
 func again(err error) bool {
 	switch connect.CodeOf(err) {
-	case connect.CodeUnavailable, connect.CodeResourceExhausted, connect.CodeAborted:
+	case connect.CodeUnavailable, connect.CodeResourceExhausted, connect.CodeAborted, connect.CodeDeadlineExceeded:
 		return true
 	}
-	return errors.Is(err, http.ErrServerClosed)
+	return false
 }
