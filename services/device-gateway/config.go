@@ -49,8 +49,12 @@ type Locks struct {
 	Endpoints map[region.Name]string `yaml:"endpoints"`
 	// Heartbeat is how often a silent lock pings, 1 s to 5 min; 0: 30 s.
 	Heartbeat time.Duration `yaml:"heartbeat,omitempty"`
-	// CertificateTTL is how long a device's certificate holds; 0: 5 years. There is no renewal yet: a lock whose
-	// certificate ends must be made and enrolled again.
+	// AdditionalRootFiles are device roots, PEM certificates, that locks shall trust beside the one of CACertFile and whose devices are
+	// served too; at most 3. README.md says how a root is replaced.
+	AdditionalRootFiles []string `yaml:"additional_root_files,omitempty"`
+	// RenewIssuedBefore makes locks renew certificates that were issued before this moment, whatever is left of them.
+	RenewIssuedBefore time.Time `yaml:"renew_issued_before,omitempty"`
+	// CertificateTTL is how long a device's certificate holds; 0: 5 years. Connected locks renew theirs when less than a third is left.
 	CertificateTTL time.Duration `yaml:"certificate_ttl,omitempty"`
 	// MaxConnections bounds the open connections; 0: 100,000.
 	MaxConnections int `yaml:"max_connections,omitempty"`
@@ -59,6 +63,9 @@ type Locks struct {
 }
 
 const (
+	// maxMoreRoots and the signing root are as many as a lock takes.
+	maxMoreRoots = 3
+
 	defaultHeartbeat      = 30 * time.Second
 	defaultCertificateTTL = 5 * 365 * 24 * time.Hour
 )
@@ -83,6 +90,9 @@ func (c Config) Validate() error {
 	}
 	if h := c.Locks.Heartbeat; h != 0 && (h < time.Second || h > 5*time.Minute) {
 		bad("locks.heartbeat: %s is outside 1s to 5m", h)
+	}
+	if n := len(c.Locks.AdditionalRootFiles); n > maxMoreRoots {
+		bad("locks.additional_root_files: %d are more than %d", n, maxMoreRoots)
 	}
 	if _, ok := c.Locks.Endpoints[c.Region]; !ok {
 		bad("locks.endpoints: the own region %s is missing", c.Region)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockport"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/registration"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/renewal"
 	gatewayrpc "github.com/cardea-mesh/cardea/services/device-gateway/internal/rpc"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
@@ -55,6 +57,11 @@ type Parts struct {
 	MaxConnections int              // default 100,000
 	MaxHandshakes  int              // default 64
 	Now            func() time.Time // default time.Now
+
+	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
+	MoreRoots []*x509.Certificate
+	// RenewIssuedBefore makes locks renew certificates that were issued earlier; zero: none for that.
+	RenewIssuedBefore time.Time
 }
 
 func (p *Parts) setDefaults() {
@@ -86,6 +93,7 @@ type Instance struct {
 	states       *doorstate.Store
 	journal      *journal.Journal
 	registration *registration.Registration
+	renewals     *renewal.Desk
 	hub          *session.Hub
 	port         *lockport.Port
 }
@@ -105,7 +113,7 @@ func New(p Parts) (i *Instance, err error) {
 	if i.ID, err = registration.Identity(p.StateDir, p.Region, p.Regions); err != nil {
 		return nil, err
 	}
-	authority := enroll.NewAuthority(p.DeviceRoot)
+	authority := enroll.NewAuthority(p.DeviceRoot, p.MoreRoots...)
 	if err := i.storage(authority); err != nil {
 		return nil, err
 	}
@@ -140,9 +148,9 @@ func (i *Instance) local() (err error) {
 	i.states = doorstate.New(p.Broker, p.Telemetry.Logger)
 	i.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
-		States: i.states, StateBound: p.StateBound, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
+		States: i.states, StateBound: p.StateBound, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceChanged: func(id string, now access.Device) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
-				i.hub.CloseDevice(id)
+				i.hub.DeviceChanged(id, now)
 			}
 		},
 	})
@@ -173,9 +181,12 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	if err != nil {
 		return err
 	}
+	i.renewals = renewal.New(renewal.Config{
+		Table: i.store, Authority: authority, Now: p.Now, Logger: p.Telemetry.Logger, IssuedBefore: p.RenewIssuedBefore,
+	})
 	i.hub = session.NewHub(session.Config{
 		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
-		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat,
+		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)
 	if err != nil {
@@ -199,6 +210,7 @@ func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return i.copy.Run(behind, i.parts.Broker) })
 	g.Go(func() error { return i.states.Run(behind) })
 	g.Go(func() error { return i.journal.Run(behind) })
+	g.Go(func() error { return i.renewals.Run(behind) })
 	front, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(behind, cancel) // a part behind that fails ends the port
@@ -230,7 +242,7 @@ func (i *Instance) Server(cfg rpc.ServerConfig) rpc.ServerConfig {
 func (i *Instance) Mount(server *rpc.Server) {
 	server.Handle(gatewayv1connect.NewGatewayServiceHandler(&gatewayrpc.Handler{
 		Store: i.store, Doors: i.copy, Sessions: i.hub, Neighbours: gatewayrpc.Mesh{Dialer: i.parts.Dialer},
-		Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now,
+		Regions: i.parts.Regions, Own: i.parts.Region, ID: i.ID, Now: i.parts.Now,
 	}, server.Options()...))
 }
 

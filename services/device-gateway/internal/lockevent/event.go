@@ -64,7 +64,7 @@ func (m *Maker) Entry(r Reported, traceparent string) (journal.Entry, error) {
 		DeviceId: r.Device.ID, DoorId: r.Device.Door, SiteId: r.Device.Site, BootEpoch: r.Epoch, Sequence: r.Sequence,
 		Kind: r.Event.GetKind(), Offline: r.Event.GetOffline(), ClockQuality: r.Event.GetClockQuality(),
 		ReceivedAt: timestamppb.New(r.ReceivedAt), GatewayId: string(m.gateway), Lost: r.Event.GetLost(), CommandId: r.Event.GetCommandId(),
-		CommandOutcome: r.Event.GetCommandOutcome(),
+		CommandOutcome: r.Event.GetCommandOutcome(), Door: r.Event.GetDoor(),
 	}
 	if r.Event.GetLockTimeMs() != 0 {
 		e.LockTime = timestamppb.New(milli(r.Event.GetLockTimeMs()))

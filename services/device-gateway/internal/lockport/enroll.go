@@ -69,7 +69,7 @@ func (p *Port) enrolled(ctx context.Context, conn *tls.Conn) (proto.Message, err
 	}
 	p.cfg.Logger.InfoContext(ctx, "a lock enrolled", "device", string(device))
 	return &lockwirev1.EnrollResponse{
-		DeviceId: string(device), CertificateChain: [][]byte{certificate}, Roots: [][]byte{p.cfg.Authority.RootDER()},
+		DeviceId: string(device), CertificateChain: [][]byte{certificate}, Roots: p.cfg.Authority.RootsDER(),
 		Endpoints: p.cfg.Endpoints(device), ServerTimeMs: uint64(p.cfg.Now().UnixMilli()),
 	}, nil
 }

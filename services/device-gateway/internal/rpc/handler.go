@@ -42,12 +42,8 @@ type Doors interface {
 // Sessions are the locks that are connected here. session.Hub is one.
 type Sessions interface {
 	Connected(device string) bool
-	Command(ctx context.Context, u session.Unlock) (*lockwirev1.CommandResult, error)
-}
-
-// Neighbours carry a command to the gateways of another region of the jurisdiction.
-type Neighbours interface {
-	DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error)
+	Command(ctx context.Context, o session.Order) (*lockwirev1.CommandResult, error)
+	Report(device string) (session.Report, bool)
 }
 
 // Handler answers GatewayService; all fields are required.
@@ -60,6 +56,7 @@ type Handler struct {
 	Neighbours Neighbours
 	Regions    *region.Map
 	Own        region.Region
+	ID         region.ID // this gateway's
 	Now        func() time.Time
 }
 

@@ -104,7 +104,7 @@ func (p *place) start(change ...func(*session.Config)) {
 	var err error
 	p.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(dir, "access"), Ring: p.ring, Regions: p.regions, Now: p.clock, Logger: logger,
-		OnApplied: func([]access.Head) {}, OnDeviceGone: func(id string) { p.hub.CloseDevice(id) },
+		OnApplied: func([]access.Head) {}, OnDeviceChanged: func(id string, now access.Device) { p.hub.DeviceChanged(id, now) },
 	})
 	p.must(err)
 	j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), Publish: p.broker.publish, Logger: logger, Retry: 10 * time.Millisecond})

@@ -13,7 +13,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
-	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -22,6 +21,8 @@ import (
 var (
 	// ErrOffline: this gateway does not hold the device's connection.
 	ErrOffline = errors.New("the lock is not connected to this gateway")
+	// ErrBusy: too many commands of the lock are without answer.
+	ErrBusy = errors.New("too many commands of this lock wait for their answer")
 	// ErrNoAnswer: the command was sent and not answered before its end; the lock does nothing after it.
 	ErrNoAnswer = errors.New("the lock did not answer before the command's end")
 )
@@ -30,7 +31,8 @@ var (
 type Copy interface {
 	Ready() bool
 	Device(id string) (d access.Device, known, removed bool)
-	WaitDevice(ctx context.Context, id string) (access.Device, bool)
+	// WaitDevice waits for the device to be known with a key, as long as ctx lasts, and returns what is known then.
+	WaitDevice(ctx context.Context, id string, keyHash []byte) (access.Device, bool)
 	Decide(ctx context.Context, deviceID string, m *lockwirev1.AccessRequest, at time.Time) access.Verdict
 }
 
@@ -42,7 +44,7 @@ type Journal interface {
 	Watch(device string) (changed <-chan struct{}, stop func())
 }
 
-// Config of a Hub; everything is required but the last three.
+// Config of a Hub; everything is required but Heartbeat and what follows it.
 type Config struct {
 	Copy    Copy
 	Journal Journal
@@ -58,6 +60,8 @@ type Config struct {
 	HelloTimeout time.Duration
 	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
 	KnownTimeout time.Duration
+	// Renewals renews certificates; nil: they are not renewed here.
+	Renewals Renewals
 }
 
 // Hub is all sessions of this gateway.
@@ -69,6 +73,7 @@ type Hub struct {
 	sessions map[string]*session // by device; guarded by mu
 	stopping bool                // guarded by mu
 	all      sync.WaitGroup
+	parking  *parking
 }
 
 // NewHub has no sessions yet.
@@ -83,7 +88,7 @@ func NewHub(cfg Config) *Hub {
 		cfg.KnownTimeout = 5 * time.Second
 	}
 	return &Hub{
-		cfg: cfg, sessions: map[string]*session{},
+		cfg: cfg, sessions: map[string]*session{}, parking: newParking(),
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
 }
@@ -104,28 +109,15 @@ func (h *Hub) Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity) {
 	s := newSession(h, conn, id)
 	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
 	defer stop()
-	err := s.run(ctx)
-	h.remove(s)
+	while, done := context.WithCancel(ctx)
+	err := s.run(while)
+	done()
+	keep := s.broke(err)
+	if keep {
+		s.worker.Wait() // what is kept is nobody's then
+	}
+	h.leave(s, keep)
 	s.end(err)
-}
-
-// add makes s the device's session; an older one is closed.
-func (h *Hub) add(s *session) {
-	h.mu.Lock()
-	old := h.sessions[s.deviceID]
-	h.sessions[s.deviceID] = s
-	h.mu.Unlock()
-	if old != nil {
-		old.shut(wire.Unexpected("a newer session of this device"))
-	}
-}
-
-func (h *Hub) remove(s *session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.sessions[s.deviceID] == s {
-		delete(h.sessions, s.deviceID)
-	}
 }
 
 func (h *Hub) find(device string) *session {
@@ -137,12 +129,13 @@ func (h *Hub) find(device string) *session {
 	return nil
 }
 
-// CloseDevice ends the session of a device that is not to be served any more. It does not block.
-func (h *Hub) CloseDevice(device string) {
+// DeviceChanged ends the session of a device that is gone (now is the zero Device), stands at another door, or does not have
+// the session's key any more. It does not block.
+func (h *Hub) DeviceChanged(device string, now access.Device) {
 	h.mu.Lock()
 	s := h.sessions[device]
 	h.mu.Unlock()
-	if s != nil {
+	if s != nil && (now.Door != s.device.Door || !now.Accepts(s.identity.KeyHash)) {
 		s.shut(refused("the device was revoked or changed"))
 	}
 }
