@@ -58,7 +58,10 @@ type link struct {
 // goneAway ends a session that the gateway asked to leave.
 type goneAway struct{ endpoints []string }
 
-func (g *goneAway) Error() string { return "the gateway asked to leave" }
+func (g *goneAway) Error() string { return ErrAskedToLeave.Error() }
+
+// Is makes it ErrAskedToLeave.
+func (g *goneAway) Is(target error) bool { return target == ErrAskedToLeave }
 
 // session dials one endpoint and stays until the connection ends. Errors: *goneAway when the gateway asked to leave, errHome.
 func (l *Lock) session(ctx context.Context, endpoint string) error {

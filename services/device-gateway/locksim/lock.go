@@ -54,6 +54,9 @@ type Config struct {
 	Observer Observer
 	// Forget leaves events out of Events, for processes of many locks that run for long.
 	Forget bool
+	// SkipBoots raises the boot epoch by so much more: for boots that the store does not remember, e.g. of a process that was
+	// killed. A boot epoch must never be used twice.
+	SkipBoots uint64
 	// Shared is what locks of one process have together; default nothing.
 	Shared *Shared
 }
@@ -138,7 +141,7 @@ func Open(cfg Config) (*Lock, error) {
 	for _, r := range f.Rings {
 		r.afterBoot()
 	}
-	f.BootEpoch++
+	f.BootEpoch += 1 + cfg.SkipBoots
 	f.Rings = append(f.Rings, &epochRing{Epoch: f.BootEpoch, First: 1, Next: 1})
 	l.mu.Lock()
 	defer l.mu.Unlock()
