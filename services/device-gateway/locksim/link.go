@@ -106,8 +106,7 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn) (*link, error) {
 	}
 	switch m := m.(type) {
 	case *lockwirev1.Welcome:
-		l.open(k, m)
-		return k, nil
+		return k, l.open(k, m)
 	case *lockwirev1.Error:
 		return nil, wireError(m)
 	default:
@@ -119,17 +118,21 @@ func (l *Lock) hello() *lockwirev1.Hello {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &lockwirev1.Hello{
-		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock"},
+		DeviceId: l.flash.DeviceID, Firmware: l.running, Model: l.cfg.Model, Capabilities: commandCapabilities,
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
+		ResumeSession: l.wanted(), HoldOpenCommand: l.door.holdCommand, LockdownCommand: l.flash.Lockdown,
 	}
 	h.LockTimeMs, h.ClockQuality = l.clock()
 	return h
 }
 
 // open makes the session usable.
-func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
+func (l *Lock) open(k *link, w *lockwirev1.Welcome) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := k.goOn(w); err != nil {
+		return err
+	}
 	k.welcome, k.heartbeat = w, time.Duration(w.GetHeartbeatMs())*time.Millisecond
 	if list := endpoints(w.GetEndpoints()); len(list) > 0 {
 		l.flash.Endpoints = list
@@ -137,7 +140,9 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
 	l.setClock(w.GetServerTimeMs())
 	l.link, l.lastErr = k, nil
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
+	l.configure(w.GetConfiguration())
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
+	return nil
 }
 
 // setClock is called with mu held.

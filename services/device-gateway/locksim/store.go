@@ -79,6 +79,10 @@ type flash struct {
 	BootEpoch uint64            `json:"boot_epoch"`
 	Rings     []*epochRing      `json:"rings"`
 	Commands  []answeredCommand `json:"commands"`
+	// Lockdown is the command that began it; empty: none holds.
+	Lockdown      string `json:"lockdown,omitempty"`
+	Configuration []byte `json:"configuration,omitempty"` // a Configuration
+	Firmware      *image `json:"firmware,omitempty"`
 }
 
 type answeredCommand struct {

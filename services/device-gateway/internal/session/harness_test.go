@@ -227,6 +227,7 @@ func (p *place) soon() context.Context {
 type raw struct {
 	*tls.Conn
 	device string
+	cert   tls.Certificate
 	w      *wire.Writer
 	r      *wire.Reader
 	acked  *lockwirev1.EventAck // the last one; of one boot epoch
@@ -260,7 +261,7 @@ func (p *place) dialAs(device string, cert tls.Certificate) *raw {
 	p.must(err)
 	p.t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	return &raw{Conn: conn, device: device, w: wire.NewWriter(conn), r: wire.NewReader(conn, wire.Limits{Joined: 1 << 20})}
+	return &raw{Conn: conn, device: device, cert: cert, w: wire.NewWriter(conn), r: wire.NewReader(conn, wire.Limits{Joined: 1 << 20})}
 }
 
 func (p *place) clientTLS(cert tls.Certificate, protocol string) *tls.Config {
