@@ -54,3 +54,12 @@ func (l *Lock) Resumed() bool {
 	defer l.mu.Unlock()
 	return l.link != nil && l.link.welcome.GetResumed()
 }
+
+// Disconnect breaks the connection, without a word to the gateway; Run connects again.
+func (l *Lock) Disconnect() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.link != nil {
+		l.link.conn.NetConn().Close()
+	}
+}
