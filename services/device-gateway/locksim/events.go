@@ -43,7 +43,7 @@ func (k *link) sendEvents(ctx context.Context) error {
 
 // nextBatch takes the next events that were not sent in this session; nil when there are none, or no credit. mu is held.
 func (k *link) nextBatch() proto.Message {
-	if len(k.batches) >= int(k.welcome.GetEventCredit()) {
+	if k.leaving != nil || len(k.batches) >= int(k.welcome.GetEventCredit()) {
 		return nil
 	}
 	for _, r := range k.lock.flash.Rings {

@@ -44,11 +44,6 @@ type link struct {
 	leaving   *goneAway                                  // mu
 }
 
-// goneAway ends a session that the gateway asked to leave.
-type goneAway struct{ endpoints []string }
-
-func (g *goneAway) Error() string { return "the gateway asked to leave" }
-
 // session dials one endpoint and stays until the connection ends. Errors: *goneAway when the gateway asked to leave, errHome.
 func (l *Lock) session(ctx context.Context, endpoint string) error {
 	k, err := l.connect(ctx, endpoint)

@@ -113,8 +113,9 @@ func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) c
 	for {
 		l.mu.Lock()
 		k, changed := l.link, l.changed
+		leaving := k != nil && k.leaving != nil
 		l.mu.Unlock()
-		if k == nil {
+		if k == nil || leaving {
 			return nil
 		}
 		var answer chan *lockwirev1.AccessDecision

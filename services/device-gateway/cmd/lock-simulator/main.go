@@ -4,8 +4,18 @@
 //	lock-simulator -state DIR                                  boot again and stay connected
 //	lock-simulator -state DIR -swipe BITS                      connect, present one card, wait until the event is durable, exit
 //
-// While it stays connected each line of standard input is a card to present: `FACILITY-NUMBER` of a 26-bit card, or its
-// bits as 0 and 1. It prints one line for each thing that happens; exit status 1 tells a failure, 3 a refused -swipe.
+// While it stays connected each line of standard input is a card to present, `FACILITY-NUMBER` of a 26-bit card or its
+// bits as 0 and 1, or what happens at the door:
+//
+//	open, close                      the leaf moves (open without an unlock or a request to exit is an alarm)
+//	rex, rex off                     somebody asks to leave
+//	tamper on, tamper off            the housing
+//	power mains, power battery       what feeds the lock
+//	battery PERCENT                  1 to 100
+//	reboot                           the power goes and comes
+//	door                             print the door's state
+//
+// It prints one line for each thing that happens; exit status 1 tells a failure, 3 a refused -swipe.
 package main
 
 import (
@@ -57,7 +67,7 @@ func simulate(ctx context.Context, state, gateway, claim, swipe string) error {
 		}
 		fmt.Println("enrolled as", device)
 	}
-	lock, err := locksim.Open(locksim.Config{Store: store})
+	lock, err := locksim.Open(locksim.Config{Store: store, Sensors: swipe == ""})
 	if err != nil {
 		return err
 	}
@@ -115,7 +125,7 @@ func follow(ctx context.Context, lock *locksim.Lock) error {
 				<-ctx.Done() // no more cards; stay connected
 				return nil
 			}
-			if text = strings.TrimSpace(text); text == "" {
+			if text = strings.TrimSpace(text); text == "" || heed(lock, text) {
 				continue
 			}
 			if _, err := present(ctx, lock, text); err != nil {
