@@ -152,6 +152,10 @@ func (i *Instance) local() (err error) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
 				i.hub.DeviceChanged(id, now)
 			}
+		}, OnDoorRule: func(r access.DoorRule) {
+			if i.hub != nil {
+				i.hub.DoorRuleChanged(r)
+			}
 		},
 	})
 	if err != nil {
@@ -211,6 +215,7 @@ func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return i.states.Run(behind) })
 	g.Go(func() error { return i.journal.Run(behind) })
 	g.Go(func() error { return i.renewals.Run(behind) })
+	g.Go(func() error { return i.hub.Run(behind) })
 	front, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(behind, cancel) // a part behind that fails ends the port

@@ -12,12 +12,15 @@ import (
 func (k *link) read() error {
 	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
-		k.conn.SetReadDeadline(time.Now().Add(2 * k.heartbeat))
+		k.conn.SetReadDeadline(k.patience())
 		m, err := k.reader.Next()
-		if err != nil {
-			return err
+		if err == nil {
+			err = k.handle(m)
 		}
-		if err := k.handle(m); err != nil {
+		if left := k.left(err != nil); left != nil {
+			return left
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -42,7 +45,7 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Pong:
 		// Its time is not used: a Welcome set the clock.
 	case *lockwirev1.GoAway:
-		return &goneAway{endpoints: endpoints(m.GetEndpoints())}
+		k.goAway(m)
 	case *lockwirev1.Error:
 		return k.said(m)
 	default:

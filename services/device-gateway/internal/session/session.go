@@ -66,6 +66,7 @@ type session struct {
 	carried
 
 	worker sync.WaitGroup
+	kept   kept
 
 	// wmu guards the writer and closing: the Error that ends the session was sent, and nothing comes after it.
 	wmu     sync.Mutex
