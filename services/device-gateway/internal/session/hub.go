@@ -59,6 +59,8 @@ type Config struct {
 	HelloTimeout time.Duration
 	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
 	KnownTimeout time.Duration
+	// MaxReconnects is how many sessions one device may begin in a minute; default 60.
+	MaxReconnects int
 	// Renewals renews certificates; nil: they are not renewed here.
 	Renewals Renewals
 }
@@ -72,6 +74,7 @@ type Hub struct {
 	sessions map[string]*session // by device; guarded by mu
 	stopping bool                // guarded by mu
 	all      sync.WaitGroup
+	churn    *churn
 }
 
 // NewHub has no sessions yet.
@@ -86,7 +89,7 @@ func NewHub(cfg Config) *Hub {
 		cfg.KnownTimeout = 5 * time.Second
 	}
 	return &Hub{
-		cfg: cfg, sessions: map[string]*session{},
+		cfg: cfg, sessions: map[string]*session{}, churn: newChurn(cfg.MaxReconnects),
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
 }
