@@ -2,6 +2,7 @@ package lockport
 
 import (
 	"crypto/tls"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -95,8 +96,11 @@ func BenchmarkHandshake(b *testing.B) {
 		conn.Close()
 		b.Run(c.name, func(b *testing.B) {
 			var both [2]time.Duration
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			must(b, err)
+			defer l.Close()
 			for b.Loop() {
-				o.handshakeCost(c.config, &both)
+				o.handshakeCost(l, c.config, &both)
 			}
 			b.ReportMetric(float64(both[0].Microseconds())/float64(b.N), "gateway-us/op")
 			b.ReportMetric(float64(both[1].Microseconds())/float64(b.N), "lock-us/op")
@@ -105,33 +109,40 @@ func BenchmarkHandshake(b *testing.B) {
 }
 
 // handshakeCost adds the CPU time of one handshake, the ticket's delivery included.
-func (o *open) handshakeCost(config *tls.Config, both *[2]time.Duration) {
-	server, client := net.Pipe()
-	done := make(chan time.Duration)
+func (o *open) handshakeCost(l net.Listener, config *tls.Config, both *[2]time.Duration) {
+	done := make(chan time.Duration, 1)
 	go func() {
-		defer close(done)
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
+		raw, err := l.Accept()
+		if err != nil {
+			done <- 0
+			return
+		}
+		defer raw.Close()
+		raw.SetDeadline(time.Now().Add(10 * time.Second))
 		began := threadTime()
-		conn := tls.Server(server, o.port.tls)
+		conn := tls.Server(raw, o.port.tls)
 		if err := conn.Handshake(); err != nil {
 			o.t.Error(err)
-			return
 		}
 		conn.Write([]byte("."))
 		done <- threadTime() - began
+		io.Copy(io.Discard, raw)
 	}()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	raw, err := net.Dial("tcp", l.Addr().String())
+	must(o.t, err)
+	defer raw.Close()
+	raw.SetDeadline(time.Now().Add(10 * time.Second))
 	began := threadTime()
-	conn := tls.Client(client, config)
+	conn := tls.Client(raw, config)
 	must(o.t, conn.Handshake())
-	_, err := conn.Read(make([]byte, 1))
+	_, err = conn.Read(make([]byte, 1))
 	must(o.t, err)
 	both[1] += threadTime() - began
 	both[0] += <-done
-	client.Close()
-	server.Close()
 }
 
 // threadTime is the CPU time of the calling thread.
