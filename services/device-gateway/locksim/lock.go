@@ -45,6 +45,8 @@ type Config struct {
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
 	Logger *slog.Logger
+	// NoResume makes a whole TLS handshake each time; a ticket costs memory.
+	NoResume bool
 	// Dial opens a connection to a gateway; default TCP from any address.
 	Dial Dialer
 	// Observer is told what happens; default nobody.
@@ -89,8 +91,6 @@ func (c *Config) setDefaults() {
 type Lock struct {
 	cfg    Config
 	tracer trace.Tracer
-	cert   tls.Certificate
-	roots  *x509.CertPool
 	booted time.Time
 
 	mu      sync.Mutex
@@ -99,6 +99,9 @@ type Lock struct {
 	quality lockwirev1.ClockQuality
 	link    *link // nil without an open session
 	lastErr error
+	cert    tls.Certificate
+	roots   *x509.CertPool
+	ticket  *ticket
 	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
@@ -125,7 +128,7 @@ func Open(cfg Config) (*Lock, error) {
 	}
 	l := &Lock{
 		cfg: cfg, tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/locksim"),
-		flash: f, quality: cfg.ClockQuality, booted: time.Now(),
+		flash: f, quality: cfg.ClockQuality, booted: time.Now(), ticket: new(ticket),
 	}
 	if err := l.identity(); err != nil {
 		return nil, err
