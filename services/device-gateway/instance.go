@@ -54,8 +54,7 @@ type Parts struct {
 	StateBound     time.Duration    // default 500 ms: how long a decision waits for shared door state
 	Heartbeat      time.Duration    // default 30 s
 	CertificateTTL time.Duration    // default 5 years
-	MaxConnections int              // default 100,000
-	MaxHandshakes  int              // default 64
+	Limits         LockLimits       // defaults as in Locks
 	Now            func() time.Time // default time.Now
 
 	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
@@ -191,6 +190,7 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	i.hub = session.NewHub(session.Config{
 		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
 		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
+		MaxReconnects: p.Limits.MaxReconnectsPerDevice,
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)
 	if err != nil {
@@ -199,7 +199,9 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	i.port = lockport.New(lockport.Config{
 		Authority: authority, Certificate: certificate, Regions: p.Regions, Sessions: i.hub, Enroller: i.store,
 		Endpoints: endpoints.For, Now: p.Now, Logger: p.Telemetry.Logger,
-		MaxConnections: p.MaxConnections, MaxHandshakes: p.MaxHandshakes,
+		MaxConnections: p.Limits.MaxConnections, MaxConnectionsPerAddress: p.Limits.MaxConnectionsPerAddress,
+		MaxHandshakes: p.Limits.MaxHandshakes, MaxHandshakesPerAddress: p.Limits.MaxHandshakesPerAddress,
+		MaxWaiting: p.Limits.MaxWaiting, MaxEnrolments: p.Limits.MaxEnrolmentsPerAddress,
 	})
 	return nil
 }

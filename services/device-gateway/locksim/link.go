@@ -126,11 +126,15 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, roots, next := l.credentials()
-	conn := tls.Client(raw, &tls.Config{
+	cert, roots, tickets, next := l.credentials()
+	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{wire.ALPNSession}, ServerName: serverName,
 		RootCAs: roots, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true,
-	})
+	}
+	if !next && !l.cfg.NoResume { // with a new key its certificate must be shown
+		config.SessionTicketsDisabled, config.ClientSessionCache = false, tickets
+	}
+	conn := tls.Client(raw, config)
 	k, err := l.greet(ctx, dial, conn, began, next)
 	if err != nil {
 		conn.Close()

@@ -50,6 +50,8 @@ type Config struct {
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
 	Logger *slog.Logger
+	// NoResume makes a whole TLS handshake each time; a ticket costs memory.
+	NoResume bool
 	// Dial opens a connection to a gateway; default TCP from any address.
 	Dial Dialer
 	// Observer is told what happens; default nobody.
@@ -97,8 +99,6 @@ func (c *Config) setDefaults() {
 type Lock struct {
 	cfg    Config
 	tracer trace.Tracer
-	cert   tls.Certificate
-	roots  *x509.CertPool
 
 	mu      sync.Mutex
 	booted  time.Time
@@ -111,6 +111,9 @@ type Lock struct {
 	link    *link // nil without an open session
 	lastErr error
 	holder  *offline.Holder
+	cert    tls.Certificate
+	roots   *x509.CertPool
+	ticket  *ticket
 	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
@@ -137,7 +140,7 @@ func Open(cfg Config) (*Lock, error) {
 	}
 	l := &Lock{
 		cfg: cfg, tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/locksim"),
-		flash: f, quality: cfg.ClockQuality,
+		flash: f, quality: cfg.ClockQuality, ticket: new(ticket),
 		door: door{sensors: Sensors{Contact: lockwirev1.Contact_CONTACT_CLOSED, Power: lockwirev1.Power_POWER_MAINS}},
 	}
 	if err := l.identity(); err != nil {

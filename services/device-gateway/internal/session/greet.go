@@ -67,7 +67,7 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 		defer cancel()
 		if d, known = c.WaitDevice(ctx, s.deviceID, s.identity.KeyHash); !known {
 			if !c.Ready() || s.hub.cfg.Now().Sub(s.identity.NotBefore) < youngCertificate {
-				return d, unavailable(0, "the device is not known here yet")
+				return d, notYet("the device is not known here yet")
 			}
 			return d, refused("the device is not known")
 		}
@@ -78,7 +78,7 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 	case d.Accepts(s.identity.KeyHash):
 		return d, nil
 	case d.Awaits(s.identity.NotBefore):
-		return d, unavailable(0, "the certificate is not known here yet")
+		return d, notYet("the certificate is not known here yet")
 	default:
 		return d, refused("the device has another certificate")
 	}

@@ -62,6 +62,8 @@ type Config struct {
 	HelloTimeout time.Duration
 	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
 	KnownTimeout time.Duration
+	// MaxReconnects is how many sessions one device may begin in a minute; default 60.
+	MaxReconnects int
 	// Renewals renews certificates; nil: they are not renewed here.
 	Renewals Renewals
 }
@@ -77,6 +79,7 @@ type Hub struct {
 	all      sync.WaitGroup
 	parking  *parking
 	keeper   *keeper
+	churn    *churn
 }
 
 // NewHub has no sessions yet. Run keeps doors as their rules say.
@@ -91,7 +94,7 @@ func NewHub(cfg Config) *Hub {
 		cfg.KnownTimeout = 5 * time.Second
 	}
 	h := &Hub{
-		cfg: cfg, sessions: map[string]*session{}, parking: newParking(),
+		cfg: cfg, sessions: map[string]*session{}, parking: newParking(), churn: newChurn(cfg.MaxReconnects),
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
 	h.keeper = newKeeper(h)
