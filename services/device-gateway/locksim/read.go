@@ -1,10 +1,11 @@
 package locksim
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -21,6 +22,7 @@ func (k *link) read() error {
 			return left
 		}
 		if err != nil {
+			k.findFault(err)
 			return err
 		}
 	}
@@ -49,9 +51,18 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Error:
 		return k.said(m)
 	default:
-		return fmt.Errorf("the gateway sent %T", m)
+		return wire.Unexpected("%s from a gateway", wire.TypeOf(m))
 	}
 	return nil
+}
+
+// findFault tells the gateway what is wrong with what it sent, if that is why the session ends. What the gateway itself said is a
+// ProtocolError of this package, and is not answered.
+func (k *link) findFault(err error) {
+	var fault *wire.ProtocolError
+	if errors.As(err, &fault) {
+		k.write(fault.Message()) // the session ends anyway
+	}
 }
 
 func (k *link) decided(m *lockwirev1.AccessDecision) error {
