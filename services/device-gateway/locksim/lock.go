@@ -34,6 +34,8 @@ type Config struct {
 	HomeEvery time.Duration
 	// RefusedWait is the wait after DEVICE_REFUSED; default 1 hour.
 	RefusedWait time.Duration
+	// SwitchWait is how long a lock whose new key was refused stays with the old one before it tries again; default 10 minutes.
+	SwitchWait time.Duration
 	// Clock is the lock's clock before it is set; default time.Now.
 	Clock func() time.Time
 	// ClockQuality is how good the lock says that its clock is at boot; default FREE_RUNNING.
@@ -52,6 +54,9 @@ type Config struct {
 	Observer Observer
 	// Forget leaves events out of Events, for processes of many locks that run for long.
 	Forget bool
+	// SkipBoots raises the boot epoch by so much more: for boots that the store does not remember, e.g. of a process that was
+	// killed. A boot epoch must never be used twice.
+	SkipBoots uint64
 	// Shared is what locks of one process have together; default nothing.
 	Shared *Shared
 }
@@ -64,6 +69,7 @@ func (c *Config) setDefaults() {
 	c.BackoffMax = cmp.Or(c.BackoffMax, 60*time.Second)
 	c.HomeEvery = cmp.Or(c.HomeEvery, 15*time.Minute)
 	c.RefusedWait = cmp.Or(c.RefusedWait, time.Hour)
+	c.SwitchWait = cmp.Or(c.SwitchWait, 10*time.Minute)
 	c.ClockQuality = cmp.Or(c.ClockQuality, lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING)
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -100,6 +106,7 @@ type Lock struct {
 	link    *link // nil without an open session
 	lastErr error
 	holder  *offline.Holder
+	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
 	log    []Record
@@ -134,7 +141,7 @@ func Open(cfg Config) (*Lock, error) {
 	for _, r := range f.Rings {
 		r.afterBoot()
 	}
-	f.BootEpoch++
+	f.BootEpoch += 1 + cfg.SkipBoots
 	f.Rings = append(f.Rings, &epochRing{Epoch: f.BootEpoch, First: 1, Next: 1})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -151,7 +158,7 @@ func (l *Lock) identity() error {
 	if l.roots, err = l.cfg.Shared.pool(l.flash.Roots); err != nil {
 		return fmt.Errorf("lock's roots: %w", err)
 	}
-	return nil
+	return l.loadNext()
 }
 
 // DeviceID is whose identity the lock has.

@@ -1,8 +1,9 @@
-// Command lock-simulator is one lock on the true protocol.
+// Command lock-simulator is one lock on the true protocol, or tens of thousands.
 //
 //	lock-simulator -state DIR -gateway HOST:PORT -claim CODE   enrol (once), then stay connected
 //	lock-simulator -state DIR                                  boot again and stay connected
 //	lock-simulator -state DIR -swipe WHAT                      connect, present it, wait until the event is durable, exit
+//	lock-simulator fleet provision | run | verify              many locks; `lock-simulator fleet` explains
 //
 // WHAT is a card, a phone or an entry code: `26:FACILITY-NUMBER` (also `34:` and `37:`), `uid:HEX`, bits as 0 and 1, `key:FILE`
 // (a phone's private key, which signs the lock's nonce), `pkoc:FILE` (a PKOC card's) or `code:DIGITS`; `+PIN` behind a card or
@@ -29,6 +30,9 @@ import (
 var errRefused = errors.New("refused")
 
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "fleet" {
+		os.Exit(fleetMain(os.Args[2:]))
+	}
 	state := flag.String("state", "", "the `folder` that is the lock's flash")
 	gateway := flag.String("gateway", "", "the `address` to enrol at")
 	claim := flag.String("claim", "", "the claim `code` to enrol with")
