@@ -17,6 +17,8 @@ import (
 )
 
 const (
+	// connectTimeout is for TCP, dialTimeout for that and TLS.
+	connectTimeout = 3 * time.Second
 	dialTimeout    = 10 * time.Second
 	welcomeTimeout = 15 * time.Second
 	writeTimeout   = 10 * time.Second
@@ -36,6 +38,8 @@ type link struct {
 	writer *wire.Writer
 	wrote  atomic.Int64 // when, in nanoseconds since 1970
 
+	heard atomic.Uint64 // frames that came
+
 	requestID uint64                                     // mu
 	answers   map[uint64]chan *lockwirev1.AccessDecision // mu; nil answer: the gateway cannot
 	batches   map[uint64]*lockwirev1.EventBatch          // mu; not yet answered
@@ -46,6 +50,9 @@ type link struct {
 	sending   bool                                       // mu; a goroutine sends events
 	over      error                                      // mu; why the session ended, nil while it is open
 	timers    []*time.Timer                              // mu; stopped when the session ends
+	renewing  uint64                                     // mu; the certificate request under way; 0: none
+	suspected bool                                       // mu; a Ping asks whether anybody is there
+	switching bool                                       // mu; the session ends when no decision is waited for
 }
 
 // goneAway ends a session that the gateway asked to leave.
@@ -66,6 +73,7 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 	defer stop()
 	k.beat()
 	k.homesick(endpoint)
+	k.renewSoon()
 	return k.end(k.read())
 }
 
@@ -73,18 +81,26 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 func (k *link) end(err error) error {
 	k.lock.mu.Lock()
 	defer k.lock.mu.Unlock()
-	if k.over != nil {
+	if k.finish(err) {
 		return k.over
+	}
+	k.lock.mu.Unlock()
+	k.conn.Close()
+	k.lock.mu.Lock()
+	return err
+}
+
+// finish notes why the session ended and stops its timers; over: it had ended before. mu is held.
+func (k *link) finish(err error) (over bool) {
+	if k.over != nil {
+		return true
 	}
 	k.over = err
 	for _, t := range k.timers {
 		t.Stop()
 	}
 	k.timers = nil
-	k.lock.mu.Unlock()
-	k.conn.Close()
-	k.lock.mu.Lock()
-	return err
+	return false
 }
 
 // every calls do in its own goroutine after each wait, until the session ends.
@@ -110,28 +126,34 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	began := time.Now()
-	raw, err := l.cfg.Dial(dial, "tcp", endpoint)
+	connect, connected := context.WithTimeout(dial, connectTimeout)
+	raw, err := l.cfg.Dial(connect, "tcp", endpoint)
+	connected()
 	if err != nil {
 		return nil, err
 	}
+	cert, roots, next := l.credentials()
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{wire.ALPNSession}, ServerName: serverName,
-		RootCAs: l.roots, Certificates: []tls.Certificate{l.cert}, SessionTicketsDisabled: true,
+		RootCAs: roots, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true,
 	})
-	k, err := l.greet(ctx, dial, conn, began)
+	k, err := l.greet(ctx, dial, conn, began, next)
 	if err != nil {
 		conn.Close()
+		if next && ctx.Err() == nil {
+			err = l.nextFailed(err)
+		}
 		return nil, err
 	}
 	return k, nil
 }
 
-func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time) (*link, error) {
+func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time, next bool) (*link, error) {
 	if err := conn.HandshakeContext(dial); err != nil {
 		return nil, err
 	}
 	k := &link{
-		lock: l, conn: conn, writer: wire.NewWriter(conn), reader: wire.NewReader(conn, wire.Limits{Joined: 1 << 19}),
+		lock: l, conn: conn, writer: wire.NewWriter(conn), reader: wire.NewReader(conn, wire.Limits{Joined: joinedLimit}),
 		answers: map[uint64]chan *lockwirev1.AccessDecision{}, batches: map[uint64]*lockwirev1.EventBatch{},
 		sent: map[uint64]uint64{}, received: map[uint64]uint64{},
 	}
@@ -147,7 +169,7 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time)
 	}
 	switch m := m.(type) {
 	case *lockwirev1.Welcome:
-		l.open(k, m, time.Since(began))
+		l.open(k, m, time.Since(began), next)
 		return k, nil
 	case *lockwirev1.Error:
 		return nil, wireError(m)
@@ -160,15 +182,16 @@ func (l *Lock) hello() *lockwirev1.Hello {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &lockwirev1.Hello{
-		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock"},
+		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock", capabilityCertificate},
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
 	}
 	h.LockTimeMs, h.ClockQuality = l.clock()
+	l.sayBundle(h)
 	return h
 }
 
 // open makes the session usable.
-func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration) {
+func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k.welcome, k.heartbeat = w, time.Duration(w.GetHeartbeatMs())*time.Millisecond
@@ -176,6 +199,9 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration) {
 		l.flash.Endpoints = list
 	}
 	l.setClock(w.GetServerTimeMs())
+	if next {
+		l.nextWorked()
+	}
 	l.link, l.lastErr = k, nil
 	l.cfg.Observer.SessionOpened(took)
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())

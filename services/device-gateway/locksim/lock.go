@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"github.com/cardea-mesh/cardea/services/device-gateway/locksim/offline"
 	"log/slog"
 	"net"
 	"slices"
@@ -33,12 +34,16 @@ type Config struct {
 	HomeEvery time.Duration
 	// RefusedWait is the wait after DEVICE_REFUSED; default 1 hour.
 	RefusedWait time.Duration
+	// SwitchWait is how long a lock whose new key was refused stays with the old one before it tries again; default 10 minutes.
+	SwitchWait time.Duration
 	// Clock is the lock's clock before it is set; default time.Now.
 	Clock func() time.Time
 	// ClockQuality is how good the lock says that its clock is at boot; default FREE_RUNNING.
 	ClockQuality lockwirev1.ClockQuality
 	// KeepClock leaves the clock alone when a gateway tells the time.
 	KeepClock bool
+	// NoBundle: the lock does not name `bundle`, and decides nothing alone.
+	NoBundle bool
 	// Tracer makes a trace of each swipe; default none.
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
@@ -64,6 +69,7 @@ func (c *Config) setDefaults() {
 	c.BackoffMax = cmp.Or(c.BackoffMax, 60*time.Second)
 	c.HomeEvery = cmp.Or(c.HomeEvery, 15*time.Minute)
 	c.RefusedWait = cmp.Or(c.RefusedWait, time.Hour)
+	c.SwitchWait = cmp.Or(c.SwitchWait, 10*time.Minute)
 	c.ClockQuality = cmp.Or(c.ClockQuality, lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING)
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -99,6 +105,8 @@ type Lock struct {
 	quality lockwirev1.ClockQuality
 	link    *link // nil without an open session
 	lastErr error
+	holder  *offline.Holder
+	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
 	log    []Record
@@ -129,6 +137,7 @@ func Open(cfg Config) (*Lock, error) {
 	if err := l.identity(); err != nil {
 		return nil, err
 	}
+	l.openBundle()
 	for _, r := range f.Rings {
 		r.afterBoot()
 	}
@@ -149,7 +158,7 @@ func (l *Lock) identity() error {
 	if l.roots, err = l.cfg.Shared.pool(l.flash.Roots); err != nil {
 		return fmt.Errorf("lock's roots: %w", err)
 	}
-	return nil
+	return l.loadNext()
 }
 
 // DeviceID is whose identity the lock has.

@@ -22,6 +22,8 @@ type Result struct {
 	Feedback  lockwirev1.Feedback
 	// Answered: a gateway decided, in time.
 	Answered bool
+	// Offline: the lock decided alone, from its bundle.
+	Offline bool
 	// Took is from the request to the answer.
 	Took time.Duration
 	// Epoch and Sequence name the event.
@@ -82,6 +84,9 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if decision == nil {
+		l.decideAlone(presented, &result, event)
+	}
 	if result.Granted {
 		l.opened++
 	}
@@ -97,7 +102,7 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 	request := &lockwirev1.AccessRequest{
 		EventSequence: sequence, Card: p.Card, Direction: p.Direction, Pin: p.PIN, Proof: p.Proof, Traceparent: traceparent,
 	}
-	answer := l.request(deadline, request)
+	k, answer := l.request(deadline, request)
 	if answer == nil {
 		return nil
 	}
@@ -108,18 +113,21 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 		}
 		return d
 	case <-deadline.Done():
+		if ctx.Err() == nil {
+			k.suspect()
+		}
 		return nil
 	}
 }
 
 // request sends the request as soon as there is credit; nil when there is no session, or none with credit in time.
-func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) chan *lockwirev1.AccessDecision {
+func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) (*link, chan *lockwirev1.AccessDecision) {
 	for {
 		l.mu.Lock()
 		k, changed := l.link, l.watch()
 		l.mu.Unlock()
 		if k == nil {
-			return nil
+			return nil, nil
 		}
 		var answer chan *lockwirev1.AccessDecision
 		_, err := k.writeNext(func() proto.Message {
@@ -134,12 +142,12 @@ func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) c
 			return request
 		})
 		if err != nil || answer != nil {
-			return answer
+			return k, answer
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
+			return nil, nil
 		}
 	}
 }

@@ -31,7 +31,10 @@ func (l *Lock) Run(ctx context.Context) error {
 				next = slices.Index(l.dialList(nil), endpoint) + 1
 			}
 			continue
-		case errors.Is(err, errHome):
+		case errors.Is(err, errDead):
+			next++
+			continue
+		case errors.Is(err, errHome), errors.Is(err, errSwitch):
 			preferred, backoff, next = nil, 0, 0
 			continue
 		case time.Since(began) > stable:

@@ -10,15 +10,13 @@ import (
 	"github.com/cardea-mesh/cardea/services/policy"
 )
 
-// right works a grant at the door out, with all that it was shared from. nil: it never opens from the moment on, whatever the
-// schedules say. The Copy's mu is held.
+// right works a grant at the door out, with all that it was shared from. nil: it has ended at the moment, or what
+// it was shared from does not admit whoever shared it. The Copy's mu is held.
 func (o *organization) right(g policy.Grant, targets []policy.TargetID, from time.Time) *lockwirev1.BundleRight {
 	r := &lockwirev1.BundleRight{GrantId: string(g.ID), OverrideRank: rankOf(g)}
 	child := g
 	for shares := 0; ; shares++ {
-		if !narrow(r, child) {
-			return nil
-		}
+		narrow(r, child)
 		if child.SharedFrom == "" {
 			break
 		}
@@ -39,8 +37,8 @@ func (o *organization) right(g policy.Grant, targets []policy.TargetID, from tim
 	return r
 }
 
-// narrow makes a right hold only while a grant of its chain does, and not overlap more than that; false: then never.
-func narrow(r *lockwirev1.BundleRight, g policy.Grant) bool {
+// narrow makes a right hold only while a grant of its chain does, and override no more than that.
+func narrow(r *lockwirev1.BundleRight, g policy.Grant) {
 	r.FromMs = max(r.GetFromMs(), firstMilli(g.ValidFrom))
 	if !g.ValidTo.IsZero() {
 		to := max(firstMilli(g.ValidTo), 1) // 0 is no end
@@ -53,7 +51,6 @@ func narrow(r *lockwirev1.BundleRight, g policy.Grant) bool {
 	}
 	r.OverrideRank = min(r.GetOverrideRank(), rankOf(g))
 	r.Limited = r.GetLimited() || g.MaxUses != 0
-	return r.GetToMs() == 0 || r.GetFromMs() < r.GetToMs()
 }
 
 // rankOf is a grant's override rank; out of range it overrides nothing.

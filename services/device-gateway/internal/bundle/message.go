@@ -10,6 +10,8 @@ import (
 const (
 	// MaxSigned is the most that Bundle.signed may have, bytes.
 	MaxSigned = 4 << 20
+	// MaxEntries is how many entries a content may have.
+	MaxEntries = 20_000
 	// MaxRemoved is how many hashes one Revocations may have, so that it fits one frame.
 	MaxRemoved = 2000
 )

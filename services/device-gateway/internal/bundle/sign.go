@@ -67,8 +67,8 @@ func (s *Signer) Bundle(m *lockwirev1.BundleContent) (*lockwirev1.Bundle, error)
 	if err != nil {
 		return nil, err
 	}
-	if len(signed) > MaxSigned {
-		return nil, fmt.Errorf("bundle of %d bytes for %s: %w", len(signed), m.GetDeviceId(), ErrTooLarge)
+	if len(signed) > MaxSigned || len(m.GetEntries()) > MaxEntries {
+		return nil, fmt.Errorf("bundle of %d entries and %d bytes for %s: %w", len(m.GetEntries()), len(signed), m.GetDeviceId(), ErrTooLarge)
 	}
 	return &lockwirev1.Bundle{Version: m.GetVersion(), Signed: signed, Signature: signature, SignerChain: chain}, nil
 }
