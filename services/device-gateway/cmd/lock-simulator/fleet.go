@@ -43,6 +43,7 @@ func fleetMain(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for the drain
 	err := commands[args[0]](ctx, args[1:])
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
