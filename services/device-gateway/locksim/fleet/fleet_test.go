@@ -101,7 +101,9 @@ func TestQuantiles(t *testing.T) {
 // TestFolderAfterKill: a run that was killed makes the next one skip boot epochs, and what parts left is kept.
 func TestFolderAfterKill(t *testing.T) {
 	dir := t.TempDir()
-	lock := func(i int, flash string) lockRecord { return lockRecord{Index: i, Device: fmt.Sprint("d", i), Flash: []byte(flash)} }
+	lock := func(i int, flash string) lockRecord {
+		return lockRecord{Index: i, Device: fmt.Sprint("d", i), Flash: []byte(flash)}
+	}
 	if err := writeLines(filepath.Join(dir, locksFile), []lockRecord{lock(0, "0"), lock(1, "0"), lock(2, "0")}); err != nil {
 		t.Fatal(err)
 	}
