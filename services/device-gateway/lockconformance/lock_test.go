@@ -99,4 +99,3 @@ func TestTheSimulatedLockKeepsTheRules(t *testing.T) {
 		t.Errorf("only %d rules were looked at", n)
 	}
 }
-
