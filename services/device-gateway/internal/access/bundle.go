@@ -22,6 +22,8 @@ type OfflineBundle struct {
 	KeepsGoing bool
 	// Heads are the versions of the device's organization from which it was compiled, by `<service>.<region>`.
 	Heads map[string]int64
+	// Stamp is Copy.Stamp of the door then; while that is the same, so is what would be compiled.
+	Stamp uint64
 }
 
 // maxBudget bounds a staleness budget, as the contract of OfflineRule does.
@@ -59,7 +61,7 @@ func (c *Copy) gather(deviceID string, at time.Time, b *OfflineBundle) (gathered
 	if !known || o == nil || c.tooOld(at) || !c.complete(&question{device: dev, org: o}) {
 		return gathered{}, false
 	}
-	b.Heads = maps.Clone(o.heads)
+	b.Heads, b.Stamp = maps.Clone(o.heads), c.stampHeld(o, policy.DoorID(dev.Door))
 	d, ok := o.doors[policy.DoorID(dev.Door)]
 	budget := min(d.offline.GetBudget().AsDuration(), maxBudget).Truncate(time.Minute)
 	if !ok || budget <= 0 {

@@ -41,7 +41,7 @@ func (s *session) greet(ctx context.Context) error {
 	if d, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known || !d.Accepts(s.identity.KeyHash) {
 		return refused("the device was revoked")
 	}
-	s.firmware, s.model, s.capabilities = hello.GetFirmware(), hello.GetModel(), hello.GetCapabilities()
+	s.firmware, s.model, s.capabilities, s.lane = hello.GetFirmware(), hello.GetModel(), hello.GetCapabilities(), s.newLane(hello)
 	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
 	s.kept.told(hello)
 	if err := s.sendWelcome(resumed); err != nil {

@@ -64,6 +64,8 @@ type Config struct {
 	KnownTimeout time.Duration
 	// MaxReconnects is how many sessions one device may begin in a minute; default 60.
 	MaxReconnects int
+	// Bundles is what locks may decide alone; nil: nothing.
+	Bundles *Bundles
 	// Renewals renews certificates; nil: they are not renewed here.
 	Renewals Renewals
 }
@@ -72,6 +74,8 @@ type Config struct {
 type Hub struct {
 	cfg    Config
 	tracer trace.Tracer
+	// bundler is nil where no bundles are given.
+	bundler *bundler
 
 	mu       sync.Mutex
 	sessions map[string]*session // by device; guarded by mu
@@ -98,6 +102,9 @@ func NewHub(cfg Config) *Hub {
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
 	h.keeper = newKeeper(h)
+	if cfg.Bundles != nil {
+		h.bundler = newBundler(h, *cfg.Bundles)
+	}
 	return h
 }
 
@@ -120,6 +127,9 @@ func (h *Hub) Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity) {
 	while, done := context.WithCancel(ctx)
 	err := s.run(while)
 	done()
+	if h.bundler != nil {
+		h.bundler.forget(s)
+	}
 	keep := s.broke(err)
 	if keep {
 		s.worker.Wait() // what is kept is nobody's then

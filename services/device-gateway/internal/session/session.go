@@ -56,6 +56,8 @@ type session struct {
 	firmware, model string
 	capabilities    []string
 	since           time.Time // when Welcome was sent
+	// lane is about what the lock may decide alone; nil: this gateway gives nothing.
+	lane *lane
 
 	// renewing: a certificate request is under way.
 	renewing atomic.Bool
@@ -114,6 +116,7 @@ func (s *session) run(ctx context.Context) error {
 		lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE_REQUEST,
 		lockwirev1.FrameType_FRAME_TYPE_PONG, lockwirev1.FrameType_FRAME_TYPE_ERROR, lockwirev1.FrameType_FRAME_TYPE_PART)
 	s.reader.OnFrame(s.frameCame)
+	s.beginBundles()
 	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
 	for {
 		if s.reason.Load() != nil {
@@ -157,7 +160,10 @@ func (s *session) handle(ctx context.Context, m proto.Message) error {
 		return s.certificateRequest(ctx, m)
 	case *lockwirev1.Ping:
 		return s.send(&lockwirev1.Pong{Nonce: m.GetNonce(), ServerTimeMs: s.nowMS()})
-	case *lockwirev1.Pong, *lockwirev1.BundleAck:
+	case *lockwirev1.BundleAck:
+		s.bundleAck(m)
+		return nil
+	case *lockwirev1.Pong:
 		return nil
 	case *lockwirev1.Error:
 		s.hub.cfg.Logger.WarnContext(ctx, "a lock found fault with the gateway", "device", s.deviceID, "code", m.GetCode().String())
