@@ -28,7 +28,7 @@ type keeper struct {
 	// touched are to be looked at now; changed are rules whose doors are.
 	touched map[*session]bool
 	changed map[access.DoorRule]bool
-	due     dueHeap
+	due     edgeHeap
 }
 
 // entry is a session that is to be looked at.
@@ -158,14 +158,14 @@ func (k *keeper) take(now time.Time) []*session {
 	return list
 }
 
-// dueHeap is in the order of time.
-type dueHeap []*entry
+// edgeHeap is in the order of time.
+type edgeHeap []*entry
 
-func (h dueHeap) Len() int           { return len(h) }
-func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].index, h[j].index = i, j }
-func (h *dueHeap) Push(x any)        { e := x.(*entry); e.index = len(*h); *h = append(*h, e) }
-func (h *dueHeap) Pop() any {
+func (h edgeHeap) Len() int           { return len(h) }
+func (h edgeHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h edgeHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].index, h[j].index = i, j }
+func (h *edgeHeap) Push(x any)        { e := x.(*entry); e.index = len(*h); *h = append(*h, e) }
+func (h *edgeHeap) Pop() any {
 	old := *h
 	last := old[len(old)-1]
 	old[len(old)-1] = nil
