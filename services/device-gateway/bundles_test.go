@@ -31,8 +31,8 @@ func (p *place) offline(after permissionsv1.OfflineAfter) {
 	})
 }
 
-// cable is what a lock's connections go through.
-type cable struct {
+// uplink is what a lock's connections go through.
+type uplink struct {
 	cut   atomic.Bool
 	mu    sync.Mutex
 	conns []net.Conn
@@ -40,7 +40,7 @@ type cable struct {
 
 var errCut = errors.New("the cable is cut")
 
-func (c *cable) dial(ctx context.Context, network, address string) (net.Conn, error) {
+func (c *uplink) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if c.cut.Load() {
 		return nil, errCut
 	}
@@ -53,7 +53,7 @@ func (c *cable) dial(ctx context.Context, network, address string) (net.Conn, er
 	return conn, err
 }
 
-func (c *cable) set(cut bool) {
+func (c *uplink) set(cut bool) {
 	c.cut.Store(cut)
 	if !cut {
 		return
@@ -67,9 +67,9 @@ func (c *cable) set(cut bool) {
 }
 
 // bundled is a lock at an offline door that holds a bundle.
-func (r *running) bundled() (*locksim.Lock, *cable) {
+func (r *running) bundled() (*locksim.Lock, *uplink) {
 	r.place.t.Helper()
-	wire := new(cable)
+	wire := new(uplink)
 	l := r.place.boot(r.enroll(), func(c *locksim.Config) { c.Dial = wire.dial })
 	r.place.must(l.WaitOpen(r.place.soon()))
 	r.place.eventually("the lock holds a bundle", func() bool { return l.BundleVersion() > 0 })
@@ -266,7 +266,7 @@ func TestABundleThatARevocationOvertakesIsNotGiven(t *testing.T) {
 		}
 	})
 	quick := p.start("")
-	wire := new(cable)
+	wire := new(uplink)
 	l := p.boot(slow.enroll(), func(c *locksim.Config) { c.Dial = wire.dial })
 	select {
 	case <-held:

@@ -126,6 +126,45 @@ func TestRepeatedCreatesGiveTheSameAnswer(t *testing.T) {
 	}
 }
 
+func TestDrawnDigitsAreShownOnceAndAgainUnderTheSameKey(t *testing.T) {
+	t.Parallel()
+	eu := identitytest.Start(t, rpctest.New(t), "eu-central")
+	gateway := watch(t, eu)
+	acme := eu.Organization(t, "acme")
+	admin := eu.Client(t, acme.Admin)
+	ada := eu.Person(t, acme, identitytest.Ada)
+	for kind, length := range map[identityv1.CredentialKind]int{
+		identityv1.CredentialKind_CREDENTIAL_KIND_PIN: 6, identityv1.CredentialKind_CREDENTIAL_KIND_ENTRY_CODE: 8,
+	} {
+		issue := &identityv1.IssueCredentialRequest{OrgId: string(acme.ID), PersonId: string(ada), Kind: kind, IdempotencyKey: kind.String()}
+		first, err := admin.IssueCredential(t.Context(), issue)
+		if err != nil || len(first.GetDigits()) != length || first.GetCredential().GetKind() != kind {
+			t.Fatalf("%s: %v", kind, err)
+		}
+		if again, err := admin.IssueCredential(t.Context(), issue); err != nil || !proto.Equal(first, again) {
+			t.Errorf("%s: the repetition has another answer: %v", kind, err)
+		}
+		id := region.ID(first.GetCredential().GetId())
+		gateway.record(t, outbox.OrgKey(acme.ID, "credential", id), present)
+		got, err := admin.GetCredential(t.Context(), &identityv1.GetCredentialRequest{OrgId: string(acme.ID), CredentialId: string(id)})
+		if err != nil || !proto.Equal(got, first.GetCredential()) {
+			t.Errorf("%s: read as %v, %v", kind, got, err)
+		}
+		issue.Digits = first.GetDigits()
+		_, err = admin.IssueCredential(t.Context(), issue)
+		wantReason(t, "digits under the key that had none", err, faultv1.Reason_REASON_IDEMPOTENCY_MISMATCH)
+		issue.IdempotencyKey = "another " + kind.String()
+		_, err = admin.IssueCredential(t.Context(), issue)
+		wantReason(t, "the same digits again", err, faultv1.Reason_REASON_ALREADY_EXISTS)
+		eu.Revoke(t, acme, id)
+		gateway.record(t, outbox.OrgKey(acme.ID, "credential", id), removed)
+		given, err := admin.IssueCredential(t.Context(), issue)
+		if err != nil || given.GetDigits() != "" {
+			t.Errorf("given digits are not shown again: %v", err)
+		}
+	}
+}
+
 func TestBadInputHasItsOwnReason(t *testing.T) {
 	t.Parallel()
 	eu := identitytest.Start(t, rpctest.New(t), "eu-central")
@@ -164,6 +203,39 @@ func TestBadInputHasItsOwnReason(t *testing.T) {
 			_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
 				OrgId: string(acme.ID), PersonId: string(ada), IdempotencyKey: "k",
 				Card: &identityv1.CardNumber{Format: "wiegand26", BitLength: 26, Bits: []byte{1, 2, 3, 0xff}},
+			})
+			return err
+		}, faultv1.Reason_REASON_INVALID_FIELD},
+		"a PIN that counts": {func() error {
+			_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+				OrgId: string(acme.ID), PersonId: string(ada), IdempotencyKey: "k", Digits: "4321",
+				Kind: identityv1.CredentialKind_CREDENTIAL_KIND_PIN,
+			})
+			return err
+		}, faultv1.Reason_REASON_INVALID_FIELD},
+		"a PIN of letters": {func() error {
+			_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+				OrgId: string(acme.ID), PersonId: string(ada), IdempotencyKey: "k", Digits: "abcd",
+				Kind: identityv1.CredentialKind_CREDENTIAL_KIND_PIN,
+			})
+			return err
+		}, faultv1.Reason_REASON_INVALID_FIELD},
+		"neither a card nor digits": {func() error {
+			_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+				OrgId: string(acme.ID), PersonId: string(ada), IdempotencyKey: "k",
+			})
+			return err
+		}, faultv1.Reason_REASON_INVALID_FIELD},
+		"a phone that is a uid": {func() error {
+			_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+				OrgId: string(acme.ID), PersonId: string(ada), IdempotencyKey: "k", Card: identitytest.Card(1),
+				Kind: identityv1.CredentialKind_CREDENTIAL_KIND_MOBILE,
+			})
+			return err
+		}, faultv1.Reason_REASON_INVALID_FIELD},
+		"a kind that is not there": {func() error {
+			_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+				OrgId: string(acme.ID), PersonId: string(ada), IdempotencyKey: "k", Kind: 99,
 			})
 			return err
 		}, faultv1.Reason_REASON_INVALID_FIELD},

@@ -57,6 +57,16 @@ func TestNeitherLogsNorRefusalsRepeatWhatIsPersonal(t *testing.T) {
 		_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{OrgId: string(acme.ID), PersonId: string(ada), Card: card, IdempotencyKey: "k"})
 		return err
 	}
+	typed := func(kind identityv1.CredentialKind, digits string) error {
+		_, err := admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+			OrgId: string(acme.ID), PersonId: string(ada), Kind: kind, Digits: digits, IdempotencyKey: digits,
+		})
+		return err
+	}
+	const pin, code = identityv1.CredentialKind_CREDENTIAL_KIND_PIN, identityv1.CredentialKind_CREDENTIAL_KIND_ENTRY_CODE
+	if err := typed(code, "739104852617"); err != nil {
+		t.Fatal(err)
+	}
 	long, short := identitytest.Card(1), identitytest.Card(1)
 	long.BitLength, short.Bits = 1024, short.Bits[:6]
 	errs := map[string]error{
@@ -67,7 +77,14 @@ func TestNeitherLogsNorRefusalsRepeatWhatIsPersonal(t *testing.T) {
 		"a short card":   issue(short),
 		"a foreign card": issue(&identityv1.CardNumber{Format: "magstripe", BitLength: 56, Bits: identitytest.Card(1).GetBits()}),
 		"another format": issue(&identityv1.CardNumber{Format: "wiegand26", BitLength: 26, Bits: identitytest.Card(1).GetBits()[:5]}),
+		"a long code":    typed(code, "7391048526179"),
+		"a word":         typed(code, "x7391048526"),
+		"a short code":   typed(code, "73910"),
+		"a weak PIN":     typed(pin, "234567890123"),
 	}
+	_, errs["a taken code"] = admin.IssueCredential(t.Context(), &identityv1.IssueCredentialRequest{
+		OrgId: string(acme.ID), PersonId: string(ada), Kind: code, Digits: "739104852617", IdempotencyKey: "another",
+	})
 	// A fault of ours, which is logged: the person's key was wrapped with a key that this service does not have.
 	if _, err := eu.Database.DB.Pool().Exec(t.Context(), `DELETE FROM person_keys`); err != nil {
 		t.Fatal(err)
@@ -89,7 +106,7 @@ func TestNeitherLogsNorRefusalsRepeatWhatIsPersonal(t *testing.T) {
 	}
 	bits := identitytest.Card(1).GetBits()
 	for where, text := range texts {
-		for _, bad := range []string{"Lovelace", "lovelace", "ada@", string(bits), hex.EncodeToString(bits), fmt.Sprint(bits), acme.Admin.Reveal()[40:]} {
+		for _, bad := range []string{"Lovelace", "lovelace", "ada@", "73910", "234567890123", string(bits), hex.EncodeToString(bits), fmt.Sprint(bits), acme.Admin.Reveal()[40:]} {
 			if strings.Contains(text, bad) {
 				t.Errorf("%s: repeats what is personal or secret: %s", where, text)
 			}

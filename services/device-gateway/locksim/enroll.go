@@ -66,7 +66,7 @@ func EnrollVia(ctx context.Context, dial Dialer, store Store, gateway, claimCode
 	}
 	f.DeviceID, f.Chain, f.Roots, f.Bootstrap = response.GetDeviceId(), response.GetCertificateChain(), response.GetRoots(), gateway
 	f.Endpoints = endpoints(response.GetEndpoints())
-	f.Rings, f.Commands = nil, nil
+	f.Rings, f.Commands, f.Next = nil, nil, nil
 	return f.DeviceID, f.save(store, new(sync.Mutex))
 }
 

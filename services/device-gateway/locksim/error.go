@@ -1,11 +1,15 @@
 package locksim
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 )
+
+// ErrAskedToLeave: the gateway ended the session with GoAway.
+var ErrAskedToLeave = errors.New("the gateway asked to leave")
 
 // ProtocolError is what a gateway said in an Error frame.
 type ProtocolError struct {

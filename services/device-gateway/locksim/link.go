@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +18,8 @@ import (
 )
 
 const (
+	// connectTimeout is for TCP, dialTimeout for that and TLS.
+	connectTimeout = 3 * time.Second
 	dialTimeout    = 10 * time.Second
 	welcomeTimeout = 15 * time.Second
 	writeTimeout   = 10 * time.Second
@@ -36,6 +39,8 @@ type link struct {
 	writer *wire.Writer
 	wrote  atomic.Int64 // when, in nanoseconds since 1970
 
+	heard atomic.Uint64 // frames that came
+
 	requestID uint64                                     // mu
 	answers   map[uint64]chan *lockwirev1.AccessDecision // mu; nil answer: the gateway cannot
 	batches   map[uint64]*lockwirev1.EventBatch          // mu; not yet answered
@@ -46,12 +51,11 @@ type link struct {
 	sending   bool                                       // mu; a goroutine sends events
 	over      error                                      // mu; why the session ended, nil while it is open
 	timers    []*time.Timer                              // mu; stopped when the session ends
+	renewing  uint64                                     // mu; the certificate request under way; 0: none
+	suspected bool                                       // mu; a Ping asks whether anybody is there
+	switching bool                                       // mu; the session ends when no decision is waited for
+	leaving   *goneAway                                  // mu; the gateway asked to leave
 }
-
-// goneAway ends a session that the gateway asked to leave.
-type goneAway struct{ endpoints []string }
-
-func (g *goneAway) Error() string { return "the gateway asked to leave" }
 
 // session dials one endpoint and stays until the connection ends. Errors: *goneAway when the gateway asked to leave, errHome.
 func (l *Lock) session(ctx context.Context, endpoint string) error {
@@ -63,6 +67,7 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 	defer stop()
 	k.beat()
 	k.homesick(endpoint)
+	k.renewSoon()
 	return k.end(k.read())
 }
 
@@ -70,18 +75,26 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 func (k *link) end(err error) error {
 	k.lock.mu.Lock()
 	defer k.lock.mu.Unlock()
-	if k.over != nil {
+	if k.finish(err) {
 		return k.over
+	}
+	k.lock.mu.Unlock()
+	k.conn.Close()
+	k.lock.mu.Lock()
+	return err
+}
+
+// finish notes why the session ended and stops its timers; over: it had ended before. mu is held.
+func (k *link) finish(err error) (over bool) {
+	if k.over != nil {
+		return true
 	}
 	k.over = err
 	for _, t := range k.timers {
 		t.Stop()
 	}
 	k.timers = nil
-	k.lock.mu.Unlock()
-	k.conn.Close()
-	k.lock.mu.Lock()
-	return err
+	return false
 }
 
 // every calls do in its own goroutine after each wait, until the session ends.
@@ -107,23 +120,33 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
 	began := time.Now()
-	raw, err := l.cfg.Dial(dial, "tcp", endpoint)
+	connect, connected := context.WithTimeout(dial, connectTimeout)
+	raw, err := l.cfg.Dial(connect, "tcp", endpoint)
+	connected()
 	if err != nil {
 		return nil, err
 	}
-	conn := tls.Client(raw, &tls.Config{
+	cert, roots, tickets, next := l.credentials()
+	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{wire.ALPNSession}, ServerName: serverName,
-		RootCAs: l.roots, Certificates: []tls.Certificate{l.cert}, SessionTicketsDisabled: true,
-	})
-	k, err := l.greet(ctx, dial, conn, began)
+		RootCAs: roots, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true,
+	}
+	if !next && !l.cfg.NoResume { // with a new key its certificate must be shown
+		config.SessionTicketsDisabled, config.ClientSessionCache = false, tickets
+	}
+	conn := tls.Client(raw, config)
+	k, err := l.greet(ctx, dial, conn, began, next)
 	if err != nil {
 		conn.Close()
+		if next && ctx.Err() == nil {
+			err = l.nextFailed(err)
+		}
 		return nil, err
 	}
 	return k, nil
 }
 
-func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time) (*link, error) {
+func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time, next bool) (*link, error) {
 	if err := conn.HandshakeContext(dial); err != nil {
 		return nil, err
 	}
@@ -144,7 +167,9 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time)
 	}
 	switch m := m.(type) {
 	case *lockwirev1.Welcome:
-		l.open(k, m, time.Since(began))
+		if err := l.open(k, m, time.Since(began), next); err != nil {
+			return nil, err
+		}
 		return k, nil
 	case *lockwirev1.Error:
 		return nil, wireError(m)
@@ -157,8 +182,9 @@ func (l *Lock) hello() *lockwirev1.Hello {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &lockwirev1.Hello{
-		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock"},
+		DeviceId: l.flash.DeviceID, Firmware: l.running, Model: l.cfg.Model, Capabilities: slices.Clone(commandCapabilities),
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
+		ResumeSession: l.wanted(), HoldOpenCommand: l.door.holdCommand, LockdownCommand: l.flash.Lockdown,
 	}
 	h.LockTimeMs, h.ClockQuality = l.clock()
 	l.sayBundle(h)
@@ -166,18 +192,26 @@ func (l *Lock) hello() *lockwirev1.Hello {
 }
 
 // open makes the session usable.
-func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration) {
+func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := k.goOn(w); err != nil {
+		return err
+	}
 	k.welcome, k.heartbeat = w, time.Duration(w.GetHeartbeatMs())*time.Millisecond
 	if list := endpoints(w.GetEndpoints()); len(list) > 0 {
 		l.flash.Endpoints = list
 	}
 	l.setClock(w.GetServerTimeMs())
+	if next {
+		l.nextWorked()
+	}
 	l.link, l.lastErr = k, nil
 	l.cfg.Observer.SessionOpened(took)
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
+	l.configure(w.GetConfiguration())
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
+	return nil
 }
 
 // setClock is called with mu held.

@@ -34,10 +34,14 @@ type Config struct {
 	HomeEvery time.Duration
 	// RefusedWait is the wait after DEVICE_REFUSED; default 1 hour.
 	RefusedWait time.Duration
+	// SwitchWait is how long a lock whose new key was refused stays with the old one before it tries again; default 10 minutes.
+	SwitchWait time.Duration
 	// Clock is the lock's clock before it is set; default time.Now.
 	Clock func() time.Time
 	// ClockQuality is how good the lock says that its clock is at boot; default FREE_RUNNING.
 	ClockQuality lockwirev1.ClockQuality
+	// Sensors: the lock sees its door, and reports it whole after each boot and at each change. Without them it reports nothing.
+	Sensors bool
 	// KeepClock leaves the clock alone when a gateway tells the time.
 	KeepClock bool
 	// NoBundle: the lock does not name `bundle`, and decides nothing alone.
@@ -46,12 +50,17 @@ type Config struct {
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
 	Logger *slog.Logger
+	// NoResume makes a whole TLS handshake each time; a ticket costs memory.
+	NoResume bool
 	// Dial opens a connection to a gateway; default TCP from any address.
 	Dial Dialer
 	// Observer is told what happens; default nobody.
 	Observer Observer
 	// Forget leaves events out of Events, for processes of many locks that run for long.
 	Forget bool
+	// SkipBoots raises the boot epoch by so much more: for boots that the store does not remember, e.g. of a process that was
+	// killed. A boot epoch must never be used twice.
+	SkipBoots uint64
 	// Shared is what locks of one process have together; default nothing.
 	Shared *Shared
 }
@@ -64,6 +73,7 @@ func (c *Config) setDefaults() {
 	c.BackoffMax = cmp.Or(c.BackoffMax, 60*time.Second)
 	c.HomeEvery = cmp.Or(c.HomeEvery, 15*time.Minute)
 	c.RefusedWait = cmp.Or(c.RefusedWait, time.Hour)
+	c.SwitchWait = cmp.Or(c.SwitchWait, 10*time.Minute)
 	c.ClockQuality = cmp.Or(c.ClockQuality, lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING)
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -89,17 +99,22 @@ func (c *Config) setDefaults() {
 type Lock struct {
 	cfg    Config
 	tracer trace.Tracer
-	cert   tls.Certificate
-	roots  *x509.CertPool
-	booted time.Time
 
 	mu      sync.Mutex
+	booted  time.Time
+	running string // the firmware's version
 	flash   *flash
+	door    door
+	former  *former       // nil: there is no session to go on with
 	offset  time.Duration // what the clock is off by, set by a gateway
 	quality lockwirev1.ClockQuality
 	link    *link // nil without an open session
 	lastErr error
 	holder  *offline.Holder
+	cert    tls.Certificate
+	roots   *x509.CertPool
+	ticket  *ticket
+	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
 	log    []Record
@@ -125,20 +140,17 @@ func Open(cfg Config) (*Lock, error) {
 	}
 	l := &Lock{
 		cfg: cfg, tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/locksim"),
-		flash: f, quality: cfg.ClockQuality, booted: time.Now(),
+		flash: f, quality: cfg.ClockQuality, ticket: new(ticket),
+		door: door{sensors: Sensors{Contact: lockwirev1.Contact_CONTACT_CLOSED, Power: lockwirev1.Power_POWER_MAINS}},
 	}
 	if err := l.identity(); err != nil {
 		return nil, err
 	}
 	l.openBundle()
-	for _, r := range f.Rings {
-		r.afterBoot()
-	}
-	f.BootEpoch++
-	f.Rings = append(f.Rings, &epochRing{Epoch: f.BootEpoch, First: 1, Next: 1})
+	f.BootEpoch += cfg.SkipBoots
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.write(l.ring().reserve(), l.stamp(&lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_BOOT}))
+	l.boot()
 	return l, nil
 }
 
@@ -151,14 +163,18 @@ func (l *Lock) identity() error {
 	if l.roots, err = l.cfg.Shared.pool(l.flash.Roots); err != nil {
 		return fmt.Errorf("lock's roots: %w", err)
 	}
-	return nil
+	return l.loadNext()
 }
 
 // DeviceID is whose identity the lock has.
 func (l *Lock) DeviceID() string { return l.flash.DeviceID }
 
 // BootEpoch is how often the lock has booted.
-func (l *Lock) BootEpoch() uint64 { return l.flash.BootEpoch }
+func (l *Lock) BootEpoch() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flash.BootEpoch
+}
 
 // Opened is how often the lock unlocked its door.
 func (l *Lock) Opened() int {

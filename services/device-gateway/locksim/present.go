@@ -32,6 +32,9 @@ type Result struct {
 	TraceID trace.TraceID
 }
 
+// reasonLockdown is cardea.permissions.v1.DecisionReason LOCKDOWN.
+const reasonLockdown = 9
+
 // Presented is what a person does at the lock: a card, a key, or neither and only digits, which are an entry code.
 type Presented struct {
 	Card      *lockwirev1.Card
@@ -66,11 +69,11 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	defer span.End()
 	traceparent := traceparent(ctx)
 	l.mu.Lock()
-	sequence := l.ring().reserve()
+	epoch, sequence := l.flash.BootEpoch, l.ring().reserve()
 	l.mu.Unlock()
 	began := time.Now()
 	decision := l.ask(ctx, sequence, presented, traceparent)
-	result := Result{Epoch: l.flash.BootEpoch, Sequence: sequence, Took: time.Since(began), TraceID: span.SpanContext().TraceID()}
+	result := Result{Epoch: epoch, Sequence: sequence, Took: time.Since(began), TraceID: span.SpanContext().TraceID()}
 	event := &lockwirev1.Event{
 		Kind: lockwirev1.EventKind_EVENT_KIND_ACCESS, Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Traceparent: traceparent,
 	}
@@ -84,13 +87,21 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if epoch != l.flash.BootEpoch { // the power went meanwhile: nothing opened, and there is no event
+		result.Granted = false
+		return result
+	}
 	if decision == nil {
 		l.decideAlone(presented, &result, event)
 	}
-	if result.Granted {
-		l.opened++
+	if result.Granted && l.flash.Lockdown != "" {
+		result.Granted = false
+		event.Outcome, event.Reason = lockwirev1.Outcome_OUTCOME_DENIED, reasonLockdown
 	}
 	l.write(sequence, l.stamp(event))
+	if result.Granted {
+		l.unlock(result.UnlockFor)
+	}
 	return result
 }
 
@@ -102,7 +113,7 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 	request := &lockwirev1.AccessRequest{
 		EventSequence: sequence, Card: p.Card, Direction: p.Direction, Pin: p.PIN, Proof: p.Proof, Traceparent: traceparent,
 	}
-	answer := l.request(deadline, request)
+	k, answer := l.request(deadline, request)
 	if answer == nil {
 		return nil
 	}
@@ -113,18 +124,22 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 		}
 		return d
 	case <-deadline.Done():
+		if ctx.Err() == nil {
+			k.suspect()
+		}
 		return nil
 	}
 }
 
 // request sends the request as soon as there is credit; nil when there is no session, or none with credit in time.
-func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) chan *lockwirev1.AccessDecision {
+func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) (*link, chan *lockwirev1.AccessDecision) {
 	for {
 		l.mu.Lock()
 		k, changed := l.link, l.watch()
+		leaving := k != nil && k.leaving != nil
 		l.mu.Unlock()
-		if k == nil {
-			return nil
+		if k == nil || leaving {
+			return nil, nil
 		}
 		var answer chan *lockwirev1.AccessDecision
 		_, err := k.writeNext(func() proto.Message {
@@ -139,12 +154,12 @@ func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) c
 			return request
 		})
 		if err != nil || answer != nil {
-			return answer
+			return k, answer
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
+			return nil, nil
 		}
 	}
 }

@@ -1,22 +1,28 @@
 package locksim
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"google.golang.org/protobuf/proto"
 )
 
 // read handles what the gateway sends until the connection ends.
 func (k *link) read() error {
+	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
-		k.conn.SetReadDeadline(time.Now().Add(2 * k.heartbeat))
+		k.conn.SetReadDeadline(k.patience())
 		m, err := k.reader.Next()
-		if err != nil {
-			return err
+		if err == nil {
+			err = k.handle(m)
 		}
-		if err := k.handle(m); err != nil {
+		if left := k.left(err != nil); left != nil {
+			return left
+		}
+		if err != nil {
+			k.findFault(err)
 			return err
 		}
 	}
@@ -25,11 +31,13 @@ func (k *link) read() error {
 func (k *link) handle(m proto.Message) error {
 	switch m := m.(type) {
 	case *lockwirev1.AccessDecision:
-		k.decided(m)
+		return k.decided(m)
 	case *lockwirev1.EventAck:
 		k.acknowledged(m)
 	case *lockwirev1.Command:
 		return k.command(m)
+	case *lockwirev1.Certificate:
+		return k.certificate(m)
 	case *lockwirev1.Bundle:
 		return k.bundle(m)
 	case *lockwirev1.Revocations:
@@ -39,16 +47,25 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Pong:
 		// Its time is not used: a Welcome set the clock.
 	case *lockwirev1.GoAway:
-		return &goneAway{endpoints: endpoints(m.GetEndpoints())}
+		k.goAway(m)
 	case *lockwirev1.Error:
 		return k.said(m)
 	default:
-		return fmt.Errorf("the gateway sent %T", m)
+		return wire.Unexpected("%s from a gateway", wire.TypeOf(m))
 	}
 	return nil
 }
 
-func (k *link) decided(m *lockwirev1.AccessDecision) {
+// findFault tells the gateway what is wrong with what it sent, if that is why the session ends. What the gateway itself said is a
+// ProtocolError of this package, and is not answered.
+func (k *link) findFault(err error) {
+	var fault *wire.ProtocolError
+	if errors.As(err, &fault) {
+		k.write(fault.Message()) // the session ends anyway
+	}
+}
+
+func (k *link) decided(m *lockwirev1.AccessDecision) error {
 	k.lock.mu.Lock()
 	defer k.lock.mu.Unlock()
 	if answer := k.answers[m.GetRequestId()]; answer != nil {
@@ -56,6 +73,7 @@ func (k *link) decided(m *lockwirev1.AccessDecision) {
 		delete(k.answers, m.GetRequestId())
 		k.lock.broadcast()
 	}
+	return k.switchIfIdle()
 }
 
 func (k *link) acknowledged(m *lockwirev1.EventAck) {
@@ -69,6 +87,9 @@ func (k *link) acknowledged(m *lockwirev1.EventAck) {
 
 // said handles Error: about a request the session goes on, about the connection it ends.
 func (k *link) said(m *lockwirev1.Error) error {
+	if k.renewalRefused(m) {
+		return nil
+	}
 	if m.GetRequestId() == 0 || m.GetCode() != lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE {
 		return wireError(m)
 	}
@@ -78,7 +99,7 @@ func (k *link) said(m *lockwirev1.Error) error {
 	if answer := k.answers[m.GetRequestId()]; answer != nil {
 		answer <- nil
 		delete(k.answers, m.GetRequestId())
-		return nil
+		return k.switchIfIdle()
 	}
 	if batch := k.batches[m.GetRequestId()]; batch != nil {
 		delete(k.batches, m.GetRequestId())

@@ -90,12 +90,17 @@ type flash struct {
 	Key       []byte            `json:"key"`   // PKCS #8, DER
 	Chain     [][]byte          `json:"chain"` // DER
 	Roots     [][]byte          `json:"roots"` // DER
+	Next      *nextKey          `json:"next,omitempty"`
 	Endpoints []string          `json:"endpoints"`
 	Bootstrap string            `json:"bootstrap"`
 	BootEpoch uint64            `json:"boot_epoch"`
 	Bundle    []byte            `json:"bundle"` // as offline.Holder saves it
 	Rings     []*epochRing      `json:"rings"`
 	Commands  []answeredCommand `json:"commands"`
+	// Lockdown is the command that began it; empty: none holds.
+	Lockdown      string `json:"lockdown,omitempty"`
+	Configuration []byte `json:"configuration,omitempty"` // a Configuration
+	Firmware      *image `json:"firmware,omitempty"`
 }
 
 type answeredCommand struct {

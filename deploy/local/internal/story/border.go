@@ -41,7 +41,7 @@ func (t *tenant) createUSSite(ctx context.Context) (string, error) {
 func (t *tenant) swipeInUS(ctx context.Context) (string, error) {
 	deadline := time.Now().Add(crossing)
 	for tries := 1; ; tries++ {
-		got, err := t.present(ctx, usEast, t.usDoor, t.personCard)
+		got, err := t.present(ctx, usEast, t.usDoor, t.personCard.presented())
 		if err != nil {
 			return "", err
 		}

@@ -6,6 +6,7 @@ import (
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -14,6 +15,9 @@ const (
 	noGrant = permissionsv1.DecisionReason_DECISION_REASON_NO_GRANT
 	closed  = permissionsv1.DecisionReason_DECISION_REASON_OUTSIDE_SCHEDULE
 	locked  = permissionsv1.DecisionReason_DECISION_REASON_LOCKDOWN
+	unknown = permissionsv1.DecisionReason_DECISION_REASON_UNKNOWN_CREDENTIAL
+	// needsPIN: the card is right, and the door asks for more.
+	needsPIN = permissionsv1.DecisionReason_DECISION_REASON_SECOND_FACTOR_NEEDED
 )
 
 func (t *tenant) createDoors(ctx context.Context) (string, error) {
@@ -63,7 +67,7 @@ func (t *tenant) enrol(ctx context.Context, in region.Name, door string) error {
 	return nil
 }
 
-// swipe is a presented card that the ledger must hold once.
+// swipe is something presented that the ledger must hold once.
 type swipe struct {
 	eventID string
 	in      region.Name
@@ -71,19 +75,19 @@ type swipe struct {
 	granted bool
 }
 
-// present swipes a card at a door, and remembers the event.
-func (t *tenant) present(ctx context.Context, in region.Name, door string, c card) (answer, error) {
-	got, err := t.locks[door].present(ctx, c)
+// present presents something at a door, and remembers the event.
+func (t *tenant) present(ctx context.Context, in region.Name, door string, what locksim.Presented) (answer, error) {
+	got, err := t.locks[door].present(ctx, what)
 	if err != nil {
-		return got, fmt.Errorf("present a card at %s: %w", door, err)
+		return got, fmt.Errorf("present at %s: %w", door, err)
 	}
 	t.swipes = append(t.swipes, swipe{eventID: got.eventID, in: in, door: door, granted: got.opened})
 	return got, nil
 }
 
-// expect swipes in eu-central and compares the decision.
-func (t *tenant) expect(ctx context.Context, door string, c card, reason permissionsv1.DecisionReason) (string, error) {
-	got, err := t.present(ctx, euCentral, door, c)
+// expect presents in eu-central and compares the decision.
+func (t *tenant) expect(ctx context.Context, door string, what locksim.Presented, reason permissionsv1.DecisionReason) (string, error) {
+	got, err := t.present(ctx, euCentral, door, what)
 	if err != nil {
 		return "", err
 	}
@@ -94,15 +98,15 @@ func (t *tenant) expect(ctx context.Context, door string, c card, reason permiss
 }
 
 func (t *tenant) swipeInsideHours(ctx context.Context) (string, error) {
-	return t.expect(ctx, t.front, t.personCard, granted)
+	return t.expect(ctx, t.front, t.personCard.presented(), granted)
 }
 
 func (t *tenant) swipeOutsideHours(ctx context.Context) (string, error) {
-	return t.expect(ctx, t.archive, t.personCard, closed)
+	return t.expect(ctx, t.archive, t.personCard.presented(), closed)
 }
 
 func (t *tenant) swipeWithoutGrant(ctx context.Context) (string, error) {
-	return t.expect(ctx, t.front, t.visitorCard, noGrant)
+	return t.expect(ctx, t.front, t.visitorCard.presented(), noGrant)
 }
 
 func (t *tenant) remoteUnlock(ctx context.Context) (string, error) {

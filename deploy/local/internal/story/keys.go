@@ -33,7 +33,7 @@ func (t *tenant) swipeVisitor(ctx context.Context) (string, error) {
 	if err := t.waitEnforced(ctx, euCentral, shared.GetToken()); err != nil {
 		return "", err
 	}
-	got, err := t.expect(ctx, t.front, t.visitorCard, granted)
+	got, err := t.expect(ctx, t.front, t.visitorCard.presented(), granted)
 	return got + ", until " + until.UTC().Format(time.RFC3339), err
 }
 
@@ -62,5 +62,5 @@ func (t *tenant) afterwards(ctx context.Context, token *typev1.ConsistencyToken,
 	if err := t.waitEnforced(ctx, euCentral, token); err != nil {
 		return "", err
 	}
-	return t.expect(ctx, t.front, t.visitorCard, reason)
+	return t.expect(ctx, t.front, t.visitorCard.presented(), reason)
 }

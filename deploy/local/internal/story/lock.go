@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"go.opentelemetry.io/otel/trace"
@@ -59,7 +58,7 @@ func (l *lock) close() {
 	<-l.done
 }
 
-// answer is what a lock did when a card was presented.
+// answer is what a lock did when something was presented.
 type answer struct {
 	opened  bool
 	reason  permissionsv1.DecisionReason
@@ -75,15 +74,13 @@ func (a answer) String() string {
 	return outcome + ": " + strings.TrimPrefix(a.reason.String(), "DECISION_REASON_")
 }
 
-func (l *lock) present(ctx context.Context, c card) (answer, error) {
+func (l *lock) present(ctx context.Context, what locksim.Presented) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := l.sim.WaitOpen(ctx); err != nil {
 		return answer{}, fmt.Errorf("no session: %w (last: %v)", err, l.sim.LastError())
 	}
-	got := l.sim.Present(ctx, &lockwirev1.Card{
-		Format: lockwirev1.CardFormat_CARD_FORMAT_UID, BitLength: uint32(8 * len(c.bits)), Bits: c.bits,
-	})
+	got := l.sim.PresentAs(ctx, what)
 	return answer{
 		opened: got.Granted, reason: permissionsv1.DecisionReason(got.Reason), trace: got.TraceID,
 		eventID: fmt.Sprintf("%s.%d.%d", l.id(), got.Epoch, got.Sequence),

@@ -33,7 +33,7 @@ func (t *tenant) revokeAndWait(ctx context.Context) (string, error) {
 }
 
 func (t *tenant) swipeRevoked(ctx context.Context) (string, error) {
-	return t.expect(ctx, t.front, t.personCard, noGrant)
+	return t.expect(ctx, t.front, t.personCard.presented(), noGrant)
 }
 
 func (t *tenant) swipeWithoutDatabase(ctx context.Context) (string, error) {
@@ -43,7 +43,7 @@ func (t *tenant) swipeWithoutDatabase(ctx context.Context) (string, error) {
 	if _, err := t.grant(ctx, euCentral, t.front, t.person, "", time.Time{}); err == nil {
 		return "", want("an admin write to be refused while the database is down", "accepted")
 	}
-	return t.expect(ctx, t.front, t.visitorCard, granted)
+	return t.expect(ctx, t.front, t.visitorCard.presented(), granted)
 }
 
 func (t *tenant) eventAfterRestart(ctx context.Context) (string, error) {

@@ -82,6 +82,8 @@ func (t *tenant) steps() []step {
 		{"a visitor's card at a door without a grant", t.swipeWithoutGrant},
 		{"a host shares their key for one hour, then the visitor's card", t.swipeVisitor},
 		{"the site locked down, the visitor's card; then it ends", t.swipeInLockdown},
+		{"a phone answers the lock's challenge; its copied key cannot", t.presentPhone},
+		{"the archive asks for more than the visitor's card: a PIN", t.presentWithPIN},
 		{"the office unlocks the front door from afar", t.remoteUnlock},
 		{"a US site of the same organization, a lock, a grant for the EU group", t.createUSSite},
 		{"the EU person's card at the US door", t.swipeInUS},

@@ -92,6 +92,10 @@ func contentHash(door []byte, entries ...[]byte) []byte {
 	for i, e := range entries {
 		hashes[i] = entryHash(e)
 	}
+	return hashOfSet(door, hashes)
+}
+
+func hashOfSet(door []byte, hashes [][]byte) []byte {
 	slices.SortFunc(hashes, bytes.Compare)
 	h := sha256.New()
 	h.Write(hashOf(door))
@@ -134,7 +138,7 @@ func limitedEntry() []byte {
 	})
 }
 
-// fullBundle has all entries, deltaBundle is onto it: without the first entry, with one more.
+// fullBundle has all entries; deltaBundle is onto it after revoked took the first out: with one more.
 func fullBundle() *lockwirev1.BundleContent {
 	return wholeBundle(17, door(), entries()...)
 }
@@ -147,8 +151,8 @@ func deltaBundle() *lockwirev1.BundleContent {
 		Rights:  []*lockwirev1.BundleRight{{GrantId: "grant_euc_01jd3q8v5dfw0b9m3cz1n2k4xv", OverrideRank: 5}},
 	})
 	return &lockwirev1.BundleContent{
-		DeviceId: vectorDevice, Version: 19, IssuedAtMs: bundleIssued, NotAfterMs: bundleEnd, BaseVersion: 17, Door: d,
-		Removed: [][]byte{entryHash(all[0])}, Entries: [][]byte{more}, Hash: contentHash(d, all[1], all[2], more),
+		DeviceId: vectorDevice, Version: 19, IssuedAtMs: bundleIssued, NotAfterMs: bundleEnd, BaseVersion: 18, Door: d,
+		Removed: [][]byte{entryHash(all[2])}, Entries: [][]byte{more}, Hash: contentHash(d, all[1], more),
 	}
 }
 

@@ -171,6 +171,8 @@ func limitCases() []limitCase {
 		{"a Hello with 65 capabilities", hello(func(m *lockwirev1.Hello) { m.Capabilities = strings.Fields(strings.Repeat("c ", 65)) }), "capabilities"},
 		{"a Hello with a long session", hello(func(m *lockwirev1.Hello) { m.ResumeSession = make([]byte, 33) }), "resume_session"},
 		{"a Hello with half a bundle's hash", hello(func(m *lockwirev1.Hello) { m.BundleHash = make([]byte, 16) }), "bundle_hash"},
+		{"a Hello with a long command", hello(func(m *lockwirev1.Hello) { m.HoldOpenCommand = long }), "hold_open_command"},
+		{"a Hello with a long lockdown", hello(func(m *lockwirev1.Hello) { m.LockdownCommand = long }), "lockdown_command"},
 		{"a Welcome without a session", greeting(func(m *lockwirev1.Welcome) { m.Session = nil }), "session"},
 		{"a Welcome with a heartbeat of 999", greeting(func(m *lockwirev1.Welcome) { m.HeartbeatMs = 999 }), "heartbeat_ms"},
 		{"a Welcome without credit", greeting(func(m *lockwirev1.Welcome) { m.EventCredit = 0 }), "event_credit"},

@@ -49,7 +49,7 @@ func sessionVectors() []vector {
 		{"hello-all", "Hello: a lock that can everything, holds a bundle and asks to go on with its session", false, &lockwirev1.Hello{
 			DeviceId: vectorDevice, Firmware: "2.0.1", Model: "L2", Capabilities: allCapabilities(), BootEpoch: 4,
 			LockTimeMs: vectorNow, ClockQuality: freeRunning, BundleVersion: 17, JournalHead: 9, Versions: []uint32{1, 2},
-			ResumeSession: session, BundleHash: hash,
+			ResumeSession: session, BundleHash: hash, HoldOpenCommand: vectorCommand, LockdownCommand: "command_euc_01jd3q9a7hfw0b9m3cz1n2k4xx",
 		}},
 		{"hello-least", "Hello: the least, and a clock that was never set", false, &lockwirev1.Hello{
 			DeviceId: vectorDevice, BootEpoch: 1, ClockQuality: unset, Versions: []uint32{1},

@@ -13,11 +13,11 @@ import (
 const selectDigestTaken = `SELECT EXISTS (SELECT 1 FROM credential_digests
 	WHERE region = $1 AND org_id = $2 AND key_id = $3 AND digest = $4 AND active)`
 
-// CardTaken says whether an active credential of the organization in a region has the digest. Together with the insert in
+// DigestTaken says whether an active credential of the organization in a region has the digest. Together with the insert in
 // one serializable transaction it keeps a card unique over several regions.
-func CardTaken(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID, digest registry.Digest) (taken bool, err error) {
+func DigestTaken(ctx context.Context, tx pgx.Tx, home region.Name, org region.ID, digest registry.Digest) (taken bool, err error) {
 	err = tx.QueryRow(ctx, selectDigestTaken, home, org, digest.KeyID, digest.Sum).Scan(&taken)
-	return taken, named("look for the card", err)
+	return taken, named("look for the digest", err)
 }
 
 const insertCredential = `INSERT INTO credentials (region, id, org_id, person_id, kind, status, sealed, issued_at)
@@ -26,7 +26,7 @@ const insertCredential = `INSERT INTO credentials (region, id, org_id, person_id
 const insertCredentialDigest = `INSERT INTO credential_digests (region, credential_id, key_id, org_id, digest, active)
 	VALUES ($1, $2, $3, $4, $5, true)`
 
-// InsertCredential adds an active credential with its digests; registry.ErrCardTaken when the region has the card.
+// InsertCredential adds an active credential with its digests; registry.ErrCardTaken when the region has one of them.
 func InsertCredential(ctx context.Context, tx pgx.Tx, home region.Name, c registry.Credential, sealed []byte) error {
 	if _, err := tx.Exec(ctx, insertCredential, home, c.ID, c.Org, c.Person, c.Kind, sealed, c.IssuedAt); err != nil {
 		return named("insert credential", err)

@@ -7,90 +7,10 @@ import (
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
 	"github.com/cardea-mesh/cardea/services/identity/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
-	"github.com/cardea-mesh/cardea/services/identity/internal/vault"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
-	"github.com/cardea-mesh/cardea/services/policy/credential"
 	"github.com/jackc/pgx/v5"
 )
-
-// IssueCredential gives a person a card. Errors: credential.ErrMalformed, registry.ErrErased, ErrNoDigestKeys, ErrCardTaken.
-func (r *Registrar) IssueCredential(ctx context.Context, tx pgx.Tx, org, person region.ID, card registry.CardNumber) (registry.Credential, *Token, error) {
-	if err := card.Check(); err != nil {
-		return registry.Credential{}, nil, err
-	}
-	home, err := r.regions.Home(person)
-	if err != nil {
-		return registry.Credential{}, nil, err
-	}
-	c := registry.Credential{
-		ID: region.NewID(region.Credential, home.Code), Org: org, Person: person,
-		Kind: credential.KindCard, Status: registry.Active,
-	}
-	commit, err := r.begin(ctx, tx, home.Name, org)
-	if err != nil {
-		return registry.Credential{}, nil, err
-	}
-	sealed, err := r.sealCard(ctx, tx, home, c, card)
-	if err != nil {
-		return registry.Credential{}, nil, err
-	}
-	if c.Digests, err = r.freeDigests(ctx, tx, home, c, card); err != nil {
-		return registry.Credential{}, nil, err
-	}
-	c.IssuedAt = commit.RecordedAt
-	if err := postgres.InsertCredential(ctx, tx, home.Name, c, sealed); err != nil {
-		return registry.Credential{}, nil, err
-	}
-	commit.Event(outbox.Event{
-		Stream: c.ID, Kind: "credential_issued", Sealed: sealed, KeyID: string(person),
-		Payload: &identityv1.CredentialIssued{CredentialId: string(c.ID), PersonId: string(person), Kind: KindToProto(c.Kind)},
-	})
-	commit.Put(stateKey(c), stateOf(c))
-	if err := r.tellFollowers(ctx, tx, commit, home, c); err != nil {
-		return registry.Credential{}, nil, err
-	}
-	token, err := commit.Flush(ctx)
-	return c, token, err
-}
-
-// sealCard seals a card's number with its person's key.
-func (r *Registrar) sealCard(ctx context.Context, tx pgx.Tx, home region.Region, c registry.Credential, card registry.CardNumber) ([]byte, error) {
-	person, err := postgres.Person(ctx, tx, home.Name, c.Org, c.Person)
-	if err != nil {
-		return nil, err
-	}
-	key, err := r.vault.OpenPersonKey(c.Person, person.Key)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := marshal(&identityv1.CardNumber{Format: card.Format, BitLength: card.BitLength, Bits: card.Bits})
-	if err != nil {
-		return nil, err
-	}
-	return key.Seal(vault.CardNumber, c.ID, plain), nil
-}
-
-// freeDigests returns a card's digests, unless an active credential of the organization has them anywhere in the jurisdiction.
-func (r *Registrar) freeDigests(ctx context.Context, tx pgx.Tx, home region.Region, c registry.Credential, card registry.CardNumber) ([]registry.Digest, error) {
-	keys, err := r.DigestKeys(ctx, tx, c.Org, home)
-	if err != nil {
-		return nil, err
-	}
-	digests := card.Digests(c.Kind, keys)
-	for _, in := range r.regions.In(home.Jurisdiction) {
-		for _, d := range digests {
-			taken, err := postgres.CardTaken(ctx, tx, in.Name, c.Org, d)
-			if err != nil {
-				return nil, err
-			}
-			if taken {
-				return nil, registry.ErrCardTaken
-			}
-		}
-	}
-	return digests, nil
-}
 
 // RevokeCredential ends a credential.
 func (r *Registrar) RevokeCredential(ctx context.Context, tx pgx.Tx, org, id region.ID) (*Token, error) {

@@ -175,7 +175,7 @@ func TestThingsOfAnotherOrganizationAreNotFound(t *testing.T) {
 			return err
 		},
 		"issue": func(ctx context.Context, tx pgx.Tx) error {
-			_, _, err := eu.IssueCredential(ctx, tx, umbrella.ID, person, card)
+			_, err := eu.IssueCredential(ctx, tx, umbrella.ID, person, registry.Carried{Kind: credential.KindCard, Card: card})
 			return err
 		},
 		"revoke": func(ctx context.Context, tx pgx.Tx) error {

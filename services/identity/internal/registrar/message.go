@@ -47,15 +47,25 @@ func RoleFromProto(p identityv1.Role) registry.Role {
 	return ""
 }
 
+var kinds = map[string]identityv1.CredentialKind{
+	credential.KindCard:      identityv1.CredentialKind_CREDENTIAL_KIND_CARD,
+	credential.KindMobile:    identityv1.CredentialKind_CREDENTIAL_KIND_MOBILE,
+	credential.KindPIN:       identityv1.CredentialKind_CREDENTIAL_KIND_PIN,
+	credential.KindEntryCode: identityv1.CredentialKind_CREDENTIAL_KIND_ENTRY_CODE,
+}
+
 // KindToProto is a credential's kind on the wire.
-func KindToProto(kind string) identityv1.CredentialKind {
-	switch kind {
-	case credential.KindCard:
-		return identityv1.CredentialKind_CREDENTIAL_KIND_CARD
-	case credential.KindMobile:
-		return identityv1.CredentialKind_CREDENTIAL_KIND_MOBILE
+func KindToProto(kind string) identityv1.CredentialKind { return kinds[kind] }
+
+// KindFromProto is a kind of the wire; empty for one that this version does not know. No door opens for that: its digests are
+// like no other's.
+func KindFromProto(p identityv1.CredentialKind) string {
+	for kind, wire := range kinds {
+		if wire == p {
+			return kind
+		}
 	}
-	return identityv1.CredentialKind_CREDENTIAL_KIND_UNSPECIFIED
+	return ""
 }
 
 // CredentialStatusToProto is a credential's status on the wire.

@@ -10,6 +10,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/policy/credential"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 )
@@ -53,6 +54,11 @@ func TestADumpOfAllTablesShowsNothingPersonal(t *testing.T) {
 	made := eu.organization(central, "acme-of-the-dump")
 	person := eu.person(made.Organization.ID, west)
 	c := eu.mustIssue(made.Organization.ID, person, card)
+	for _, typed := range []registry.Carried{{Kind: credential.KindPIN, Digits: "739104852617"}, {Kind: credential.KindEntryCode, Digits: "739104852618"}} {
+		if _, err := eu.give(made.Organization.ID, person, typed); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if _, err := eu.read(made.Organization.ID, person); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +72,7 @@ func TestADumpOfAllTablesShowsNothingPersonal(t *testing.T) {
 	}
 	for name, value := range map[string][]byte{
 		"the name": []byte(ada.Name), "a part of the name": []byte("lovelace"), "the e-mail": []byte(ada.Email),
-		"the card": card.Bits, "an API key's secret": []byte(secret), "a digest key": digestKey[:],
+		"the card": card.Bits, "a PIN or entry code": []byte("73910485261"), "an API key's secret": []byte(secret), "a digest key": digestKey[:],
 	} {
 		for _, spelling := range spellings(value) {
 			if bytes.Contains(dump, spelling) {
@@ -82,6 +88,10 @@ func TestAnErasedPersonIsUnreadableButTheEventsStay(t *testing.T) {
 	acme := eu.organization(central, "acme").Organization
 	person := eu.person(acme.ID, central)
 	c := eu.mustIssue(acme.ID, person, card)
+	typed, err := eu.give(acme.ID, person, registry.Carried{Kind: credential.KindEntryCode})
+	if err != nil {
+		t.Fatal(err)
+	}
 	before := eu.sealedEvents()
 
 	first := eu.erase(acme.ID, person)
@@ -98,12 +108,16 @@ func TestAnErasedPersonIsUnreadableButTheEventsStay(t *testing.T) {
 	if f, _ := eu.fact(west, outbox.OrgKey(acme.ID, "credential", c.ID)); !f.Removed {
 		t.Error("the card still opens doors")
 	}
+	if f, _ := eu.fact(west, outbox.OrgKey(acme.ID, "credential", typed.ID)); !f.Removed {
+		t.Error("the entry code still opens doors")
+	}
 	if kinds := eu.kinds(person); !slices.Equal(kinds, []string{"person_created", "person_erased"}) {
 		t.Errorf("events of the person: %v", kinds)
 	}
 	if kinds := eu.kinds(c.ID); !slices.Equal(kinds, []string{"credential_issued", "credential_revoked"}) {
 		t.Errorf("events of the credential: %v", kinds)
 	}
+	// The person's fields and the card; not the entry code.
 	if after := eu.sealedEvents(); len(before) != 2 || !slices.EqualFunc(before, after, bytes.Equal) {
 		t.Errorf("%d sealed events before, %d after: they must stay as they were", len(before), len(after))
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
 	"github.com/cardea-mesh/cardea/services/identity/internal/vault"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
@@ -28,7 +29,7 @@ const Service = "identity"
 // Token names a commit.
 type Token = typev1.ConsistencyToken
 
-// Config is what a Registrar needs; every field is required.
+// Config is what a Registrar needs; every field but Draw is required.
 type Config struct {
 	Regions *region.Map
 	Vault   *vault.Vault
@@ -38,6 +39,8 @@ type Config struct {
 	Directory region.Name
 	// Now is the clock by which keys expire.
 	Now func() time.Time
+	// Draw draws the digits of a PIN or entry code; nil: the function Draw.
+	Draw func(kind string) registry.Digits
 }
 
 // Registrar carries out commands.
@@ -47,11 +50,17 @@ type Registrar struct {
 	outbox    *outbox.Outbox
 	directory region.Name
 	now       func() time.Time
+	draw      func(kind string) registry.Digits
 }
 
 // New makes a Registrar.
 func New(cfg Config) *Registrar {
-	return &Registrar{regions: cfg.Regions, vault: cfg.Vault, outbox: cfg.Outbox, directory: cfg.Directory, now: cfg.Now}
+	if cfg.Draw == nil {
+		cfg.Draw = Draw
+	}
+	return &Registrar{
+		regions: cfg.Regions, vault: cfg.Vault, outbox: cfg.Outbox, directory: cfg.Directory, now: cfg.Now, draw: cfg.Draw,
+	}
 }
 
 // Home is the region where an id's rows are.

@@ -15,6 +15,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/keyring"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy/credential"
 	"github.com/jackc/pgx/v5"
 
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
@@ -40,6 +41,7 @@ type jurisdiction struct {
 	database *dbtest.Database
 	regions  *region.Map
 	vault    *vault.Vault
+	draws    []registry.Digits // what is drawn next; then at random
 }
 
 func newJurisdiction(t *testing.T, in region.Jurisdiction) *jurisdiction {
@@ -52,9 +54,19 @@ func newJurisdiction(t *testing.T, in region.Jurisdiction) *jurisdiction {
 	})
 	j.Registrar = registrar.New(registrar.Config{
 		Regions: regions, Vault: j.vault, Directory: own[0].Name, Now: time.Now,
+		Draw:   j.draw,
 		Outbox: outbox.New(outbox.Config{Service: registrar.Service, Region: own[0].Name, Regions: regions, AccessState: true}),
 	})
 	return j
+}
+
+func (j *jurisdiction) draw(kind string) registry.Digits {
+	if len(j.draws) == 0 {
+		return registrar.Draw(kind)
+	}
+	drawn := j.draws[0]
+	j.draws = j.draws[1:]
+	return drawn
 }
 
 func ring(t *testing.T, id region.Jurisdiction) *keyring.Ring {
@@ -107,11 +119,17 @@ func (j *jurisdiction) person(org region.ID, home region.Name) (id region.ID) {
 }
 
 func (j *jurisdiction) issue(org, person region.ID, card registry.CardNumber) (c registry.Credential, err error) {
+	issued, err := j.give(org, person, registry.Carried{Kind: credential.KindCard, Card: card})
+	return issued.Credential, err
+}
+
+// give issues anything.
+func (j *jurisdiction) give(org, person region.ID, what registry.Carried) (issued registrar.Issued, err error) {
 	err = j.try(func(ctx context.Context, tx pgx.Tx) error {
-		c, _, err = j.IssueCredential(ctx, tx, org, person, card)
+		issued, err = j.IssueCredential(ctx, tx, org, person, what)
 		return err
 	})
-	return c, err
+	return issued, err
 }
 
 func (j *jurisdiction) mustIssue(org, person region.ID, card registry.CardNumber) registry.Credential {
@@ -216,7 +234,8 @@ func sourceOf(token *typev1.ConsistencyToken) registry.Source {
 
 func credentialOf(m *identityv1.ReceiveCredentialRequest) registry.Credential {
 	c := registry.Credential{
-		ID: region.ID(m.GetCredentialId()), Org: region.ID(m.GetOrgId()), Person: region.ID(m.GetPersonId()), Kind: "card", Status: registry.Revoked,
+		ID: region.ID(m.GetCredentialId()), Org: region.ID(m.GetOrgId()), Person: region.ID(m.GetPersonId()),
+		Kind: registrar.KindFromProto(m.GetKind()), Status: registry.Revoked,
 	}
 	if m.GetStatus() == identityv1.CredentialStatus_CREDENTIAL_STATUS_ACTIVE {
 		c.Status = registry.Active

@@ -23,17 +23,7 @@ func (CardNumber) GoString() string { return "REDACTED" }
 // Check says whether it is a number that a reader of the format can read; else credential.ErrMalformed.
 func (c CardNumber) Check() error { return credential.Check(c.Format, c.BitLength, c.Bits) }
 
-// Digests is one digest for each key, in the keys' order.
-func (c CardNumber) Digests(kind string, keys []DigestKey) []Digest {
-	digests := make([]Digest, len(keys))
-	for i, key := range keys {
-		sum := credential.Digest(key.Key, kind, c.Format, c.BitLength, c.Bits)
-		digests[i] = Digest{KeyID: key.ID, Sum: sum[:]}
-	}
-	return digests
-}
-
-// Digest is what a door may know of a card.
+// Digest is what a door may know of what somebody carries.
 type Digest struct {
 	KeyID region.ID
 	Sum   []byte // 32 bytes
@@ -44,7 +34,7 @@ type Credential struct {
 	ID        region.ID
 	Org       region.ID
 	Person    region.ID
-	Kind      string // credential.KindCard or KindMobile
+	Kind      string // of package credential; empty: one of a later version
 	Status    Status
 	Digests   []Digest
 	IssuedAt  time.Time

@@ -10,6 +10,12 @@ var (
 	ErrSlugTaken = errors.New("an organization of this jurisdiction has this slug")
 	// ErrCardTaken: the organization has an active credential with the same number in this jurisdiction.
 	ErrCardTaken = errors.New("an active credential of the organization has this card number")
+	// ErrDigitsTaken: an active PIN of the person, or entry code of the organization, has these digits. It does not say whose.
+	ErrDigitsTaken = errors.New("these digits are in use; choose others, or leave them out to have some drawn")
+	// ErrParts: a credential without what its kind is made of, or with what it is not.
+	ErrParts = errors.New("not what a credential of this kind is made of")
+	// ErrDigits: digits that are too few, too many or too easily guessed.
+	ErrDigits = errors.New("digits that cannot be used")
 	// ErrErased: the person's record was erased; nothing can be added to it.
 	ErrErased = errors.New("the person was erased")
 	// ErrNoDigestKeys: the person's home is outside the organization's jurisdiction, and the organization's digest keys

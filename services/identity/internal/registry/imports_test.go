@@ -15,7 +15,7 @@ func TestTheDomainImportsNoSibling(t *testing.T) {
 	allowed := []string{
 		"github.com/cardea-mesh/cardea/services/platform/region", "github.com/cardea-mesh/cardea/services/policy",
 		"github.com/cardea-mesh/cardea/services/policy/credential",
-		"crypto/sha256", "crypto/subtle", "encoding/base64", "errors", "slices", "time",
+		"crypto/sha256", "crypto/subtle", "encoding/base64", "errors", "fmt", "slices", "time",
 	}
 	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, parser.ImportsOnly) //nolint:staticcheck // one folder, no build tags
 	if err != nil {

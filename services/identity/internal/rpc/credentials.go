@@ -7,13 +7,14 @@ import (
 	"github.com/cardea-mesh/cardea/services/identity/internal/registry"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"github.com/cardea-mesh/cardea/services/policy/credential"
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
 )
 
-// IssueCredential gives a person a card.
+// IssueCredential gives a person a card, a mobile key, a PIN or an entry code.
 func (h *Handler) IssueCredential(ctx context.Context, req *identityv1.IssueCredentialRequest) (*identityv1.IssueCredentialResponse, error) {
 	org, person, err := h.parse(req.GetOrgId(), req.GetPersonId(), region.Person)
 	if err != nil {
@@ -23,15 +24,27 @@ func (h *Handler) IssueCredential(ctx context.Context, req *identityv1.IssueCred
 	if err != nil {
 		return nil, err
 	}
-	card := registry.CardNumber{Format: req.GetCard().GetFormat(), BitLength: req.GetCard().GetBitLength(), Bits: req.GetCard().GetBits()}
+	what := carriedOf(req)
 	answer := &identityv1.IssueCredentialResponse{}
 	key := idempotency.Key{Region: home.Name, Org: org, Method: "IssueCredential", Key: req.GetIdempotencyKey()}
 	err = h.create(ctx, key, req, answer, func(ctx context.Context, tx pgx.Tx) (region.ID, error) {
-		c, token, err := h.registrar.IssueCredential(ctx, tx, org, person, card)
-		answer.Credential, answer.Token = credentialToProto(c), token
-		return c.ID, err
+		issued, err := h.registrar.IssueCredential(ctx, tx, org, person, what)
+		answer.Credential, answer.Token, answer.Digits = credentialToProto(issued.Credential), issued.Token, string(issued.Drawn)
+		return issued.ID, err
 	})
 	return answer, err
+}
+
+// carriedOf is what a request issues; without a kind it is a card, as it was before there were others.
+func carriedOf(req *identityv1.IssueCredentialRequest) registry.Carried {
+	what := registry.Carried{
+		Kind: credential.KindCard, Digits: registry.Digits(req.GetDigits()),
+		Card: registry.CardNumber{Format: req.GetCard().GetFormat(), BitLength: req.GetCard().GetBitLength(), Bits: req.GetCard().GetBits()},
+	}
+	if req.GetKind() != identityv1.CredentialKind_CREDENTIAL_KIND_UNSPECIFIED {
+		what.Kind = registrar.KindFromProto(req.GetKind())
+	}
+	return what
 }
 
 // RevokeCredential ends a credential.

@@ -10,7 +10,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
-	"github.com/cardea-mesh/cardea/services/policy/credential"
 	"github.com/jackc/pgx/v5"
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
@@ -82,10 +81,7 @@ func (h *Handler) receivedCredential(req *identityv1.ReceiveCredentialRequest) (
 	if c.Person, err = h.regions.Parse(req.GetPersonId(), region.Person); err != nil {
 		return c, err
 	}
-	c.Kind, c.Status = credential.KindCard, registry.Revoked
-	if req.GetKind() == identityv1.CredentialKind_CREDENTIAL_KIND_MOBILE {
-		c.Kind = credential.KindMobile
-	}
+	c.Kind, c.Status = registrar.KindFromProto(req.GetKind()), registry.Revoked
 	if req.GetStatus() == identityv1.CredentialStatus_CREDENTIAL_STATUS_ACTIVE {
 		c.Status = registry.Active
 	}

@@ -16,6 +16,7 @@ type Use string
 const (
 	PersonalFields Use = "personal_fields/v1" // a serialized PersonalFields; id: the person
 	CardNumber     Use = "card_number/v1"     // a serialized CardNumber; id: the credential
+	Digits         Use = "digits/v1"          // a PIN's or entry code's, in ASCII; id: the credential
 )
 
 // PersonKey is a person's own key. Destroying its wrapped form is what erases a person.
