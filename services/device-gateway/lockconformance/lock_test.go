@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func lockReport(t *testing.T, wrap func(net.Listener) net.Listener, config func(
 	t.Cleanup(func() { l.Close() })
 	var out bytes.Buffer
 	s := &simulated{t: t, store: new(locksim.Memory), config: config, ctx: t.Context()}
-	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{Listener: wrap(l), Operator: s, Out: &out})
+	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{Listener: wrap(l), Operator: s, Out: io.MultiWriter(&out, t.Output())})
 	if err != nil {
 		t.Fatal(err, out.String())
 	}
@@ -99,4 +100,3 @@ func TestTheSimulatedLockKeepsTheRules(t *testing.T) {
 		t.Errorf("only %d rules were looked at", n)
 	}
 }
-
