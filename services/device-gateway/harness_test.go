@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -46,6 +47,7 @@ type place struct {
 	root     *pki.Authority
 	state    *keyring.Ring
 	tel      *telemetry.Telemetry
+	listen   string       // where a gateway listens for locks
 	ahead    atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
 
 	org, site, door, person, card, grant region.ID
@@ -190,7 +192,7 @@ func (p *place) startIn(name region.Name, dir string, change ...func(*gateway.Pa
 	if dir == "" {
 		dir = p.t.TempDir()
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", cmp.Or(p.listen, "127.0.0.1:0"))
 	p.must(err)
 	answers, err := keyring.New([]keyring.Key{{ID: "answer-1", Secret: [32]byte{2}}})
 	p.must(err)

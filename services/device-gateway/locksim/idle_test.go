@@ -48,8 +48,8 @@ func TestIdleLockIsSmall(t *testing.T) {
 	if goroutines > 2 {
 		t.Errorf("%.2f goroutines for an idle lock; at most 2", goroutines)
 	}
-	if bytes > 20<<10 {
-		t.Errorf("%d bytes for an idle lock besides its connection; at most 20 KiB", bytes)
+	if bytes > 27<<10 {
+		t.Errorf("%d bytes for an idle lock besides its connection; at most 27 KiB (the race detector takes a third of it)", bytes)
 	}
 }
 

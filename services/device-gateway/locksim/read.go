@@ -18,10 +18,13 @@ func (k *link) read() error {
 		lockwirev1.FrameType_FRAME_TYPE_GO_AWAY, lockwirev1.FrameType_FRAME_TYPE_ERROR)
 	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
-		k.conn.SetReadDeadline(time.Now().Add(2 * k.heartbeat))
+		k.conn.SetReadDeadline(k.patience())
 		m, err := k.reader.Next()
 		if err == nil {
 			err = k.handle(m)
+		}
+		if left := k.left(err != nil); left != nil {
+			return left
 		}
 		if err != nil {
 			k.findFault(err)
@@ -49,7 +52,7 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Pong:
 		// Its time is not used: a Welcome set the clock.
 	case *lockwirev1.GoAway:
-		return &goneAway{endpoints: endpoints(m.GetEndpoints())}
+		k.goAway(m)
 	case *lockwirev1.Error:
 		return k.said(m)
 	default:

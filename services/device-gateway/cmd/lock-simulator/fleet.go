@@ -22,8 +22,8 @@ const fleetUsage = `usage: lock-simulator fleet provision | run | verify [flags]
 
   provision  make the doors, devices, people and cards that the folder -dir does not have yet, and enrol the locks
   run        let the locks of the folder live until -for is over or Ctrl-C; progress on stderr, a JSON summary on stdout
-  verify     look in the ledger for every event that a run was told is durable; exit status 3 when one is missing,
-             doubled or out of order
+  verify     look in the ledger for every event that a run was told is durable; exit status 3 when one is missing
+             or doubled
 
 The API key of the organization is read from the environment (CARDEA_API_KEY) or from -key-file.
 Each has -h. services/device-gateway/README.md has an example.
@@ -43,6 +43,7 @@ func fleetMain(args []string) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for the drain
 	err := commands[args[0]](ctx, args[1:])
 	switch {
 	case err == nil || errors.Is(err, flag.ErrHelp):
@@ -261,7 +262,7 @@ func fleetVerify(ctx context.Context, args []string) error {
 	flags.StringVar(&api.api.Audit, "audit", "", "`URL` of audit in the region")
 	flags.StringVar(&cfg.Acked, "acked", "", "`file` that a run wrote")
 	flags.DurationVar(&cfg.Wait, "wait", time.Minute, "how long to wait for what the ledger does not have yet")
-	anyOrder := flags.Bool("any-order", false, "events out of order do not count as a difference")
+	inOrder := flags.Bool("in-order", false, "events that arrived out of order are a difference too; queries sort them all the same")
 	if err := parseFlags(flags, args); err != nil {
 		return err
 	}
@@ -280,7 +281,7 @@ func fleetVerify(ctx context.Context, args []string) error {
 	}
 	fmt.Fprintf(os.Stderr, "%d acknowledged events of %d locks: %d missing, %d doubled, %d out of order\n",
 		found.Acknowledged, found.Locks, found.Missing, found.Doubled, found.OutOfOrder)
-	if found.Missing > 0 || found.Doubled > 0 || found.OutOfOrder > 0 && !*anyOrder {
+	if found.Missing > 0 || found.Doubled > 0 || found.OutOfOrder > 0 && *inOrder {
 		return errDiffers
 	}
 	return nil

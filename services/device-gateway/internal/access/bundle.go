@@ -22,6 +22,8 @@ type OfflineBundle struct {
 	KeepsGoing bool
 	// Heads are the versions of the device's organization from which it was compiled, by `<service>.<region>`.
 	Heads map[string]int64
+	// Stamp is Copy.Stamp of the door then; while that is the same, so is what would be compiled.
+	Stamp uint64
 }
 
 // maxBudget bounds a staleness budget, as the contract of OfflineRule does.
@@ -31,7 +33,8 @@ const maxBudget = 30 * 24 * time.Hour
 // same facts and minute give the same bytes. false: nothing can be said now, and the lock keeps what it has: the device is not
 // known, or the copy is too old or not whole.
 //
-// It holds the Copy's lock only to gather the facts. It costs about as much as it has entries (see BenchmarkBundle).
+// It holds the Copy's lock only to gather the facts. BenchmarkBundle, in an organization of 10,000 people and 5,000 doors: a door
+// with 1,000 credentials costs about 3.6 ms of processor time, 1.5 ms of it with the lock held; one with 10,000 about 43 ms and 30 ms.
 func (c *Copy) Bundle(deviceID string, at time.Time) (OfflineBundle, bool) {
 	b := OfflineBundle{IssuedAt: at.UTC().Truncate(time.Minute)}
 	facts, ok := c.gather(deviceID, at, &b)
@@ -58,7 +61,7 @@ func (c *Copy) gather(deviceID string, at time.Time, b *OfflineBundle) (gathered
 	if !known || o == nil || c.tooOld(at) || !c.complete(&question{device: dev, org: o}) {
 		return gathered{}, false
 	}
-	b.Heads = maps.Clone(o.heads)
+	b.Heads, b.Stamp = maps.Clone(o.heads), c.stampHeld(o, policy.DoorID(dev.Door))
 	d, ok := o.doors[policy.DoorID(dev.Door)]
 	budget := min(d.offline.GetBudget().AsDuration(), maxBudget).Truncate(time.Minute)
 	if !ok || budget <= 0 {

@@ -36,13 +36,15 @@ type Head struct {
 	Incarnation string
 }
 
-// Config of a Copy; all fields but States, StateBound, MaxAge and Told are required.
+// Config of a Copy; all fields but Jurisdiction, States, StateBound, MaxAge, Told and OnDoorRule are required.
 type Config struct {
 	// Dir holds the file copy; it is made when it is missing.
 	Dir string
 	// Ring has the jurisdiction's state keys.
 	Ring    *keyring.Ring
 	Regions *region.Map
+	// Jurisdiction is the gateway's; empty: all regions are of one.
+	Jurisdiction region.Jurisdiction
 	// States is the shared door state; nil: there is none, and what depends on it is decided without.
 	States States
 	// StateBound is how long a decision waits for States; 0: DefaultStateBound.
@@ -58,6 +60,8 @@ type Config struct {
 	// OnDeviceChanged is told that a device has another door or other keys, or is gone: then now is the zero Device. It must not
 	// block, nor ask the Copy.
 	OnDeviceChanged func(deviceID string, now Device)
+	// OnDoorRule is told that a fact about what doors do by themselves was put or taken out. It must not block, nor ask the Copy.
+	OnDoorRule func(DoorRule)
 }
 
 // held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, and most of what could not be read.
@@ -86,6 +90,10 @@ type Copy struct {
 	load load
 	// changed is closed and replaced when a device or door comes or goes, or the copy becomes ready.
 	changed chan struct{}
+	// following: changes are followed, of which changes is the count.
+	following bool
+	changes   uint64
+	touched   *touched
 }
 
 // Open reads the file copy, if there is one. Run keeps it up to date.
@@ -98,7 +106,10 @@ func Open(cfg Config) (*Copy, error) {
 	}
 	c := &Copy{
 		cfg: cfg, attempts: newAttempts(), unproven: newNoted(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
-		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
+		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}), touched: newTouched(),
+	}
+	if c.cfg.OnDoorRule == nil {
+		c.cfg.OnDoorRule = func(DoorRule) {}
 	}
 	var err error
 	if c.store, err = openStore(cfg.Dir, cfg.Logger, c.restore); err != nil {

@@ -6,6 +6,8 @@ import (
 	"connectrpc.com/connect"
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/device"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/exposure"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
 )
@@ -16,6 +18,8 @@ func Errors() fault.Table {
 		{Is: device.ErrNotFound, Code: connect.CodeNotFound, Reason: faultv1.Reason_REASON_NOT_FOUND},
 		{Is: device.ErrDoorNotFound, Code: connect.CodeNotFound, Reason: faultv1.Reason_REASON_NOT_FOUND},
 		{Is: device.ErrOffline, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_DEVICE_OFFLINE},
+		{Is: exposure.ErrNotReady, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_DEPENDENCY_DOWN},
+		{Is: bus.ErrUnavailable, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_DEPENDENCY_DOWN, Text: "the region's broker does not answer, try again"},
 		{Is: device.ErrBusy, Code: connect.CodeResourceExhausted, Reason: faultv1.Reason_REASON_OVER_LIMIT},
 		{Is: device.ErrInvalid, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 		{

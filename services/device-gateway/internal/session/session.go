@@ -56,6 +56,8 @@ type session struct {
 	firmware, model string
 	capabilities    []string
 	since           time.Time // when Welcome was sent
+	// lane is about what the lock may decide alone; nil: this gateway gives nothing.
+	lane *lane
 
 	// renewing: a certificate request is under way.
 	renewing atomic.Bool
@@ -66,6 +68,7 @@ type session struct {
 	carried
 
 	worker sync.WaitGroup
+	kept   kept
 
 	// wmu guards the writer and closing: the Error that ends the session was sent, and nothing comes after it.
 	wmu     sync.Mutex
@@ -101,6 +104,9 @@ func newSession(h *Hub, conn *tls.Conn, id enroll.Identity) *session {
 
 // run greets the lock and answers it until something ends the session; it always returns an error.
 func (s *session) run(ctx context.Context) error {
+	if wait := s.hub.churn.begin(s.deviceID, time.Now()); wait > 0 {
+		return tooOften(wait)
+	}
 	if err := s.greet(ctx); err != nil {
 		return err
 	}
@@ -110,6 +116,7 @@ func (s *session) run(ctx context.Context) error {
 		lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE_REQUEST,
 		lockwirev1.FrameType_FRAME_TYPE_PONG, lockwirev1.FrameType_FRAME_TYPE_ERROR, lockwirev1.FrameType_FRAME_TYPE_PART)
 	s.reader.OnFrame(s.frameCame)
+	s.beginBundles()
 	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
 	for {
 		if s.reason.Load() != nil {
@@ -153,7 +160,10 @@ func (s *session) handle(ctx context.Context, m proto.Message) error {
 		return s.certificateRequest(ctx, m)
 	case *lockwirev1.Ping:
 		return s.send(&lockwirev1.Pong{Nonce: m.GetNonce(), ServerTimeMs: s.nowMS()})
-	case *lockwirev1.Pong, *lockwirev1.BundleAck:
+	case *lockwirev1.BundleAck:
+		s.bundleAck(m)
+		return nil
+	case *lockwirev1.Pong:
 		return nil
 	case *lockwirev1.Error:
 		s.hub.cfg.Logger.WarnContext(ctx, "a lock found fault with the gateway", "device", s.deviceID, "code", m.GetCode().String())
@@ -196,7 +206,11 @@ func (s *session) write(m proto.Message) error {
 		return net.ErrClosed
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return s.writer.Write(m)
+	err := s.writer.Write(m)
+	if err != nil {
+		s.conn.NetConn().Close() // nothing can be sent any more: the session ends, whoever wrote
+	}
+	return err
 }
 
 // shut ends the session from outside: the lock is told why. It does not block.

@@ -21,7 +21,7 @@ type API struct {
 	// Key is an API key of the organization.
 	Key string
 	// HTTP, if set, is used instead of a client made of CAFile.
-	HTTP *http.Client
+	HTTP connect.HTTPClient
 }
 
 // callTimeout bounds one try of a call.
@@ -30,7 +30,7 @@ const callTimeout = 30 * time.Second
 // retryFor bounds how long a call is tried again.
 const retryFor = 2 * time.Minute
 
-func (a API) client() (*http.Client, error) {
+func (a API) client() (connect.HTTPClient, error) {
 	if a.HTTP != nil {
 		return a.HTTP, nil
 	}

@@ -115,7 +115,7 @@ func codeOf(err error) string {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return "CLOSED"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return "TIMED_OUT"
+		return "NO_ANSWER"
 	case errors.As(err, &number):
 		return fmt.Sprintf("%s", number)
 	default:

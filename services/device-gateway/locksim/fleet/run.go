@@ -143,6 +143,7 @@ func (r *Run) wind() {
 	}
 	r.steps.Wait()
 	for _, m := range r.members {
+		m.link.dropDead()
 		m.comeBack()
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, r.cfg.Drain)

@@ -78,6 +78,18 @@ func (u *uplink) drop() {
 	u.restore()
 }
 
+// dropDead ends what is half open.
+func (u *uplink) dropDead() {
+	u.mu.Lock()
+	conns := slices.Clone(u.conns)
+	u.mu.Unlock()
+	for _, w := range conns {
+		if w.isDead() {
+			w.reset()
+		}
+	}
+}
+
 func (u *uplink) restore() { u.set(false) }
 
 func (u *uplink) isAway() bool {
