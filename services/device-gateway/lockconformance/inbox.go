@@ -96,10 +96,22 @@ func (b *inbox) quiet() error {
 
 // presented has a card presented, and is what the lock asks.
 func (b *inbox) presented(ctx context.Context, l *lockRun) (*lockwirev1.AccessRequest, error) {
+	// A Welcome that was sent was not read yet: who presents a card now would find no session.
+	ready := &lockwirev1.Ping{Nonce: nowMS()}
+	if err := b.p.send(ready); err != nil {
+		return nil, err
+	}
+	if err := b.until(patience, func(m any) (bool, error) {
+		pong, ok := m.(*lockwirev1.Pong)
+		return ok && pong.GetNonce() == ready.GetNonce(), nil
+	}); err != nil {
+		return nil, fmt.Errorf("no Pong: %w", err)
+	}
 	done := make(chan error, 1)
 	go func() { done <- l.cfg.Operator.Present(ctx) }()
+	const wait = 30 * time.Second // somebody has to walk to the lock
 	var request *lockwirev1.AccessRequest
-	err := b.until(time.Minute, func(m any) (bool, error) {
+	err := b.until(wait, func(m any) (bool, error) {
 		select {
 		case err := <-done:
 			done <- err

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -39,6 +40,8 @@ type LockConfig struct {
 	Listener net.Listener
 	// Operator is required.
 	Operator Operator
+	// Only are the rules to look at; none: all.
+	Only []string
 	// Out gets a line for each rule; default none.
 	Out io.Writer
 }
@@ -76,6 +79,7 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 	var report Report
 	for _, r := range catalogue() {
 		switch {
+		case len(cfg.Only) > 0 && !slices.Contains(cfg.Only, r.name):
 		case r.lock != nil:
 			report = append(report, perform(ctx, cfg.Out, l, r.name, r.lock, 3*time.Minute))
 		case r.lockNote != "":

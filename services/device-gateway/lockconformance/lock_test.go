@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func lockReport(t *testing.T, wrap func(net.Listener) net.Listener, config func(
 	t.Cleanup(func() { l.Close() })
 	var out bytes.Buffer
 	s := &simulated{t: t, store: new(locksim.Memory), config: config, ctx: t.Context()}
-	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{Listener: wrap(l), Operator: s, Out: &out})
+	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{Listener: wrap(l), Operator: s, Out: io.MultiWriter(&out, t.Output())})
 	if err != nil {
 		t.Fatal(err, out.String())
 	}
@@ -97,5 +98,31 @@ func TestTheSimulatedLockKeepsTheRules(t *testing.T) {
 	}
 	if n := report.Count(lockconformance.Pass); n < 45 {
 		t.Errorf("only %d rules were looked at", n)
+	}
+}
+
+// forgetful does not boot when it is told to: a lock that loses its counter.
+type forgetful struct{ *simulated }
+
+// Boot implements lockconformance.Operator.
+func (forgetful) Boot(context.Context) error { return nil }
+
+// TestALockThatKeepsItsBootEpochFails: and only there.
+func TestALockThatKeepsItsBootEpochFails(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	s := &simulated{t: t, store: new(locksim.Memory), config: func(*locksim.Config) {}, ctx: t.Context()}
+	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{
+		Listener: l, Operator: forgetful{s}, Out: t.Output(), Only: []string{"R-FRAME-1", "R-HELLO-1", "R-HELLO-8", "R-BEAT-1"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.stop()
+	if failed := report.Failed(); len(failed) != 1 || failed[0] != "R-HELLO-8" {
+		t.Errorf("failed: %v", failed)
 	}
 }

@@ -11,6 +11,11 @@ import (
 
 // read handles what the gateway sends until the connection ends.
 func (k *link) read() error {
+	k.reader.Accept(
+		lockwirev1.FrameType_FRAME_TYPE_ACCESS_DECISION, lockwirev1.FrameType_FRAME_TYPE_EVENT_ACK, lockwirev1.FrameType_FRAME_TYPE_COMMAND,
+		lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE, lockwirev1.FrameType_FRAME_TYPE_BUNDLE, lockwirev1.FrameType_FRAME_TYPE_REVOCATIONS,
+		lockwirev1.FrameType_FRAME_TYPE_PART, lockwirev1.FrameType_FRAME_TYPE_PING, lockwirev1.FrameType_FRAME_TYPE_PONG,
+		lockwirev1.FrameType_FRAME_TYPE_GO_AWAY, lockwirev1.FrameType_FRAME_TYPE_ERROR)
 	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
 		k.conn.SetReadDeadline(k.patience())
