@@ -149,7 +149,7 @@ func (p *Parts) configured(cfg Config) (err error) {
 	}
 	p.Endpoints, p.RenewIssuedBefore = cfg.Locks.Endpoints, cfg.Locks.RenewIssuedBefore
 	p.StateDir, p.CopyMaxAge, p.Heartbeat, p.CertificateTTL = cfg.StateDir, cfg.copyMaxAge(), cfg.Locks.Heartbeat, cfg.Locks.CertificateTTL
-	p.MaxConnections, p.MaxHandshakes = cfg.Locks.MaxConnections, cfg.Locks.MaxHandshakes
+	p.Limits = cfg.Locks.LockLimits
 	return nil
 }
 

@@ -54,8 +54,7 @@ type Parts struct {
 	StateBound     time.Duration    // default 500 ms: how long a decision waits for shared door state
 	Heartbeat      time.Duration    // default 30 s
 	CertificateTTL time.Duration    // default 5 years
-	MaxConnections int              // default 100,000
-	MaxHandshakes  int              // default 64
+	Limits         LockLimits       // defaults as in Locks
 	Now            func() time.Time // default time.Now
 
 	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
@@ -152,6 +151,10 @@ func (i *Instance) local() (err error) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
 				i.hub.DeviceChanged(id, now)
 			}
+		}, OnDoorRule: func(r access.DoorRule) {
+			if i.hub != nil {
+				i.hub.DoorRuleChanged(r)
+			}
 		},
 	})
 	if err != nil {
@@ -187,6 +190,7 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	i.hub = session.NewHub(session.Config{
 		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
 		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
+		MaxReconnects: p.Limits.MaxReconnectsPerDevice,
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)
 	if err != nil {
@@ -195,7 +199,9 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	i.port = lockport.New(lockport.Config{
 		Authority: authority, Certificate: certificate, Regions: p.Regions, Sessions: i.hub, Enroller: i.store,
 		Endpoints: endpoints.For, Now: p.Now, Logger: p.Telemetry.Logger,
-		MaxConnections: p.MaxConnections, MaxHandshakes: p.MaxHandshakes,
+		MaxConnections: p.Limits.MaxConnections, MaxConnectionsPerAddress: p.Limits.MaxConnectionsPerAddress,
+		MaxHandshakes: p.Limits.MaxHandshakes, MaxHandshakesPerAddress: p.Limits.MaxHandshakesPerAddress,
+		MaxWaiting: p.Limits.MaxWaiting, MaxEnrolments: p.Limits.MaxEnrolmentsPerAddress,
 	})
 	return nil
 }
@@ -211,6 +217,7 @@ func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return i.states.Run(behind) })
 	g.Go(func() error { return i.journal.Run(behind) })
 	g.Go(func() error { return i.renewals.Run(behind) })
+	g.Go(func() error { return i.hub.Run(behind) })
 	front, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(behind, cancel) // a part behind that fails ends the port

@@ -1,6 +1,7 @@
 package locksim
 
 import (
+	"errors"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -10,19 +11,36 @@ import (
 // commandsKept is how many answers are remembered, also over a boot.
 const commandsKept = 32
 
-// command carries a command out, or says again what became of it.
+// commandCapabilities are the actions that a simulated lock knows, as it names them in Hello.
+var commandCapabilities = []string{
+	"command.unlock", "command.lock", "command.hold_open", "command.lockdown", "command.set_time", "command.reboot",
+	"command.configure", "command.firmware",
+}
+
+// errReboot ends a session because the lock boots anew.
+var errReboot = errors.New("the lock boots anew")
+
+// command carries a command out, or says again what became of it. errReboot: the answer was sent, and the lock shall boot.
 func (k *link) command(c *lockwirev1.Command) error {
 	l := k.lock
 	l.mu.Lock()
 	result := l.answered(c.GetCommandId())
-	if result == nil {
+	again := result != nil
+	if !again {
 		result = l.act(c)
 	}
 	l.mu.Unlock()
-	if err := k.write(result); err != nil || c.GetRenewCertificate() == nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE {
+	err := k.write(result)
+	switch {
+	case err != nil || again || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE:
 		return err
+	case c.GetReboot() != nil:
+		return errReboot
+	case c.GetRenewCertificate() != nil:
+		return k.renew()
+	default:
+		return nil
 	}
-	return k.renew()
 }
 
 func (l *Lock) answered(id string) *lockwirev1.CommandResult {
@@ -35,38 +53,93 @@ func (l *Lock) answered(id string) *lockwirev1.CommandResult {
 	return nil
 }
 
-// act does what the command says, once. mu is held.
+// act does what the command says, once. mu is held. A piece of firmware after which more is needed is no event.
 func (l *Lock) act(c *lockwirev1.Command) *lockwirev1.CommandResult {
 	result := &lockwirev1.CommandResult{CommandId: c.GetCommandId()}
-	switch {
-	case l.late(c):
+	if l.late(c) {
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_EXPIRED
-	case c.GetRenewCertificate() != nil:
-		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE
-	case c.GetUnlock() == nil:
-		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED
-	default:
-		l.opened++
-		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE
+	} else {
+		l.do(c, result)
 	}
 	if b, err := proto.Marshal(result); err == nil {
 		l.flash.Commands = append(l.flash.Commands, answeredCommand{ID: c.GetCommandId(), Result: b})
 		l.flash.Commands = l.flash.Commands[max(0, len(l.flash.Commands)-commandsKept):]
 	}
+	if f := c.GetFirmware(); f != nil && result.GetOutcome() == lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE && result.GetFirmwareOffset() < f.GetSize() {
+		l.save()
+		return result
+	}
 	l.write(l.ring().reserve(), l.stamp(&lockwirev1.Event{
 		Kind: lockwirev1.EventKind_EVENT_KIND_COMMAND, CommandId: c.GetCommandId(), CommandOutcome: result.GetOutcome(),
 		Traceparent: c.GetTraceparent(),
 	}))
+	l.doorChanged()
 	return result
+}
+
+// do is act in time.
+func (l *Lock) do(c *lockwirev1.Command, result *lockwirev1.CommandResult) {
+	result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE
+	switch a := c.GetAction().(type) {
+	case *lockwirev1.Command_Unlock:
+		if l.refusesIn(result) {
+			return
+		}
+		l.unlock(time.Duration(a.Unlock.GetUnlockMs()) * time.Millisecond)
+	case *lockwirev1.Command_HoldOpen:
+		if l.refusesIn(result) {
+			return
+		}
+		l.door.heldUntil, l.door.holdCommand = time.Now().Add(l.left(c, a.HoldOpen.GetUntilMs())), c.GetCommandId()
+	case *lockwirev1.Command_Lock:
+		l.lockNow()
+	case *lockwirev1.Command_Lockdown:
+		l.flash.Lockdown = ""
+		if a.Lockdown.GetActive() {
+			l.flash.Lockdown = c.GetCommandId()
+			l.lockNow()
+		}
+	case *lockwirev1.Command_SetTime:
+		l.offset += time.UnixMilli(int64(c.GetServerTimeMs())).Sub(l.now())
+		l.quality = lockwirev1.ClockQuality_CLOCK_QUALITY_SYNCHRONIZED
+	case *lockwirev1.Command_Configure:
+		l.configure(a.Configure)
+	case *lockwirev1.Command_Firmware:
+		l.firmware(a.Firmware, result)
+	case *lockwirev1.Command_Reboot: // after the answer
+	default:
+		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED
+	}
+}
+
+// refusesIn says FAILED in a lockdown: nobody is admitted.
+func (l *Lock) refusesIn(result *lockwirev1.CommandResult) bool {
+	if l.flash.Lockdown == "" {
+		return false
+	}
+	result.Outcome, result.Text = lockwirev1.CommandOutcome_COMMAND_OUTCOME_FAILED, "a lockdown holds"
+	return true
 }
 
 // late says whether the command came after its end, by the lock's clock; one that is unset trusts the time left.
 func (l *Lock) late(c *lockwirev1.Command) bool {
-	if c.GetNotAfterMs() <= c.GetServerTimeMs() {
-		return true
+	return l.left(c, c.GetNotAfterMs()) <= 0
+}
+
+// left is how long it is to a moment that a command names: by the gateway's clock when it sent, by the lock's, or for a lock that
+// keeps its time alone whichever is less.
+func (l *Lock) left(c *lockwirev1.Command, untilMS uint64) time.Duration {
+	until := time.UnixMilli(int64(untilMS))
+	sent := until.Sub(time.UnixMilli(int64(c.GetServerTimeMs())))
+	switch l.quality {
+	case lockwirev1.ClockQuality_CLOCK_QUALITY_UNSET:
+		return sent
+	case lockwirev1.ClockQuality_CLOCK_QUALITY_SYNCHRONIZED:
+		if sent <= 0 {
+			return sent
+		}
+		return until.Sub(l.now())
+	default:
+		return min(sent, until.Sub(l.now()))
 	}
-	if l.quality == lockwirev1.ClockQuality_CLOCK_QUALITY_UNSET {
-		return false
-	}
-	return l.now().After(time.UnixMilli(int64(c.GetNotAfterMs())))
 }

@@ -56,7 +56,7 @@ func (k *link) holdBack(pause time.Duration) {
 }
 
 func (k *link) mayBatch() bool {
-	if len(k.batches) >= int(k.welcome.GetEventCredit()) {
+	if k.leaving != nil || len(k.batches) >= int(k.welcome.GetEventCredit()) {
 		return false
 	}
 	_, _, rest := k.unsent()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,15 +54,8 @@ type link struct {
 	renewing  uint64                                     // mu; the certificate request under way; 0: none
 	suspected bool                                       // mu; a Ping asks whether anybody is there
 	switching bool                                       // mu; the session ends when no decision is waited for
+	leaving   *goneAway                                  // mu; the gateway asked to leave
 }
-
-// goneAway ends a session that the gateway asked to leave.
-type goneAway struct{ endpoints []string }
-
-func (g *goneAway) Error() string { return ErrAskedToLeave.Error() }
-
-// Is makes it ErrAskedToLeave.
-func (g *goneAway) Is(target error) bool { return target == ErrAskedToLeave }
 
 // session dials one endpoint and stays until the connection ends. Errors: *goneAway when the gateway asked to leave, errHome.
 func (l *Lock) session(ctx context.Context, endpoint string) error {
@@ -132,11 +126,15 @@ func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	cert, roots, next := l.credentials()
-	conn := tls.Client(raw, &tls.Config{
+	cert, roots, tickets, next := l.credentials()
+	config := &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{wire.ALPNSession}, ServerName: serverName,
 		RootCAs: roots, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true,
-	})
+	}
+	if !next && !l.cfg.NoResume { // with a new key its certificate must be shown
+		config.SessionTicketsDisabled, config.ClientSessionCache = false, tickets
+	}
+	conn := tls.Client(raw, config)
 	k, err := l.greet(ctx, dial, conn, began, next)
 	if err != nil {
 		conn.Close()
@@ -169,7 +167,9 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time,
 	}
 	switch m := m.(type) {
 	case *lockwirev1.Welcome:
-		l.open(k, m, time.Since(began), next)
+		if err := l.open(k, m, time.Since(began), next); err != nil {
+			return nil, err
+		}
 		return k, nil
 	case *lockwirev1.Error:
 		return nil, wireError(m)
@@ -182,8 +182,9 @@ func (l *Lock) hello() *lockwirev1.Hello {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &lockwirev1.Hello{
-		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock", capabilityCertificate},
+		DeviceId: l.flash.DeviceID, Firmware: l.running, Model: l.cfg.Model, Capabilities: slices.Clone(commandCapabilities),
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
+		ResumeSession: l.wanted(), HoldOpenCommand: l.door.holdCommand, LockdownCommand: l.flash.Lockdown,
 	}
 	h.LockTimeMs, h.ClockQuality = l.clock()
 	l.sayBundle(h)
@@ -191,9 +192,12 @@ func (l *Lock) hello() *lockwirev1.Hello {
 }
 
 // open makes the session usable.
-func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next bool) {
+func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := k.goOn(w); err != nil {
+		return err
+	}
 	k.welcome, k.heartbeat = w, time.Duration(w.GetHeartbeatMs())*time.Millisecond
 	if list := endpoints(w.GetEndpoints()); len(list) > 0 {
 		l.flash.Endpoints = list
@@ -205,7 +209,9 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next boo
 	l.link, l.lastErr = k, nil
 	l.cfg.Observer.SessionOpened(took)
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
+	l.configure(w.GetConfiguration())
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
+	return nil
 }
 
 // setClock is called with mu held.

@@ -40,6 +40,8 @@ type Config struct {
 	Clock func() time.Time
 	// ClockQuality is how good the lock says that its clock is at boot; default FREE_RUNNING.
 	ClockQuality lockwirev1.ClockQuality
+	// Sensors: the lock sees its door, and reports it whole after each boot and at each change. Without them it reports nothing.
+	Sensors bool
 	// KeepClock leaves the clock alone when a gateway tells the time.
 	KeepClock bool
 	// NoBundle: the lock does not name `bundle`, and decides nothing alone.
@@ -48,6 +50,8 @@ type Config struct {
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
 	Logger *slog.Logger
+	// NoResume makes a whole TLS handshake each time; a ticket costs memory.
+	NoResume bool
 	// Dial opens a connection to a gateway; default TCP from any address.
 	Dial Dialer
 	// Observer is told what happens; default nobody.
@@ -95,17 +99,21 @@ func (c *Config) setDefaults() {
 type Lock struct {
 	cfg    Config
 	tracer trace.Tracer
-	cert   tls.Certificate
-	roots  *x509.CertPool
-	booted time.Time
 
 	mu      sync.Mutex
+	booted  time.Time
+	running string // the firmware's version
 	flash   *flash
+	door    door
+	former  *former       // nil: there is no session to go on with
 	offset  time.Duration // what the clock is off by, set by a gateway
 	quality lockwirev1.ClockQuality
 	link    *link // nil without an open session
 	lastErr error
 	holder  *offline.Holder
+	cert    tls.Certificate
+	roots   *x509.CertPool
+	ticket  *ticket
 	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
@@ -132,20 +140,17 @@ func Open(cfg Config) (*Lock, error) {
 	}
 	l := &Lock{
 		cfg: cfg, tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/locksim"),
-		flash: f, quality: cfg.ClockQuality, booted: time.Now(),
+		flash: f, quality: cfg.ClockQuality, ticket: new(ticket),
+		door: door{sensors: Sensors{Contact: lockwirev1.Contact_CONTACT_CLOSED, Power: lockwirev1.Power_POWER_MAINS}},
 	}
 	if err := l.identity(); err != nil {
 		return nil, err
 	}
 	l.openBundle()
-	for _, r := range f.Rings {
-		r.afterBoot()
-	}
-	f.BootEpoch += 1 + cfg.SkipBoots
-	f.Rings = append(f.Rings, &epochRing{Epoch: f.BootEpoch, First: 1, Next: 1})
+	f.BootEpoch += cfg.SkipBoots
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.write(l.ring().reserve(), l.stamp(&lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_BOOT}))
+	l.boot()
 	return l, nil
 }
 
@@ -165,7 +170,11 @@ func (l *Lock) identity() error {
 func (l *Lock) DeviceID() string { return l.flash.DeviceID }
 
 // BootEpoch is how often the lock has booted.
-func (l *Lock) BootEpoch() uint64 { return l.flash.BootEpoch }
+func (l *Lock) BootEpoch() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.flash.BootEpoch
+}
 
 // Opened is how often the lock unlocked its door.
 func (l *Lock) Opened() int {

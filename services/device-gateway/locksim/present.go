@@ -32,6 +32,9 @@ type Result struct {
 	TraceID trace.TraceID
 }
 
+// reasonLockdown is cardea.permissions.v1.DecisionReason LOCKDOWN.
+const reasonLockdown = 9
+
 // Presented is what a person does at the lock: a card, a key, or neither and only digits, which are an entry code.
 type Presented struct {
 	Card      *lockwirev1.Card
@@ -66,11 +69,11 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	defer span.End()
 	traceparent := traceparent(ctx)
 	l.mu.Lock()
-	sequence := l.ring().reserve()
+	epoch, sequence := l.flash.BootEpoch, l.ring().reserve()
 	l.mu.Unlock()
 	began := time.Now()
 	decision := l.ask(ctx, sequence, presented, traceparent)
-	result := Result{Epoch: l.flash.BootEpoch, Sequence: sequence, Took: time.Since(began), TraceID: span.SpanContext().TraceID()}
+	result := Result{Epoch: epoch, Sequence: sequence, Took: time.Since(began), TraceID: span.SpanContext().TraceID()}
 	event := &lockwirev1.Event{
 		Kind: lockwirev1.EventKind_EVENT_KIND_ACCESS, Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Traceparent: traceparent,
 	}
@@ -84,13 +87,21 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if epoch != l.flash.BootEpoch { // the power went meanwhile: nothing opened, and there is no event
+		result.Granted = false
+		return result
+	}
 	if decision == nil {
 		l.decideAlone(presented, &result, event)
 	}
-	if result.Granted {
-		l.opened++
+	if result.Granted && l.flash.Lockdown != "" {
+		result.Granted = false
+		event.Outcome, event.Reason = lockwirev1.Outcome_OUTCOME_DENIED, reasonLockdown
 	}
 	l.write(sequence, l.stamp(event))
+	if result.Granted {
+		l.unlock(result.UnlockFor)
+	}
 	return result
 }
 
@@ -125,8 +136,9 @@ func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) (
 	for {
 		l.mu.Lock()
 		k, changed := l.link, l.watch()
+		leaving := k != nil && k.leaving != nil
 		l.mu.Unlock()
-		if k == nil {
+		if k == nil || leaving {
 			return nil, nil
 		}
 		var answer chan *lockwirev1.AccessDecision

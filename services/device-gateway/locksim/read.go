@@ -1,10 +1,11 @@
 package locksim
 
 import (
-	"fmt"
+	"errors"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -12,12 +13,16 @@ import (
 func (k *link) read() error {
 	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
-		k.conn.SetReadDeadline(time.Now().Add(2 * k.heartbeat))
+		k.conn.SetReadDeadline(k.patience())
 		m, err := k.reader.Next()
-		if err != nil {
-			return err
+		if err == nil {
+			err = k.handle(m)
 		}
-		if err := k.handle(m); err != nil {
+		if left := k.left(err != nil); left != nil {
+			return left
+		}
+		if err != nil {
+			k.findFault(err)
 			return err
 		}
 	}
@@ -42,13 +47,22 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Pong:
 		// Its time is not used: a Welcome set the clock.
 	case *lockwirev1.GoAway:
-		return &goneAway{endpoints: endpoints(m.GetEndpoints())}
+		k.goAway(m)
 	case *lockwirev1.Error:
 		return k.said(m)
 	default:
-		return fmt.Errorf("the gateway sent %T", m)
+		return wire.Unexpected("%s from a gateway", wire.TypeOf(m))
 	}
 	return nil
+}
+
+// findFault tells the gateway what is wrong with what it sent, if that is why the session ends. What the gateway itself said is a
+// ProtocolError of this package, and is not answered.
+func (k *link) findFault(err error) {
+	var fault *wire.ProtocolError
+	if errors.As(err, &fault) {
+		k.write(fault.Message()) // the session ends anyway
+	}
 }
 
 func (k *link) decided(m *lockwirev1.AccessDecision) error {

@@ -59,14 +59,14 @@ func (l *Lock) loadNext() error {
 }
 
 // credentials are what to dial with: the new key, once there is a certificate for it and it was not just refused.
-func (l *Lock) credentials() (cert tls.Certificate, roots *x509.CertPool, next bool) {
+func (l *Lock) credentials() (cert tls.Certificate, roots *x509.CertPool, tickets *ticket, next bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.renewal.cert != nil && !l.renewal.held {
-		return *l.renewal.cert, l.roots, true
+		return *l.renewal.cert, l.roots, nil, true
 	}
 	l.renewal.held = false
-	return l.cert, l.roots, false
+	return l.cert, l.roots, l.ticket, false
 }
 
 // nextFailed is told why no session could be opened with the new key. When the gateway does not take the key, the old one is tried next,
@@ -90,7 +90,7 @@ func (l *Lock) nextFailed(err error) error {
 // nextWorked makes the new key the only one. mu is held.
 func (l *Lock) nextWorked() {
 	l.flash.Key, l.flash.Chain, l.flash.Next = l.flash.Next.Key, l.flash.Next.Chain, nil
-	l.cert = *l.renewal.cert
+	l.cert, l.ticket = *l.renewal.cert, new(ticket)
 	l.renewal = renewal{renewed: l.renewal.renewed + 1}
 }
 
@@ -194,6 +194,7 @@ func (k *link) certificate(m *lockwirev1.Certificate) error {
 		return err
 	}
 	l.flash.Next.Chain, l.flash.Roots, l.roots = m.GetCertificateChain(), m.GetRoots(), roots
+	l.ticket = new(ticket) // what it stands for was verified with the roots before
 	if err := l.loadNext(); err != nil {
 		return err
 	}

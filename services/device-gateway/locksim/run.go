@@ -34,7 +34,7 @@ func (l *Lock) Run(ctx context.Context) error {
 		case errors.Is(err, errDead):
 			next++
 			continue
-		case errors.Is(err, errHome), errors.Is(err, errSwitch):
+		case errors.Is(err, errHome), errors.Is(err, errSwitch), errors.Is(err, errReboot):
 			preferred, backoff, next = nil, 0, 0
 			continue
 		case time.Since(began) > stable:
@@ -95,8 +95,12 @@ func (l *Lock) dialList(preferred []string) []string {
 func (l *Lock) ended(ctx context.Context, endpoint string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.remember(l.link)
 	l.link = nil
 	l.cfg.Observer.SessionEnded(err)
+	if errors.Is(err, errReboot) {
+		l.boot()
+	}
 	if ctx.Err() == nil {
 		l.lastErr = err
 		l.cfg.Logger.Info("lock: session ended", "device", l.flash.DeviceID, "endpoint", endpoint, "error", err)

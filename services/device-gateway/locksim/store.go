@@ -97,6 +97,10 @@ type flash struct {
 	Bundle    []byte            `json:"bundle"` // as offline.Holder saves it
 	Rings     []*epochRing      `json:"rings"`
 	Commands  []answeredCommand `json:"commands"`
+	// Lockdown is the command that began it; empty: none holds.
+	Lockdown      string `json:"lockdown,omitempty"`
+	Configuration []byte `json:"configuration,omitempty"` // a Configuration
+	Firmware      *image `json:"firmware,omitempty"`
 }
 
 type answeredCommand struct {

@@ -7,8 +7,17 @@
 //
 // WHAT is a card, a phone or an entry code: `26:FACILITY-NUMBER` (also `34:` and `37:`), `uid:HEX`, bits as 0 and 1, `key:FILE`
 // (a phone's private key, which signs the lock's nonce), `pkoc:FILE` (a PKOC card's) or `code:DIGITS`; `+PIN` behind a card or
-// key is typed besides. While it stays connected each line of standard input is one. It prints one line for each thing that
-// happens; exit status 1 tells a failure, 3 a refused -swipe.
+// key is typed besides. While it stays connected each line of standard input is one, or what happens at the door:
+//
+//	open, close                      the leaf moves (open without an unlock or a request to exit is an alarm)
+//	rex, rex off                     somebody asks to leave
+//	tamper on, tamper off            the housing
+//	power mains, power battery       what feeds the lock
+//	battery PERCENT                  1 to 100
+//	reboot                           the power goes and comes
+//	door                             print the door's state
+//
+// It prints one line for each thing that happens; exit status 1 tells a failure, 3 a refused -swipe.
 package main
 
 import (
@@ -62,7 +71,7 @@ func simulate(ctx context.Context, state, gateway, claim, swipe string) error {
 		}
 		fmt.Println("enrolled as", device)
 	}
-	lock, err := locksim.Open(locksim.Config{Store: store})
+	lock, err := locksim.Open(locksim.Config{Store: store, Sensors: swipe == ""})
 	if err != nil {
 		return err
 	}
@@ -120,7 +129,7 @@ func follow(ctx context.Context, lock *locksim.Lock) error {
 				<-ctx.Done() // nothing more to present; stay connected
 				return nil
 			}
-			if text = strings.TrimSpace(text); text == "" {
+			if text = strings.TrimSpace(text); text == "" || heed(lock, text) {
 				continue
 			}
 			if _, err := present(ctx, lock, text); err != nil {

@@ -196,6 +196,11 @@ func (w *bundleWorld) records(outer *testing.T, t *rapid.T, of string) map[strin
 				return credential.Digest(key, named, credential.FormatUID, card.GetBitLength(), card.GetBits())
 			})
 		}
+		if rapid.Bool().Draw(t, "entry code") {
+			all[of+".org.credential.code-"+person] = w.carried(t, person, identityv1.CredentialKind_CREDENTIAL_KIND_ENTRY_CODE, keys, func(key [32]byte) [32]byte {
+				return credential.EntryCodeDigest(key, "47"+person[1:])
+			})
+		}
 		if w.digits[person] = pick(t, "pin", "", "0427", "1111"); w.digits[person] != "" {
 			all[of+".org.credential.pin-"+person] = w.carried(t, person, identityv1.CredentialKind_CREDENTIAL_KIND_PIN, keys, func(key [32]byte) [32]byte {
 				return credential.PINDigest(key, person, w.digits[person])

@@ -36,7 +36,7 @@ type Head struct {
 	Incarnation string
 }
 
-// Config of a Copy; all fields but States, StateBound, MaxAge and Told are required.
+// Config of a Copy; all fields but States, StateBound, MaxAge, Told and OnDoorRule are required.
 type Config struct {
 	// Dir holds the file copy; it is made when it is missing.
 	Dir string
@@ -58,6 +58,8 @@ type Config struct {
 	// OnDeviceChanged is told that a device has another door or other keys, or is gone: then now is the zero Device. It must not
 	// block, nor ask the Copy.
 	OnDeviceChanged func(deviceID string, now Device)
+	// OnDoorRule is told that a fact about what doors do by themselves was put or taken out. It must not block, nor ask the Copy.
+	OnDoorRule func(DoorRule)
 }
 
 // held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, and most of what could not be read.
@@ -99,6 +101,9 @@ func Open(cfg Config) (*Copy, error) {
 	c := &Copy{
 		cfg: cfg, attempts: newAttempts(), unproven: newNoted(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
 		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
+	}
+	if c.cfg.OnDoorRule == nil {
+		c.cfg.OnDoorRule = func(DoorRule) {}
 	}
 	var err error
 	if c.store, err = openStore(cfg.Dir, cfg.Logger, c.restore); err != nil {

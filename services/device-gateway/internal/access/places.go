@@ -14,6 +14,8 @@ type door struct {
 	policy.Door
 	site      string
 	unlockFor time.Duration
+	// heldOpenAfter is how long it may stand open after a passage; 0: the lock's own limit.
+	heldOpenAfter time.Duration
 	// allowWithoutState: where the shared door state cannot be reached, rules that the owner chose to waive count as met.
 	allowWithoutState bool
 	// offline is what its locks may decide alone; nil: nothing.
@@ -25,6 +27,7 @@ func doorOf(k factKey, m *permissionsv1.DoorState) fact {
 		Door:              policy.Door{ID: policy.DoorID(k.id), Site: policy.SiteID(k.site), Rules: rulesOf(m.GetRules())},
 		site:              k.site,
 		unlockFor:         m.GetUnlockFor().AsDuration(),
+		heldOpenAfter:     m.GetRules().GetHeldOpenAfter().AsDuration(),
 		allowWithoutState: m.GetRules().GetOnStateLoss() == permissionsv1.StateLoss_STATE_LOSS_ALLOW_AND_RECORD,
 		offline:           m.GetRules().GetOffline(),
 	}

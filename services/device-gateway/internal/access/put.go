@@ -27,6 +27,9 @@ func (c *Copy) put(text string, record *typev1.StateRecord) {
 	if k.kind == "door" {
 		c.broadcast()
 	}
+	if known && k.isDoorRule() {
+		c.cfg.OnDoorRule(DoorRule{Org: k.org, Site: k.site, Kind: k.kind, ID: k.id})
+	}
 	if k.isDevice() {
 		delete(c.revoked, k.id)
 		if record.GetRemoved() {

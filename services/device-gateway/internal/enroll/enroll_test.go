@@ -18,7 +18,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
-func regions(t *testing.T) *region.Map {
+func regions(t testing.TB) *region.Map {
 	t.Helper()
 	m, err := region.NewMap(map[region.Name]region.Spec{"eu-central": {Code: "euc", Jurisdiction: "eu"}})
 	if err != nil {
@@ -36,7 +36,7 @@ func authority(t *testing.T) *Authority {
 	return NewAuthority(root)
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

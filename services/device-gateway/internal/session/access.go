@@ -39,6 +39,9 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 	if err := s.send(answer); err != nil {
 		return err
 	}
+	if v.Granted() {
+		s.passed()
+	}
 	s.noteClock(ctx, m.GetLockTimeMs(), m.GetClockQuality())
 	return nil
 }

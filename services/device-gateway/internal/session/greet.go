@@ -43,14 +43,16 @@ func (s *session) greet(ctx context.Context) error {
 	}
 	s.firmware, s.model, s.capabilities = hello.GetFirmware(), hello.GetModel(), hello.GetCapabilities()
 	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
+	s.kept.told(hello)
 	if err := s.sendWelcome(resumed); err != nil {
 		return err
 	}
 	s.noteKey()
-	if resumed {
-		return s.goOn(ctx)
+	s.hub.keeper.touch(s)
+	if !resumed {
+		return nil
 	}
-	return nil
+	return s.goOn(ctx)
 }
 
 // admit finds the device in the copy. One that enrolled a moment ago may not have arrived yet, nor a new key: both are waited for.
@@ -65,7 +67,7 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 		defer cancel()
 		if d, known = c.WaitDevice(ctx, s.deviceID, s.identity.KeyHash); !known {
 			if !c.Ready() || s.hub.cfg.Now().Sub(s.identity.NotBefore) < youngCertificate {
-				return d, unavailable(0, "the device is not known here yet")
+				return d, notYet("the device is not known here yet")
 			}
 			return d, refused("the device is not known")
 		}
@@ -76,7 +78,7 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 	case d.Accepts(s.identity.KeyHash):
 		return d, nil
 	case d.Awaits(s.identity.NotBefore):
-		return d, unavailable(0, "the certificate is not known here yet")
+		return d, notYet("the certificate is not known here yet")
 	default:
 		return d, refused("the device has another certificate")
 	}
@@ -92,11 +94,12 @@ func (s *session) sendWelcome(resumed bool) error {
 }
 
 func (s *session) welcome(resumed bool) *lockwirev1.Welcome {
+	s.kept.heldOpenAfter = s.hub.cfg.Copy.HeldOpenAfter(s.device.Org, s.device.Door)
 	w := &lockwirev1.Welcome{
 		Session: s.id, ServerTimeMs: s.nowMS(), HeartbeatMs: uint32(s.hub.cfg.Heartbeat.Milliseconds()),
 		DurableUpTo: s.hub.cfg.Journal.Durable(s.deviceID, s.bootEpoch, 1), Endpoints: s.hub.cfg.Endpoints(s.identity.Device),
 		Version: wire.Version, EventCredit: eventCredit, AccessCredit: accessCredit,
-		Resumed: resumed,
+		Resumed: resumed, Configuration: configuration(s.kept.heldOpenAfter),
 	}
 	s.offerRenewal(w)
 	return w

@@ -107,6 +107,7 @@ func (p *place) start(change ...func(*session.Config)) {
 	p.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(dir, "access"), Ring: p.ring, Regions: p.regions, Now: p.clock, Logger: logger,
 		OnApplied: func([]access.Head) {}, OnDeviceChanged: func(id string, now access.Device) { p.hub.DeviceChanged(id, now) },
+		OnDoorRule: func(r access.DoorRule) { p.hub.DoorRuleChanged(r) },
 	})
 	p.must(err)
 	j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), Publish: p.broker.publish, Logger: logger, Retry: 10 * time.Millisecond})
@@ -141,6 +142,7 @@ func (p *place) start(change ...func(*session.Config)) {
 	parts.Go(func() { p.copy.Run(ctx, p.source) })
 	parts.Go(func() { j.Run(ctx) })
 	parts.Go(func() { desk.Run(ctx) })
+	parts.Go(func() { p.hub.Run(ctx) })
 	parts.Go(func() { listener.Serve(ctx, l) })
 	p.t.Cleanup(func() { cancel(); parts.Wait() })
 }

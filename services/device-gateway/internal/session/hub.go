@@ -34,6 +34,8 @@ type Copy interface {
 	// WaitDevice waits for the device to be known with a key, as long as ctx lasts, and returns what is known then.
 	WaitDevice(ctx context.Context, id string, keyHash []byte) (access.Device, bool)
 	Decide(ctx context.Context, deviceID string, m *lockwirev1.AccessRequest, at time.Time) access.Verdict
+	Standing(ctx context.Context, d access.Device, at time.Time) (access.Standing, bool)
+	HeldOpenAfter(org, door string) time.Duration
 }
 
 // Journal is what a session needs of the journal. journal.Journal is one.
@@ -60,6 +62,8 @@ type Config struct {
 	HelloTimeout time.Duration
 	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
 	KnownTimeout time.Duration
+	// MaxReconnects is how many sessions one device may begin in a minute; default 60.
+	MaxReconnects int
 	// Renewals renews certificates; nil: they are not renewed here.
 	Renewals Renewals
 }
@@ -74,9 +78,11 @@ type Hub struct {
 	stopping bool                // guarded by mu
 	all      sync.WaitGroup
 	parking  *parking
+	keeper   *keeper
+	churn    *churn
 }
 
-// NewHub has no sessions yet.
+// NewHub has no sessions yet. Run keeps doors as their rules say.
 func NewHub(cfg Config) *Hub {
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = 30 * time.Second
@@ -87,10 +93,12 @@ func NewHub(cfg Config) *Hub {
 	if cfg.KnownTimeout == 0 {
 		cfg.KnownTimeout = 5 * time.Second
 	}
-	return &Hub{
-		cfg: cfg, sessions: map[string]*session{}, parking: newParking(),
+	h := &Hub{
+		cfg: cfg, sessions: map[string]*session{}, parking: newParking(), churn: newChurn(cfg.MaxReconnects),
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
+	h.keeper = newKeeper(h)
+	return h
 }
 
 // Serve runs a session on a connection whose certificate was verified, until it ends, and closes the connection.
@@ -116,6 +124,7 @@ func (h *Hub) Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity) {
 	if keep {
 		s.worker.Wait() // what is kept is nobody's then
 	}
+	h.keeper.forget(s)
 	h.leave(s, keep)
 	s.end(err)
 }

@@ -66,6 +66,7 @@ type session struct {
 	carried
 
 	worker sync.WaitGroup
+	kept   kept
 
 	// wmu guards the writer and closing: the Error that ends the session was sent, and nothing comes after it.
 	wmu     sync.Mutex
@@ -101,6 +102,9 @@ func newSession(h *Hub, conn *tls.Conn, id enroll.Identity) *session {
 
 // run greets the lock and answers it until something ends the session; it always returns an error.
 func (s *session) run(ctx context.Context) error {
+	if wait := s.hub.churn.begin(s.deviceID, time.Now()); wait > 0 {
+		return tooOften(wait)
+	}
 	if err := s.greet(ctx); err != nil {
 		return err
 	}
@@ -196,7 +200,11 @@ func (s *session) write(m proto.Message) error {
 		return net.ErrClosed
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return s.writer.Write(m)
+	err := s.writer.Write(m)
+	if err != nil {
+		s.conn.NetConn().Close() // nothing can be sent any more: the session ends, whoever wrote
+	}
+	return err
 }
 
 // shut ends the session from outside: the lock is told why. It does not block.

@@ -1,0 +1,174 @@
+package session
+
+import (
+	"container/heap"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+)
+
+const (
+	// settleTime is how long changes of rules are gathered before the doors of an organization are looked at: an import changes many.
+	settleTime = 50 * time.Millisecond
+	// keptAtOnce is how many locks are told at a time what their doors' rules want; each holds a goroutine while it is written to.
+	keptAtOnce = 64
+)
+
+// keeper makes the locks that are connected here do what their doors' rules want by themselves: stand open, or admit nobody. It
+// looks at a lock when it connects, when a rule of its organization changes, and when the rules say that something begins or
+// ends: idle locks cost it nothing. It is safe for concurrent use.
+type keeper struct {
+	hub   *Hub
+	slots chan struct{}
+	wake  chan struct{}
+
+	mu sync.Mutex // guards what follows, and kept.entry and kept.busy of all sessions
+	// touched are to be looked at now; changed are rules whose doors are.
+	touched map[*session]bool
+	changed map[access.DoorRule]bool
+	due     dueHeap
+}
+
+// entry is a session that is to be looked at.
+type entry struct {
+	session *session
+	at      time.Time
+	index   int // in the heap
+}
+
+func newKeeper(h *Hub) *keeper {
+	return &keeper{
+		hub: h, slots: make(chan struct{}, keptAtOnce), wake: make(chan struct{}, 1),
+		touched: map[*session]bool{}, changed: map[access.DoorRule]bool{},
+	}
+}
+
+// touch has a session looked at soon.
+func (k *keeper) touch(s *session) {
+	k.mu.Lock()
+	k.touched[s] = true
+	k.mu.Unlock()
+	k.rouse()
+}
+
+// ruleChanged has the doors looked at that a rule may be about.
+func (k *keeper) ruleChanged(r access.DoorRule) {
+	if r.Kind != "door" { // which doors it is about is not looked up: their organization's
+		r = access.DoorRule{Org: r.Org}
+	}
+	k.mu.Lock()
+	k.changed[r] = true
+	k.mu.Unlock()
+	k.rouse()
+}
+
+func (k *keeper) rouse() {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+// schedule has a session looked at no later than at a moment; zero: only when it is touched.
+func (k *keeper) schedule(s *session, at time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if s.kept.entry != nil {
+		heap.Remove(&k.due, s.kept.entry.index)
+		s.kept.entry = nil
+	}
+	if s.kept.ended || at.IsZero() {
+		return
+	}
+	s.kept.entry = &entry{session: s, at: at}
+	heap.Push(&k.due, s.kept.entry)
+	if s.kept.entry.index == 0 {
+		k.rouse() // sooner than whatever is waited for
+	}
+}
+
+// forget drops a session that ended.
+func (k *keeper) forget(s *session) {
+	k.mu.Lock()
+	s.kept.ended = true
+	delete(k.touched, s)
+	k.mu.Unlock()
+	k.schedule(s, time.Time{})
+}
+
+// run looks at sessions until ctx ends.
+func (k *keeper) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		for _, s := range k.take(k.hub.cfg.Now()) {
+			k.look(ctx, s)
+		}
+		timer.Reset(k.pause(k.hub.cfg.Now()))
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			continue
+		case <-k.wake:
+		}
+		timer.Reset(settleTime)
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+	}
+}
+
+// pause is how long it is until the next session is due; an hour when none is.
+func (k *keeper) pause(now time.Time) time.Duration {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.due) == 0 {
+		return time.Hour
+	}
+	return max(0, min(time.Hour, k.due[0].at.Sub(now)))
+}
+
+// take returns the sessions that are to be looked at now.
+func (k *keeper) take(now time.Time) []*session {
+	k.mu.Lock()
+	touched, changed := k.touched, k.changed
+	k.touched, k.changed = map[*session]bool{}, map[access.DoorRule]bool{}
+	for len(k.due) > 0 && !k.due[0].at.After(now) {
+		s := heap.Pop(&k.due).(*entry).session
+		s.kept.entry = nil
+		touched[s] = true
+	}
+	k.mu.Unlock()
+	if len(changed) > 0 {
+		for _, s := range k.hub.list() {
+			if changed[access.DoorRule{Org: s.device.Org}] || changed[access.DoorRule{Org: s.device.Org, Site: s.device.Site, Kind: "door", ID: s.device.Door}] {
+				touched[s] = true
+			}
+		}
+	}
+	list := make([]*session, 0, len(touched))
+	for s := range touched {
+		list = append(list, s)
+	}
+	return list
+}
+
+// dueHeap is in the order of time.
+type dueHeap []*entry
+
+func (h dueHeap) Len() int           { return len(h) }
+func (h dueHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
+func (h dueHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].index, h[j].index = i, j }
+func (h *dueHeap) Push(x any)        { e := x.(*entry); e.index = len(*h); *h = append(*h, e) }
+func (h *dueHeap) Pop() any {
+	old := *h
+	last := old[len(old)-1]
+	old[len(old)-1] = nil
+	*h = old[:len(old)-1]
+	return last
+}

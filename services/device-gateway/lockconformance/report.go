@@ -1,0 +1,96 @@
+package lockconformance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Outcome is what became of a rule.
+type Outcome string
+
+// The outcomes.
+const (
+	Pass    Outcome = "pass"
+	Fail    Outcome = "fail"
+	Skipped Outcome = "skipped"
+)
+
+// Result is what became of one rule.
+type Result struct {
+	// Rule is the name in PROTOCOL.md, e.g. R-HELLO-1.
+	Rule    string
+	Outcome Outcome
+	// Why is one line: what was seen, or why nothing could be.
+	Why  string
+	Took time.Duration
+}
+
+// Report is a whole run, in the order of the page.
+type Report []Result
+
+// Failed are the rules that failed.
+func (r Report) Failed() []string {
+	var failed []string
+	for _, one := range r {
+		if one.Outcome == Fail {
+			failed = append(failed, one.Rule)
+		}
+	}
+	return failed
+}
+
+// Count is how many rules have an outcome.
+func (r Report) Count(o Outcome) int {
+	n := 0
+	for _, one := range r {
+		if one.Outcome == o {
+			n++
+		}
+	}
+	return n
+}
+
+// skip is the error of a check that could not be made.
+type skip string
+
+func (s skip) Error() string { return string(s) }
+
+// check is one way to look whether the other end keeps a rule. Its error: a skip, or what is wrong.
+type check[T any] func(ctx context.Context, run T) error
+
+// perform makes one check and prints its line.
+func perform[T any](ctx context.Context, out io.Writer, run T, rule string, do check[T], limit time.Duration) Result {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	result := Result{Rule: rule, Outcome: Pass}
+	var skipped skip
+	switch err := do(ctx, run); {
+	case errors.As(err, &skipped):
+		result.Outcome, result.Why = Skipped, string(skipped)
+	case err != nil:
+		result.Outcome, result.Why = Fail, err.Error()
+	}
+	result.Took = time.Since(began)
+	printLine(out, result)
+	return result
+}
+
+func printLine(out io.Writer, r Result) {
+	line := fmt.Sprintf("%-8s %-14s %s", r.Outcome, r.Rule, strings.ReplaceAll(r.Why, "\n", " "))
+	fmt.Fprintln(out, strings.TrimRight(line, " "))
+}
+
+// Print writes the summary.
+func (r Report) Print(out io.Writer) {
+	fmt.Fprintf(out, "%d passed, %d failed, %d skipped\n", r.Count(Pass), r.Count(Fail), r.Count(Skipped))
+	if failed := r.Failed(); len(failed) > 0 {
+		slices.Sort(failed)
+		fmt.Fprintln(out, "failed:", strings.Join(failed, " "))
+	}
+}
