@@ -49,16 +49,53 @@ type Locks struct {
 	Endpoints map[region.Name]string `yaml:"endpoints"`
 	// Heartbeat is how often a silent lock pings, 1 s to 5 min; 0: 30 s.
 	Heartbeat time.Duration `yaml:"heartbeat,omitempty"`
-	// CertificateTTL is how long a device's certificate holds; 0: 5 years. There is no renewal yet: a lock whose
-	// certificate ends must be made and enrolled again.
+	// AdditionalRootFiles are device roots, PEM certificates, that locks shall trust beside the one of CACertFile and whose devices are
+	// served too; at most 3. README.md says how a root is replaced.
+	AdditionalRootFiles []string `yaml:"additional_root_files,omitempty"`
+	// RenewIssuedBefore makes locks renew certificates that were issued before this moment, whatever is left of them.
+	RenewIssuedBefore time.Time `yaml:"renew_issued_before,omitempty"`
+	// CertificateTTL is how long a device's certificate holds; 0: 5 years. Connected locks renew theirs when less than a third is left.
 	CertificateTTL time.Duration `yaml:"certificate_ttl,omitempty"`
+	LockLimits     `yaml:",inline"`
+}
+
+// LockLimits bound what locks, and whoever dials their port, may cost. 0 is the default.
+type LockLimits struct {
 	// MaxConnections bounds the open connections; 0: 100,000.
 	MaxConnections int `yaml:"max_connections,omitempty"`
-	// MaxHandshakes bounds the handshakes and enrolments under way from one address; 0: 64.
-	MaxHandshakes int `yaml:"max_handshakes_per_address,omitempty"`
+	// MaxConnectionsPerAddress bounds those from one address, behind which there may be a whole building; 0: 25,000.
+	MaxConnectionsPerAddress int `yaml:"max_connections_per_address,omitempty"`
+	// MaxHandshakes bounds the handshakes and enrolments under way; 0: 512 for each CPU that the process may use.
+	MaxHandshakes int `yaml:"max_handshakes,omitempty"`
+	// MaxHandshakesPerAddress bounds those from one address; 0: 64.
+	MaxHandshakesPerAddress int `yaml:"max_handshakes_per_address,omitempty"`
+	// MaxWaiting bounds the connections that wait for their handshake to begin, 10 s at most; 0: 16 times MaxHandshakes.
+	MaxWaiting int `yaml:"max_waiting,omitempty"`
+	// MaxEnrolmentsPerAddress bounds the enrolments that one address may try in a minute; 0: 600.
+	MaxEnrolmentsPerAddress int `yaml:"max_enrolments_per_address,omitempty"`
+	// MaxReconnectsPerDevice bounds the sessions that one device may begin in a minute; 0: 60.
+	MaxReconnectsPerDevice int `yaml:"max_reconnects_per_device,omitempty"`
+}
+
+// validate refuses what makes no sense.
+func (l LockLimits) validate() error {
+	var errs []error
+	for name, value := range map[string]int{
+		"max_connections": l.MaxConnections, "max_connections_per_address": l.MaxConnectionsPerAddress,
+		"max_handshakes": l.MaxHandshakes, "max_handshakes_per_address": l.MaxHandshakesPerAddress, "max_waiting": l.MaxWaiting,
+		"max_enrolments_per_address": l.MaxEnrolmentsPerAddress, "max_reconnects_per_device": l.MaxReconnectsPerDevice,
+	} {
+		if value < 0 {
+			errs = append(errs, fmt.Errorf("locks.%s: %d is negative", name, value))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 const (
+	// maxMoreRoots and the signing root are as many as a lock takes.
+	maxMoreRoots = 3
+
 	defaultHeartbeat      = 30 * time.Second
 	defaultCertificateTTL = 5 * 365 * 24 * time.Hour
 )
@@ -83,6 +120,10 @@ func (c Config) Validate() error {
 	}
 	if h := c.Locks.Heartbeat; h != 0 && (h < time.Second || h > 5*time.Minute) {
 		bad("locks.heartbeat: %s is outside 1s to 5m", h)
+	}
+	errs = append(errs, c.Locks.validate())
+	if n := len(c.Locks.AdditionalRootFiles); n > maxMoreRoots {
+		bad("locks.additional_root_files: %d are more than %d", n, maxMoreRoots)
 	}
 	if _, ok := c.Locks.Endpoints[c.Region]; !ok {
 		bad("locks.endpoints: the own region %s is missing", c.Region)

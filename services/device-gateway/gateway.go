@@ -133,9 +133,16 @@ func (p *Parts) configured(cfg Config) (err error) {
 	if p.DeviceRoot, err = pki.LoadFiles(cfg.Locks.CACertFile, cfg.Locks.CAKeyFile); err != nil {
 		return fmt.Errorf("device root: %w", err)
 	}
-	p.Endpoints = cfg.Locks.Endpoints
+	for _, file := range cfg.Locks.AdditionalRootFiles {
+		root, err := pki.LoadCertificate(file)
+		if err != nil {
+			return fmt.Errorf("additional device root: %w", err)
+		}
+		p.MoreRoots = append(p.MoreRoots, root)
+	}
+	p.Endpoints, p.RenewIssuedBefore = cfg.Locks.Endpoints, cfg.Locks.RenewIssuedBefore
 	p.StateDir, p.CopyMaxAge, p.Heartbeat, p.CertificateTTL = cfg.StateDir, cfg.copyMaxAge(), cfg.Locks.Heartbeat, cfg.Locks.CertificateTTL
-	p.MaxConnections, p.MaxHandshakes = cfg.Locks.MaxConnections, cfg.Locks.MaxHandshakes
+	p.Limits = cfg.Locks.LockLimits
 	return nil
 }
 

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"os"
@@ -20,6 +21,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockport"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/registration"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/renewal"
 	gatewayrpc "github.com/cardea-mesh/cardea/services/device-gateway/internal/rpc"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
@@ -52,9 +54,13 @@ type Parts struct {
 	StateBound     time.Duration    // default 500 ms: how long a decision waits for shared door state
 	Heartbeat      time.Duration    // default 30 s
 	CertificateTTL time.Duration    // default 5 years
-	MaxConnections int              // default 100,000
-	MaxHandshakes  int              // default 64
+	Limits         LockLimits       // defaults as in Locks
 	Now            func() time.Time // default time.Now
+
+	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
+	MoreRoots []*x509.Certificate
+	// RenewIssuedBefore makes locks renew certificates that were issued earlier; zero: none for that.
+	RenewIssuedBefore time.Time
 }
 
 func (p *Parts) setDefaults() {
@@ -86,6 +92,7 @@ type Instance struct {
 	states       *doorstate.Store
 	journal      *journal.Journal
 	registration *registration.Registration
+	renewals     *renewal.Desk
 	hub          *session.Hub
 	port         *lockport.Port
 }
@@ -105,7 +112,7 @@ func New(p Parts) (i *Instance, err error) {
 	if i.ID, err = registration.Identity(p.StateDir, p.Region, p.Regions); err != nil {
 		return nil, err
 	}
-	authority := enroll.NewAuthority(p.DeviceRoot)
+	authority := enroll.NewAuthority(p.DeviceRoot, p.MoreRoots...)
 	if err := i.storage(authority); err != nil {
 		return nil, err
 	}
@@ -140,9 +147,9 @@ func (i *Instance) local() (err error) {
 	i.states = doorstate.New(p.Broker, p.Telemetry.Logger)
 	i.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
-		States: i.states, StateBound: p.StateBound, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceGone: func(id string) {
+		States: i.states, StateBound: p.StateBound, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceChanged: func(id string, now access.Device) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
-				i.hub.CloseDevice(id)
+				i.hub.DeviceChanged(id, now)
 			}
 		},
 	})
@@ -173,9 +180,13 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	if err != nil {
 		return err
 	}
+	i.renewals = renewal.New(renewal.Config{
+		Table: i.store, Authority: authority, Now: p.Now, Logger: p.Telemetry.Logger, IssuedBefore: p.RenewIssuedBefore,
+	})
 	i.hub = session.NewHub(session.Config{
 		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
-		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat,
+		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
+		MaxReconnects: p.Limits.MaxReconnectsPerDevice,
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)
 	if err != nil {
@@ -184,7 +195,9 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	i.port = lockport.New(lockport.Config{
 		Authority: authority, Certificate: certificate, Regions: p.Regions, Sessions: i.hub, Enroller: i.store,
 		Endpoints: endpoints.For, Now: p.Now, Logger: p.Telemetry.Logger,
-		MaxConnections: p.MaxConnections, MaxHandshakes: p.MaxHandshakes,
+		MaxConnections: p.Limits.MaxConnections, MaxConnectionsPerAddress: p.Limits.MaxConnectionsPerAddress,
+		MaxHandshakes: p.Limits.MaxHandshakes, MaxHandshakesPerAddress: p.Limits.MaxHandshakesPerAddress,
+		MaxWaiting: p.Limits.MaxWaiting, MaxEnrolments: p.Limits.MaxEnrolmentsPerAddress,
 	})
 	return nil
 }
@@ -199,6 +212,7 @@ func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
 	g.Go(func() error { return i.copy.Run(behind, i.parts.Broker) })
 	g.Go(func() error { return i.states.Run(behind) })
 	g.Go(func() error { return i.journal.Run(behind) })
+	g.Go(func() error { return i.renewals.Run(behind) })
 	front, cancel := context.WithCancel(ctx)
 	defer cancel()
 	context.AfterFunc(behind, cancel) // a part behind that fails ends the port

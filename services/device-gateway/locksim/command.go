@@ -19,7 +19,10 @@ func (k *link) command(c *lockwirev1.Command) error {
 		result = l.act(c)
 	}
 	l.mu.Unlock()
-	return k.write(result)
+	if err := k.write(result); err != nil || c.GetRenewCertificate() == nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE {
+		return err
+	}
+	return k.renew()
 }
 
 func (l *Lock) answered(id string) *lockwirev1.CommandResult {
@@ -38,6 +41,8 @@ func (l *Lock) act(c *lockwirev1.Command) *lockwirev1.CommandResult {
 	switch {
 	case l.late(c):
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_EXPIRED
+	case c.GetRenewCertificate() != nil:
+		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE
 	case c.GetUnlock() == nil:
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED
 	default:

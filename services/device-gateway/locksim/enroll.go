@@ -16,6 +16,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -31,6 +32,11 @@ const serverName = "gateway.cardea"
 // Enroll exchanges a claim code for an identity and keeps it in the store. Errors: ErrWrongRoot, or a *ProtocolError
 // with what the gateway said.
 func Enroll(ctx context.Context, store Store, gateway, claimCode string) (deviceID string, err error) {
+	return EnrollVia(ctx, new(net.Dialer).DialContext, store, gateway, claimCode)
+}
+
+// EnrollVia is Enroll over connections that dial opens.
+func EnrollVia(ctx context.Context, dial Dialer, store Store, gateway, claimCode string) (deviceID string, err error) {
 	secret, fingerprint, ok := strings.Cut(claimCode, ".")
 	want, err := base64.RawURLEncoding.DecodeString(fingerprint)
 	if !ok || err != nil || len(want) != sha256.Size {
@@ -48,7 +54,7 @@ func Enroll(ctx context.Context, store Store, gateway, claimCode string) (device
 	if err != nil {
 		return "", err
 	}
-	response, err := exchange(ctx, gateway, want, &lockwirev1.EnrollRequest{ClaimSecret: secret, CertificateRequest: csr})
+	response, err := exchange(ctx, dial, gateway, want, &lockwirev1.EnrollRequest{ClaimSecret: secret, CertificateRequest: csr})
 	if err != nil {
 		return "", err
 	}
@@ -60,15 +66,15 @@ func Enroll(ctx context.Context, store Store, gateway, claimCode string) (device
 	}
 	f.DeviceID, f.Chain, f.Roots, f.Bootstrap = response.GetDeviceId(), response.GetCertificateChain(), response.GetRoots(), gateway
 	f.Endpoints = endpoints(response.GetEndpoints())
-	f.Rings, f.Commands = nil, nil
-	return f.DeviceID, f.save(store)
+	f.Rings, f.Commands, f.Next = nil, nil, nil
+	return f.DeviceID, f.save(store, new(sync.Mutex))
 }
 
 // exchange is the whole conversation of enrolment.
-func exchange(ctx context.Context, gateway string, fingerprint []byte, request *lockwirev1.EnrollRequest) (*lockwirev1.EnrollResponse, error) {
+func exchange(ctx context.Context, dial Dialer, gateway string, fingerprint []byte, request *lockwirev1.EnrollRequest) (*lockwirev1.EnrollResponse, error) {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(ctx, "tcp", gateway)
+	raw, err := dial(ctx, "tcp", gateway)
 	if err != nil {
 		return nil, err
 	}

@@ -8,21 +8,24 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
-	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 )
 
 const (
+	// connectTimeout is for TCP, dialTimeout for that and TLS.
+	connectTimeout = 3 * time.Second
 	dialTimeout    = 10 * time.Second
 	welcomeTimeout = 15 * time.Second
 	writeTimeout   = 10 * time.Second
 )
 
-// link is one open session. Fields marked mu are guarded by the lock's mu.
+// link is one open session. It has no goroutine while it is idle but the one that reads: what waits is a timer, and events
+// are sent by a goroutine that ends when there is nothing left to send. Fields marked mu are guarded by the lock's mu.
 type link struct {
 	lock      *Lock
 	conn      *tls.Conn
@@ -33,7 +36,9 @@ type link struct {
 	// wmu guards the writer.
 	wmu    sync.Mutex
 	writer *wire.Writer
-	wrote  time.Time
+	wrote  atomic.Int64 // when, in nanoseconds since 1970
+
+	heard atomic.Uint64 // frames that came
 
 	requestID uint64                                     // mu
 	answers   map[uint64]chan *lockwirev1.AccessDecision // mu; nil answer: the gateway cannot
@@ -41,7 +46,13 @@ type link struct {
 	sent      map[uint64]uint64                          // mu; per boot epoch, highest sequence sent
 	received  map[uint64]uint64                          // mu; per boot epoch, as acknowledged
 	notBefore time.Time                                  // mu; no batch before
-	leaving   *goneAway                                  // mu
+	later     *time.Timer                                // mu; kicks at notBefore
+	sending   bool                                       // mu; a goroutine sends events
+	over      error                                      // mu; why the session ended, nil while it is open
+	timers    []*time.Timer                              // mu; stopped when the session ends
+	renewing  uint64                                     // mu; the certificate request under way; 0: none
+	suspected bool                                       // mu; a Ping asks whether anybody is there
+	switching bool                                       // mu; the session ends when no decision is waited for
 }
 
 // goneAway ends a session that the gateway asked to leave.
@@ -55,37 +66,86 @@ func (l *Lock) session(ctx context.Context, endpoint string) error {
 	if err != nil {
 		return err
 	}
-	defer k.conn.Close()
-	g, ctx := errgroup.WithContext(ctx)
-	stop := context.AfterFunc(ctx, func() { k.conn.Close() }) // with close_notify
+	stop := context.AfterFunc(ctx, func() { k.end(ctx.Err()) })
 	defer stop()
-	g.Go(k.read)
-	g.Go(func() error { return k.sendEvents(ctx) })
-	g.Go(func() error { return k.beat(ctx) })
-	g.Go(func() error { return k.homesick(ctx, endpoint) })
-	return g.Wait()
+	k.beat()
+	k.homesick(endpoint)
+	k.renewSoon()
+	return k.end(k.read())
+}
+
+// end closes the connection, with close_notify, and returns why the session ended: the first reason that was given.
+func (k *link) end(err error) error {
+	k.lock.mu.Lock()
+	defer k.lock.mu.Unlock()
+	if k.finish(err) {
+		return k.over
+	}
+	k.lock.mu.Unlock()
+	k.conn.Close()
+	k.lock.mu.Lock()
+	return err
+}
+
+// finish notes why the session ended and stops its timers; over: it had ended before. mu is held.
+func (k *link) finish(err error) (over bool) {
+	if k.over != nil {
+		return true
+	}
+	k.over = err
+	for _, t := range k.timers {
+		t.Stop()
+	}
+	k.timers = nil
+	return false
+}
+
+// every calls do in its own goroutine after each wait, until the session ends.
+func (k *link) every(wait func() time.Duration, do func()) {
+	k.lock.mu.Lock()
+	defer k.lock.mu.Unlock()
+	var timer *time.Timer
+	ready := make(chan struct{}) // timer is set
+	timer = time.AfterFunc(wait(), func() {
+		<-ready
+		do()
+		k.lock.mu.Lock()
+		defer k.lock.mu.Unlock()
+		if k.over == nil {
+			timer.Reset(wait())
+		}
+	})
+	close(ready)
+	k.timers = append(k.timers, timer)
 }
 
 func (l *Lock) connect(ctx context.Context, endpoint string) (*link, error) {
 	dial, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	raw, err := new(net.Dialer).DialContext(dial, "tcp", endpoint)
+	began := time.Now()
+	connect, connected := context.WithTimeout(dial, connectTimeout)
+	raw, err := l.cfg.Dial(connect, "tcp", endpoint)
+	connected()
 	if err != nil {
 		return nil, err
 	}
+	cert, roots, next := l.credentials()
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{wire.ALPNSession}, ServerName: serverName,
-		RootCAs: l.roots, Certificates: []tls.Certificate{l.cert}, SessionTicketsDisabled: true,
+		RootCAs: roots, Certificates: []tls.Certificate{cert}, SessionTicketsDisabled: true,
 	})
-	k, err := l.greet(ctx, dial, conn)
+	k, err := l.greet(ctx, dial, conn, began, next)
 	if err != nil {
 		conn.Close()
+		if next && ctx.Err() == nil {
+			err = l.nextFailed(err)
+		}
 		return nil, err
 	}
 	return k, nil
 }
 
-func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn) (*link, error) {
+func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time, next bool) (*link, error) {
 	if err := conn.HandshakeContext(dial); err != nil {
 		return nil, err
 	}
@@ -106,7 +166,7 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn) (*link, error) {
 	}
 	switch m := m.(type) {
 	case *lockwirev1.Welcome:
-		l.open(k, m)
+		l.open(k, m, time.Since(began), next)
 		return k, nil
 	case *lockwirev1.Error:
 		return nil, wireError(m)
@@ -119,7 +179,7 @@ func (l *Lock) hello() *lockwirev1.Hello {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &lockwirev1.Hello{
-		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock"},
+		DeviceId: l.flash.DeviceID, Firmware: l.cfg.Firmware, Model: l.cfg.Model, Capabilities: []string{"command.unlock", capabilityCertificate},
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
 	}
 	h.LockTimeMs, h.ClockQuality = l.clock()
@@ -127,7 +187,7 @@ func (l *Lock) hello() *lockwirev1.Hello {
 }
 
 // open makes the session usable.
-func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
+func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	k.welcome, k.heartbeat = w, time.Duration(w.GetHeartbeatMs())*time.Millisecond
@@ -135,7 +195,11 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome) {
 		l.flash.Endpoints = list
 	}
 	l.setClock(w.GetServerTimeMs())
+	if next {
+		l.nextWorked()
+	}
 	l.link, l.lastErr = k, nil
+	l.cfg.Observer.SessionOpened(took)
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
 }
@@ -174,8 +238,9 @@ func (k *link) writeNext(next func() proto.Message) (sent bool, err error) {
 
 // send is called with wmu held.
 func (k *link) send(m proto.Message) error {
-	k.wrote = time.Now()
-	k.conn.SetWriteDeadline(k.wrote.Add(writeTimeout))
+	now := time.Now()
+	k.wrote.Store(now.UnixNano())
+	k.conn.SetWriteDeadline(now.Add(writeTimeout))
 	return k.writer.Write(m)
 }
 
@@ -193,22 +258,22 @@ func (k *link) broken(err error) error {
 }
 
 // beat sends a Ping when nothing was sent for a heartbeat, minus up to a quarter.
-func (k *link) beat(ctx context.Context) error {
-	for nonce := uint64(1); ; nonce++ {
-		idle := k.heartbeat - rand.N(k.heartbeat/4+1)
-		for {
-			k.wmu.Lock()
-			left := idle - time.Since(k.wrote)
-			k.wmu.Unlock()
-			if left <= 0 {
-				break
-			}
-			if !sleep(ctx, left) {
-				return ctx.Err()
-			}
+func (k *link) beat() {
+	var nonce uint64
+	idle := k.idle()
+	k.every(func() time.Duration { return max(idle-k.silent(), 0) }, func() {
+		if k.silent() < idle {
+			return // something was sent meanwhile: the wait begins there
 		}
+		nonce++
+		idle = k.idle()
 		if err := k.write(&lockwirev1.Ping{Nonce: nonce}); err != nil {
-			return err
+			k.end(err)
 		}
-	}
+	})
 }
+
+func (k *link) idle() time.Duration { return k.heartbeat - rand.N(k.heartbeat/4+1) }
+
+// silent is how long ago something was sent.
+func (k *link) silent() time.Duration { return time.Duration(time.Now().UnixNano() - k.wrote.Load()) }

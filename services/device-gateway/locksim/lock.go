@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -32,6 +33,8 @@ type Config struct {
 	HomeEvery time.Duration
 	// RefusedWait is the wait after DEVICE_REFUSED; default 1 hour.
 	RefusedWait time.Duration
+	// SwitchWait is how long a lock whose new key was refused stays with the old one before it tries again; default 10 minutes.
+	SwitchWait time.Duration
 	// Clock is the lock's clock before it is set; default time.Now.
 	Clock func() time.Time
 	// ClockQuality is how good the lock says that its clock is at boot; default FREE_RUNNING.
@@ -42,6 +45,14 @@ type Config struct {
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
 	Logger *slog.Logger
+	// Dial opens a connection to a gateway; default TCP from any address.
+	Dial Dialer
+	// Observer is told what happens; default nobody.
+	Observer Observer
+	// Forget leaves events out of Events, for processes of many locks that run for long.
+	Forget bool
+	// Shared is what locks of one process have together; default nothing.
+	Shared *Shared
 }
 
 func (c *Config) setDefaults() {
@@ -52,6 +63,7 @@ func (c *Config) setDefaults() {
 	c.BackoffMax = cmp.Or(c.BackoffMax, 60*time.Second)
 	c.HomeEvery = cmp.Or(c.HomeEvery, 15*time.Minute)
 	c.RefusedWait = cmp.Or(c.RefusedWait, time.Hour)
+	c.SwitchWait = cmp.Or(c.SwitchWait, 10*time.Minute)
 	c.ClockQuality = cmp.Or(c.ClockQuality, lockwirev1.ClockQuality_CLOCK_QUALITY_FREE_RUNNING)
 	if c.Clock == nil {
 		c.Clock = time.Now
@@ -61,6 +73,15 @@ func (c *Config) setDefaults() {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
+	}
+	if c.Observer == nil {
+		c.Observer = nobody{}
+	}
+	if c.Shared == nil {
+		c.Shared = new(Shared)
 	}
 }
 
@@ -78,10 +99,11 @@ type Lock struct {
 	quality lockwirev1.ClockQuality
 	link    *link // nil without an open session
 	lastErr error
+	renewal renewal
 	// opened counts the times that the door was unlocked.
 	opened int
 	log    []Record
-	// changed is closed and replaced whenever anything above changes.
+	// changed is closed and forgotten whenever anything above changes; nil while nobody waits, see watch.
 	changed chan struct{}
 }
 
@@ -103,7 +125,7 @@ func Open(cfg Config) (*Lock, error) {
 	}
 	l := &Lock{
 		cfg: cfg, tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/locksim"),
-		flash: f, quality: cfg.ClockQuality, booted: time.Now(), changed: make(chan struct{}),
+		flash: f, quality: cfg.ClockQuality, booted: time.Now(),
 	}
 	if err := l.identity(); err != nil {
 		return nil, err
@@ -125,15 +147,10 @@ func (l *Lock) identity() error {
 		return fmt.Errorf("lock's key: %w", err)
 	}
 	l.cert = tls.Certificate{Certificate: l.flash.Chain, PrivateKey: key}
-	l.roots = x509.NewCertPool()
-	for _, der := range l.flash.Roots {
-		root, err := x509.ParseCertificate(der)
-		if err != nil {
-			return fmt.Errorf("lock's roots: %w", err)
-		}
-		l.roots.AddCert(root)
+	if l.roots, err = l.cfg.Shared.pool(l.flash.Roots); err != nil {
+		return fmt.Errorf("lock's roots: %w", err)
 	}
-	return nil
+	return l.loadNext()
 }
 
 // DeviceID is whose identity the lock has.
@@ -149,7 +166,7 @@ func (l *Lock) Opened() int {
 	return l.opened
 }
 
-// Events are all events of this boot, also those that were freed.
+// Events are all events of this boot, also those that were freed; none with Config.Forget.
 func (l *Lock) Events() []Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -176,9 +193,23 @@ func (l *Lock) now() time.Time { return l.cfg.Clock().Add(l.offset) }
 
 func (l *Lock) ring() *epochRing { return l.flash.Rings[len(l.flash.Rings)-1] }
 
+// watch is closed when anything changes after now.
+func (l *Lock) watch() <-chan struct{} {
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return l.changed
+}
+
+// broadcast tells whoever waits, and the session, that something changed.
 func (l *Lock) broadcast() {
-	close(l.changed)
-	l.changed = make(chan struct{})
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+	if l.link != nil {
+		l.link.kick()
+	}
 }
 
 // stamp puts the clocks into an event.
@@ -198,7 +229,10 @@ func (l *Lock) clock() (uint64, lockwirev1.ClockQuality) {
 // write puts an event into its reserved place and the flash.
 func (l *Lock) write(sequence uint64, e *lockwirev1.Event) {
 	l.ring().fill(sequence, e)
-	l.log = append(l.log, Record{Epoch: l.flash.BootEpoch, Sequence: sequence, Event: e})
+	if !l.cfg.Forget {
+		l.log = append(l.log, Record{Epoch: l.flash.BootEpoch, Sequence: sequence, Event: e})
+	}
+	l.cfg.Observer.EventWritten(l.flash.BootEpoch, sequence)
 	l.makeRoom()
 	l.save()
 }
@@ -219,8 +253,11 @@ func (l *Lock) makeRoom() {
 // entry frees nothing: it says nothing about that one.
 func (l *Lock) free(epoch, from, upTo uint64) {
 	for _, r := range l.flash.Rings {
-		if r.Epoch == epoch && from <= r.First {
-			r.free(upTo)
+		if r.Epoch != epoch || from > r.First {
+			continue
+		}
+		if first := r.First; r.free(upTo) {
+			l.cfg.Observer.EventsDurable(epoch, first, r.First-1)
 		}
 	}
 	l.flash.Rings = slices.DeleteFunc(l.flash.Rings, func(r *epochRing) bool {
@@ -231,7 +268,7 @@ func (l *Lock) free(epoch, from, upTo uint64) {
 
 // save writes the flash; a simulated lock whose store fails goes on and says so.
 func (l *Lock) save() {
-	if err := l.flash.save(l.cfg.Store); err != nil {
+	if err := l.flash.save(l.cfg.Store, &l.mu); err != nil {
 		l.cfg.Logger.Error("lock: save", "error", err)
 	}
 	l.broadcast()
@@ -241,7 +278,7 @@ func (l *Lock) save() {
 func (l *Lock) await(ctx context.Context, what string, done func() bool) error {
 	for {
 		l.mu.Lock()
-		ok, changed, last := done(), l.changed, l.lastErr
+		ok, changed, last := done(), l.watch(), l.lastErr
 		l.mu.Unlock()
 		if ok {
 			return nil

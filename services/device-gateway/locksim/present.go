@@ -82,7 +82,7 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 	request := &lockwirev1.AccessRequest{
 		EventSequence: sequence, Card: p.Card, Direction: p.Direction, Pin: p.PIN, Traceparent: traceparent,
 	}
-	answer := l.request(deadline, request)
+	k, answer := l.request(deadline, request)
 	if answer == nil {
 		return nil
 	}
@@ -93,18 +93,21 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 		}
 		return d
 	case <-deadline.Done():
+		if ctx.Err() == nil {
+			k.suspect()
+		}
 		return nil
 	}
 }
 
 // request sends the request as soon as there is credit; nil when there is no session, or none with credit in time.
-func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) chan *lockwirev1.AccessDecision {
+func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) (*link, chan *lockwirev1.AccessDecision) {
 	for {
 		l.mu.Lock()
-		k, changed := l.link, l.changed
+		k, changed := l.link, l.watch()
 		l.mu.Unlock()
 		if k == nil {
-			return nil
+			return nil, nil
 		}
 		var answer chan *lockwirev1.AccessDecision
 		_, err := k.writeNext(func() proto.Message {
@@ -119,12 +122,12 @@ func (l *Lock) request(ctx context.Context, request *lockwirev1.AccessRequest) c
 			return request
 		})
 		if err != nil || answer != nil {
-			return answer
+			return k, answer
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return nil
+			return nil, nil
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 // read handles what the gateway sends until the connection ends.
 func (k *link) read() error {
+	k.reader.OnFrame(func() error { k.heard.Add(1); return nil })
 	for {
 		k.conn.SetReadDeadline(time.Now().Add(2 * k.heartbeat))
 		m, err := k.reader.Next()
@@ -25,11 +26,13 @@ func (k *link) read() error {
 func (k *link) handle(m proto.Message) error {
 	switch m := m.(type) {
 	case *lockwirev1.AccessDecision:
-		k.decided(m)
+		return k.decided(m)
 	case *lockwirev1.EventAck:
 		k.acknowledged(m)
 	case *lockwirev1.Command:
 		return k.command(m)
+	case *lockwirev1.Certificate:
+		return k.certificate(m)
 	case *lockwirev1.Bundle:
 		return k.write(&lockwirev1.BundleAck{Version: m.GetVersion()})
 	case *lockwirev1.Ping:
@@ -46,7 +49,7 @@ func (k *link) handle(m proto.Message) error {
 	return nil
 }
 
-func (k *link) decided(m *lockwirev1.AccessDecision) {
+func (k *link) decided(m *lockwirev1.AccessDecision) error {
 	k.lock.mu.Lock()
 	defer k.lock.mu.Unlock()
 	if answer := k.answers[m.GetRequestId()]; answer != nil {
@@ -54,6 +57,7 @@ func (k *link) decided(m *lockwirev1.AccessDecision) {
 		delete(k.answers, m.GetRequestId())
 		k.lock.broadcast()
 	}
+	return k.switchIfIdle()
 }
 
 func (k *link) acknowledged(m *lockwirev1.EventAck) {
@@ -61,11 +65,15 @@ func (k *link) acknowledged(m *lockwirev1.EventAck) {
 	defer k.lock.mu.Unlock()
 	delete(k.batches, m.GetRequestId())
 	k.received[m.GetBootEpoch()] = max(k.received[m.GetBootEpoch()], m.GetReceivedUpTo())
+	k.lock.cfg.Observer.EventsReceived(m.GetBootEpoch(), m.GetReceivedUpTo())
 	k.lock.free(m.GetBootEpoch(), m.GetFromSequence(), m.GetDurableUpTo())
 }
 
 // said handles Error: about a request the session goes on, about the connection it ends.
 func (k *link) said(m *lockwirev1.Error) error {
+	if k.renewalRefused(m) {
+		return nil
+	}
 	if m.GetRequestId() == 0 || m.GetCode() != lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE {
 		return wireError(m)
 	}
@@ -75,12 +83,12 @@ func (k *link) said(m *lockwirev1.Error) error {
 	if answer := k.answers[m.GetRequestId()]; answer != nil {
 		answer <- nil
 		delete(k.answers, m.GetRequestId())
-		return nil
+		return k.switchIfIdle()
 	}
 	if batch := k.batches[m.GetRequestId()]; batch != nil {
 		delete(k.batches, m.GetRequestId())
 		k.sent[batch.GetBootEpoch()] = min(k.sent[batch.GetBootEpoch()], batch.GetFirstSequence()-1)
-		k.notBefore = time.Now().Add(max(time.Duration(m.GetRetryAfterMs())*time.Millisecond, 100*time.Millisecond))
+		k.holdBack(max(time.Duration(m.GetRetryAfterMs())*time.Millisecond, 100*time.Millisecond))
 	}
 	return nil
 }

@@ -71,12 +71,18 @@ func (r *epochRing) fill(sequence uint64, e *lockwirev1.Event) {
 	}
 }
 
-// free drops the events up to and including a sequence.
-func (r *epochRing) free(upTo uint64) {
-	for len(r.Events) > 0 && r.First <= upTo && r.Events[0].event != nil {
-		r.Events = r.Events[1:]
+// free drops the events up to and including a sequence; it says whether there were any.
+func (r *epochRing) free(upTo uint64) bool {
+	n := 0
+	for n < len(r.Events) && r.First <= upTo && r.Events[n].event != nil {
+		n++
 		r.First++
 	}
+	clear(r.Events[:n]) // what is kept of the slice shall not keep the events
+	if r.Events = r.Events[n:]; len(r.Events) == 0 {
+		r.Events = nil
+	}
+	return n > 0
 }
 
 // squeeze makes one GAP of the two oldest events; false when there are not two.

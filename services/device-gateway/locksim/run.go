@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net"
 	"slices"
 	"time"
 
@@ -32,7 +31,10 @@ func (l *Lock) Run(ctx context.Context) error {
 				next = slices.Index(l.dialList(nil), endpoint) + 1
 			}
 			continue
-		case errors.Is(err, errHome):
+		case errors.Is(err, errDead):
+			next++
+			continue
+		case errors.Is(err, errHome), errors.Is(err, errSwitch):
 			preferred, backoff, next = nil, 0, 0
 			continue
 		case time.Since(began) > stable:
@@ -52,27 +54,29 @@ func (l *Lock) Run(ctx context.Context) error {
 var errHome = errors.New("the first endpoint can be reached again")
 
 // homesick looks now and then, when the session is not with the first endpoint, whether that can be reached again.
-func (k *link) homesick(ctx context.Context, endpoint string) error {
+func (k *link) homesick(endpoint string) {
 	l := k.lock
 	if l.dialList(nil)[0] == endpoint {
-		return nil
+		return
 	}
-	for sleep(ctx, l.cfg.HomeEvery/2+rand.N(l.cfg.HomeEvery/2+1)) {
-		l.mu.Lock()
-		busy := len(k.answers) > 0
-		l.mu.Unlock()
-		if busy {
-			continue
-		}
-		dial, cancel := context.WithTimeout(ctx, dialTimeout)
-		conn, err := new(net.Dialer).DialContext(dial, "tcp", l.dialList(nil)[0])
-		cancel()
-		if err == nil {
-			conn.Close()
-			return errHome
-		}
+	k.every(func() time.Duration { return l.cfg.HomeEvery/2 + rand.N(l.cfg.HomeEvery/2+1) }, k.lookHome)
+}
+
+// lookHome ends the session when the first endpoint can be reached and nobody waits for an answer.
+func (k *link) lookHome() {
+	l := k.lock
+	l.mu.Lock()
+	busy := len(k.answers) > 0
+	l.mu.Unlock()
+	if busy {
+		return
 	}
-	return ctx.Err()
+	dial, cancel := context.WithTimeout(context.Background(), dialTimeout)
+	defer cancel()
+	if conn, err := l.cfg.Dial(dial, "tcp", l.dialList(nil)[0]); err == nil {
+		conn.Close()
+		k.end(errHome)
+	}
 }
 
 func (l *Lock) dialList(preferred []string) []string {
@@ -92,6 +96,7 @@ func (l *Lock) ended(ctx context.Context, endpoint string, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.link = nil
+	l.cfg.Observer.SessionEnded(err)
 	if ctx.Err() == nil {
 		l.lastErr = err
 		l.cfg.Logger.Info("lock: session ended", "device", l.flash.DeviceID, "endpoint", endpoint, "error", err)

@@ -97,6 +97,26 @@ func LoadFiles(certFile, keyFile string) (*Authority, error) {
 	return ParseAuthority(certPEM, keyPEM)
 }
 
+// LoadCertificate reads the certificate of an authority whose key is elsewhere, PEM.
+func LoadCertificate(file string) (*x509.Certificate, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("load certificate: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil || block.Type != "CERTIFICATE" {
+		return nil, fmt.Errorf("load certificate: %s has no PEM certificate", file)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("load certificate %s: %w", file, err)
+	}
+	if !cert.IsCA {
+		return nil, fmt.Errorf("load certificate: %s is of no authority", file)
+	}
+	return cert, nil
+}
+
 // Save writes `ca.pem` and `ca.key` (mode 0600) into a folder that exists.
 func (a *Authority) Save(dir string) error {
 	keyPEM, err := encodeKey(a.key)

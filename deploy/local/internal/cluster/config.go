@@ -76,6 +76,9 @@ func (c *Cluster) gatewayConfig(r region.Region) fields {
 			"endpoints":    endpoints,
 			"ca_cert_file": c.layout.jurisdiction(r.Jurisdiction, "devices", "ca.pem"),
 			"ca_key_file":  c.layout.jurisdiction(r.Jurisdiction, "devices", "ca.key"),
+			// All locks of this machine have one address, and benches enrol them by the thousand.
+			"max_connections_per_address": 100_000,
+			"max_enrolments_per_address":  1_000_000,
 		},
 	}
 }

@@ -26,6 +26,7 @@ func TestWhichDoorAndPersonAnEventIsAbout(t *testing.T) {
 		{"device-gateway", "lock", &gatewayv1.LockEvent{DoorId: d}, door, ""},
 		{"device-gateway", "device_created", &gatewayv1.DeviceCreated{DoorId: d}, door, ""},
 		{"device-gateway", "device_revoked", &gatewayv1.DeviceRevoked{DeviceId: "x"}, "", ""},
+		{"device-gateway", "device_renewed", &gatewayv1.DeviceRenewed{DeviceId: "x"}, "", ""},
 		{"permissions", "door_created", &permissionsv1.DoorCreated{Door: &permissionsv1.Door{Id: d}}, door, ""},
 		{"permissions", "door_created", &permissionsv1.DoorCreated{}, "", ""},
 		{"permissions", "grant_created", &permissionsv1.GrantCreated{SubjectId: p, TargetId: d}, door, person},

@@ -123,7 +123,7 @@ func open(t *testing.T, dir string, change ...func(*Config)) (*Copy, *bucket, *a
 	a := &applied{heads: map[string]int64{}, from: map[string]string{}, more: make(chan struct{}, 1)}
 	cfg := Config{
 		Dir: dir, Ring: ring, Regions: regions, Now: time.Now, Logger: slog.New(slog.DiscardHandler), OnApplied: a.report,
-		OnDeviceGone: func(string) {},
+		OnDeviceChanged: func(string, Device) {},
 	}
 	for _, c := range change {
 		c(&cfg)

@@ -55,8 +55,9 @@ type Config struct {
 	Logger *slog.Logger
 	// OnApplied is told which versions are applied, once they are also on disk. It must not block.
 	OnApplied func([]Head)
-	// OnDeviceGone is told that a device is not, or no longer with the same key, to be served. It must not block.
-	OnDeviceGone func(deviceID string)
+	// OnDeviceChanged is told that a device has another door or other keys, or is gone: then now is the zero Device. It must not
+	// block, nor ask the Copy.
+	OnDeviceChanged func(deviceID string, now Device)
 }
 
 // held is what the copy has of one key. fact is nil for a tombstone, an unknown kind, and most of what could not be read.

@@ -162,20 +162,20 @@ func (c *Copy) WaitSite(ctx context.Context, org, doorID string) (site string, o
 	}
 }
 
-// WaitDevice waits for a device to be known, for as long as ctx lasts.
-func (c *Copy) WaitDevice(ctx context.Context, id string) (Device, bool) {
+// WaitDevice waits for a device to be known with a key, by its hash, for as long as ctx lasts; then it returns what is known.
+func (c *Copy) WaitDevice(ctx context.Context, id string, keyHash []byte) (d Device, known bool) {
 	for {
 		c.mu.RLock()
-		d, ok := c.devices.byID[id]
+		d, known = c.devices.byID[id]
 		changed := c.changed
 		c.mu.RUnlock()
-		if ok {
+		if known && d.Accepts(keyHash) {
 			return d, true
 		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return Device{}, false
+			return d, known
 		}
 	}
 }

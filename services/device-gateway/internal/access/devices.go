@@ -1,8 +1,10 @@
 package access
 
 import (
+	"bytes"
 	"slices"
 	"strings"
+	"time"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 )
@@ -10,8 +12,26 @@ import (
 // Device is an enrolled device.
 type Device struct {
 	ID, Org, Site, Door string
-	// KeyHash is SHA-256 of its certificate's public key.
-	KeyHash []byte
+	// KeyHash is SHA-256 of its certificate's public key. NextKeyHash is that of the key that is to take its place; empty: none.
+	KeyHash, NextKeyHash []byte
+	// NewestNotBefore is from when the newest certificate that was signed for it holds; zero: not known.
+	NewestNotBefore time.Time
+}
+
+// Accepts says whether a key, by its hash, is one of the device's.
+func (d Device) Accepts(keyHash []byte) bool {
+	return len(keyHash) > 0 && (bytes.Equal(d.KeyHash, keyHash) || bytes.Equal(d.NextKeyHash, keyHash))
+}
+
+// same says whether nothing that a session stands on changed.
+func (d Device) same(other Device) bool {
+	return d.Door == other.Door && bytes.Equal(d.KeyHash, other.KeyHash) && bytes.Equal(d.NextKeyHash, other.NextKeyHash)
+}
+
+// Awaits says whether a certificate with a key that is not accepted may be one that was signed for the device a moment ago
+// and is on its way here: it is newer than all that are known. Any other was replaced.
+func (d Device) Awaits(notBefore time.Time) bool {
+	return !d.NewestNotBefore.IsZero() && notBefore.After(d.NewestNotBefore)
 }
 
 // device is a Device in the copy's index, which spans organizations.
@@ -21,7 +41,14 @@ type device struct {
 }
 
 func (c *Copy) deviceOf(k factKey, m *gatewayv1.DeviceState) fact {
-	return device{Device{ID: k.id, Org: k.org, Site: k.site, Door: m.GetDoorId(), KeyHash: slices.Clone(m.GetPublicKeySha256())}, c.devices}
+	d := Device{
+		ID: k.id, Org: k.org, Site: k.site, Door: m.GetDoorId(),
+		KeyHash: slices.Clone(m.GetPublicKeySha256()), NextKeyHash: slices.Clone(m.GetNextPublicKeySha256()),
+	}
+	if ms := m.GetNewestNotBeforeMs(); ms != 0 {
+		d.NewestNotBefore = time.UnixMilli(int64(min(ms, 1<<53)))
+	}
+	return device{d, c.devices}
 }
 
 func (d device) add(*organization)    { d.index.add(d.Device) }

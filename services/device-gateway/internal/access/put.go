@@ -61,8 +61,8 @@ func (c *Copy) swap(k factKey, record *typev1.StateRecord, old, next fact) {
 func (c *Copy) deviceChanged(id string, old, next fact) {
 	before, _ := old.(device)
 	after, ok := next.(device)
-	if old != nil && (!ok || string(before.KeyHash) != string(after.KeyHash) || before.Door != after.Door) {
-		c.cfg.OnDeviceGone(id)
+	if old != nil && (!ok || !before.same(after.Device)) {
+		c.cfg.OnDeviceChanged(id, after.Device)
 	}
 	c.broadcast()
 }

@@ -18,6 +18,8 @@ var (
 	ErrDoorNotFound = errors.New("no such door")
 	// ErrOffline: no gateway holds a connection of the door's lock.
 	ErrOffline = errors.New("the door's lock is not connected to any gateway")
+	// ErrKeyEnded: the key is not one of the device's: it was replaced, or the device was revoked.
+	ErrKeyEnded = errors.New("the key is not the device's any more")
 	// ErrInvalid: a value that makes no sense; the text says which.
 	ErrInvalid = errors.New("invalid")
 )

@@ -20,17 +20,38 @@ const ServerName = "gateway.cardea"
 // ErrBadRequest is the error of a certificate request that is not a valid P-256 one.
 var ErrBadRequest = errors.New("not a valid certificate request")
 
-// Authority is the jurisdiction's device root.
-type Authority struct{ root *pki.Authority }
+// Authority is the jurisdiction's device root, and the roots that are trusted beside it: the next or the last one, while a root is
+// replaced.
+type Authority struct {
+	root *pki.Authority
+	more []*x509.Certificate
+}
 
 // NewAuthority signs with the root.
-func NewAuthority(root *pki.Authority) *Authority { return &Authority{root: root} }
+func NewAuthority(root *pki.Authority, more ...*x509.Certificate) *Authority {
+	return &Authority{root: root, more: more}
+}
 
-// RootDER is the certificate that locks pin.
+// RootDER is the certificate that an enrolling lock pins.
 func (a *Authority) RootDER() []byte { return a.root.Certificate().Raw }
 
-// Pool has the root only.
-func (a *Authority) Pool() *x509.CertPool { return a.root.Pool() }
+// RootsDER are all roots by which locks shall verify gateways; the signing one is the first.
+func (a *Authority) RootsDER() [][]byte {
+	all := [][]byte{a.RootDER()}
+	for _, root := range a.more {
+		all = append(all, root.Raw)
+	}
+	return all
+}
+
+// Pool has all roots: a device whose certificate is of any of them is served.
+func (a *Authority) Pool() *x509.CertPool {
+	pool := a.root.Pool()
+	for _, root := range a.more {
+		pool.AddCert(root)
+	}
+	return pool
+}
 
 // Fingerprint is what goes into a claim code: base64url of the SHA-256 of the root's DER.
 func (a *Authority) Fingerprint() string {
@@ -67,7 +88,27 @@ func (r Request) KeyHash() []byte {
 	return h[:]
 }
 
-// SignDevice issues a device's certificate for ttl: client authentication only. DER.
+// Signed is a device's certificate.
+type Signed struct {
+	DER                 []byte
+	NotBefore, NotAfter time.Time
+}
+
+// Sign issues a device's certificate for ttl: client authentication only.
+func (a *Authority) Sign(r Request, device, org region.ID, ttl time.Duration) (Signed, error) {
+	der, err := a.root.SignDevice(r.csr, string(device), string(org), ttl)
+	if err != nil {
+		return Signed{}, err
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return Signed{}, fmt.Errorf("own certificate: %w", err)
+	}
+	return Signed{DER: der, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}, nil
+}
+
+// SignDevice is Sign for who needs the DER only.
 func (a *Authority) SignDevice(r Request, device, org region.ID, ttl time.Duration) ([]byte, error) {
-	return a.root.SignDevice(r.csr, string(device), string(org), ttl)
+	signed, err := a.Sign(r, device, org, ttl)
+	return signed.DER, err
 }

@@ -14,8 +14,8 @@ import (
 type Identity struct {
 	Device, Org region.ID
 	KeyHash     []byte
-	// NotBefore is shortly before the certificate was made.
-	NotBefore time.Time
+	// NotBefore is shortly before the certificate was made, NotAfter its end.
+	NotBefore, NotAfter time.Time
 }
 
 // IdentityOf reads a verified device certificate.
@@ -25,7 +25,7 @@ func IdentityOf(cert *x509.Certificate, regions *region.Map) (Identity, error) {
 		return Identity{}, fmt.Errorf("device certificate: %w", err)
 	}
 	hash := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	id := Identity{KeyHash: hash[:], NotBefore: cert.NotBefore}
+	id := Identity{KeyHash: hash[:], NotBefore: cert.NotBefore, NotAfter: cert.NotAfter}
 	if id.Device, err = regions.Parse(device, region.Device); err != nil {
 		return Identity{}, fmt.Errorf("device certificate: %w", err)
 	}

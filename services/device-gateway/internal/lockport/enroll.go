@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"io"
+	"net/netip"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -27,13 +28,13 @@ type Enroller interface {
 }
 
 // enroll answers one EnrollRequest and closes.
-func (p *Port) enroll(ctx context.Context, conn *tls.Conn) {
+func (p *Port) enroll(ctx context.Context, conn *tls.Conn, address netip.Addr) {
 	ctx, cancel := context.WithTimeout(ctx, 2*enrollTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
 	defer stop()
 	defer conn.Close()
-	answer, err := p.enrolled(ctx, conn)
+	answer, err := p.enrolled(ctx, conn, address)
 	if err != nil {
 		refusal := refusalOf(err)
 		p.cfg.Logger.WarnContext(ctx, "enrolment failed", "address", conn.RemoteAddr().String(), "code", refusal.Code.String(), "error", err)
@@ -47,7 +48,12 @@ func (p *Port) enroll(ctx context.Context, conn *tls.Conn) {
 	io.CopyN(io.Discard, conn.NetConn(), 1<<17)
 }
 
-func (p *Port) enrolled(ctx context.Context, conn *tls.Conn) (proto.Message, error) {
+func (p *Port) enrolled(ctx context.Context, conn *tls.Conn, address netip.Addr) (proto.Message, error) {
+	if wait := p.places.enrolment(address); wait > 0 {
+		return nil, &wire.ProtocolError{
+			Code: lockwirev1.ErrorCode_ERROR_CODE_OVER_LIMIT, Text: "too many enrolments from this address", RetryAfterMS: uint32(wait.Milliseconds()) + 1,
+		}
+	}
 	conn.SetReadDeadline(time.Now().Add(enrollTimeout))
 	reader := wire.NewReader(conn, wire.Limits{Length: enrollLength})
 	reader.Accept(lockwirev1.FrameType_FRAME_TYPE_ENROLL_REQUEST)
@@ -69,7 +75,7 @@ func (p *Port) enrolled(ctx context.Context, conn *tls.Conn) (proto.Message, err
 	}
 	p.cfg.Logger.InfoContext(ctx, "a lock enrolled", "device", string(device))
 	return &lockwirev1.EnrollResponse{
-		DeviceId: string(device), CertificateChain: [][]byte{certificate}, Roots: [][]byte{p.cfg.Authority.RootDER()},
+		DeviceId: string(device), CertificateChain: [][]byte{certificate}, Roots: p.cfg.Authority.RootsDER(),
 		Endpoints: p.cfg.Endpoints(device), ServerTimeMs: uint64(p.cfg.Now().UnixMilli()),
 	}, nil
 }

@@ -1,6 +1,7 @@
 package lockport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,8 +10,10 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -20,9 +23,12 @@ import (
 )
 
 const (
-	handshakeTimeout = 10 * time.Second
 	// drainTimeout is how long locks have to leave when the gateway stops.
 	drainTimeout = 2 * time.Second
+	// sweepEvery is how often what waited for too long is closed.
+	sweepEvery = time.Second
+	// sendBuffer bounds what the kernel holds for a lock that does not read, in bytes; Linux doubles it.
+	sendBuffer = 128 << 10
 )
 
 // Sessions serves locks that proved who they are.
@@ -43,10 +49,26 @@ type Config struct {
 	Endpoints func(device region.ID) []*lockwirev1.Endpoint
 	Now       func() time.Time
 	Logger    *slog.Logger
-	// MaxConnections is how many connections may be open; default 100,000.
-	MaxConnections int
-	// MaxHandshakes is how many handshakes and enrolments one address may have under way; default 64.
-	MaxHandshakes int
+	// MaxConnections is how many connections may be open, MaxConnectionsPerAddress how many from one address, behind which there may
+	// be a whole building; default 100,000 and 25,000.
+	MaxConnections, MaxConnectionsPerAddress int
+	// MaxHandshakes is how many handshakes and enrolments may be under way, MaxHandshakesPerAddress how many from one address;
+	// default 512 for each CPU that the process may use, and 64.
+	MaxHandshakes, MaxHandshakesPerAddress int
+	// MaxWaiting is how many connections may wait for their handshake to begin; default 16 times MaxHandshakes.
+	MaxWaiting int
+	// MaxEnrolments is how many enrolments one address may try in a minute; default 600.
+	MaxEnrolments int
+}
+
+func (c *Config) setDefaults() {
+	cpus := runtime.GOMAXPROCS(0)
+	c.MaxConnections = cmp.Or(c.MaxConnections, 100_000)
+	c.MaxConnectionsPerAddress = cmp.Or(c.MaxConnectionsPerAddress, 25_000)
+	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 512*cpus)
+	c.MaxHandshakesPerAddress = cmp.Or(c.MaxHandshakesPerAddress, 64)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16*c.MaxHandshakes)
+	c.MaxEnrolments = cmp.Or(c.MaxEnrolments, 600)
 }
 
 // Port accepts locks.
@@ -54,20 +76,19 @@ type Port struct {
 	cfg Config
 	tls *tls.Config
 
-	mu         sync.Mutex
-	open       int                // guarded by mu
-	handshakes map[netip.Addr]int // guarded by mu
+	places *places
+	slots  chan struct{} // handshakes that compute
 }
 
 // New makes a port; Serve opens it.
 func New(cfg Config) *Port {
-	if cfg.MaxConnections == 0 {
-		cfg.MaxConnections = 100_000
-	}
-	if cfg.MaxHandshakes == 0 {
-		cfg.MaxHandshakes = 64
-	}
-	p := &Port{cfg: cfg, handshakes: map[netip.Addr]int{}}
+	cfg.setDefaults()
+	p := &Port{cfg: cfg, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	p.places = newPlaces(limits{
+		connections: cfg.MaxConnections, connectionsPerAddress: cfg.MaxConnectionsPerAddress,
+		handshakes: cfg.MaxHandshakes, handshakesPerAddress: cfg.MaxHandshakesPerAddress,
+		waiting: cfg.MaxWaiting, enrolmentsPerMinute: cfg.MaxEnrolments,
+	}, time.Now)
 	p.tls = p.tlsConfig()
 	return p
 }
@@ -76,11 +97,11 @@ var errNoProtocol = errors.New("the client offers no protocol")
 
 func (p *Port) tlsConfig() *tls.Config {
 	base := &tls.Config{
-		MinVersion: tls.VersionTLS13, Time: p.cfg.Now, SessionTicketsDisabled: true,
+		MinVersion: tls.VersionTLS13, Time: p.cfg.Now, // its ticket keys are made by crypto/tls, and replaced each day
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.cfg.Certificate.Get() },
 	}
 	enrolling, session := base.Clone(), base.Clone()
-	enrolling.NextProtos = []string{wire.ALPNEnroll}
+	enrolling.NextProtos, enrolling.SessionTicketsDisabled = []string{wire.ALPNEnroll}, true
 	session.NextProtos = []string{wire.ALPNSession}
 	session.ClientAuth, session.ClientCAs = tls.RequireAndVerifyClientCert, p.cfg.Authority.Pool()
 	outer := base.Clone()
@@ -104,19 +125,26 @@ func (p *Port) tlsConfig() *tls.Config {
 func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	var connections sync.WaitGroup
 	live, cut := context.WithCancel(context.WithoutCancel(ctx))
+	s := &serving{Port: p, ctx: live}
+	swept := make(chan struct{})
+	go func() { defer close(swept); s.sweep(ctx) }()
 	defer func() {
+		<-swept
+		closeAll(p.places.drain())
 		drain, cancel := context.WithTimeout(live, drainTimeout)
 		defer cancel()
 		p.cfg.Sessions.Stop(drain)
 		cut()
-		connections.Wait()
+		s.connections.Wait()
 	}()
 	for {
 		raw, err := l.Accept()
 		switch {
 		case ctx.Err() != nil:
+			if err == nil {
+				raw.Close()
+			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
@@ -125,70 +153,92 @@ func (p *Port) Serve(ctx context.Context, l net.Listener) error {
 			if !pause(ctx, 50*time.Millisecond) {
 				return nil
 			}
-			continue
+		default:
+			s.accepted(raw)
 		}
-		address := addressOf(raw)
-		if !p.enter(address) {
-			raw.Close()
-			continue
+	}
+}
+
+// serving is one call of Serve.
+type serving struct {
+	*Port
+	ctx         context.Context // the connections'
+	connections sync.WaitGroup
+	overLimit   atomic.Int64 // when it was logged last, seconds
+}
+
+// accepted begins a connection's handshake, lets it wait, or closes it.
+func (s *serving) accepted(raw net.Conn) {
+	address := addressOf(raw)
+	switch s.places.enter(address, raw) {
+	case begin:
+		s.connections.Go(func() { s.serve(raw, address) })
+	case refused:
+		raw.Close()
+		if now := time.Now().Unix(); s.overLimit.Swap(now) != now { // a storm writes a line a second
+			s.cfg.Logger.Warn("locks' connections are over a limit", "address", address)
 		}
-		connections.Go(func() { p.serve(live, raw, address) })
 	}
 }
 
-// enter counts a connection in, if the limits allow it.
-func (p *Port) enter(address netip.Addr) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.open >= p.cfg.MaxConnections || p.handshakes[address] >= p.cfg.MaxHandshakes {
-		p.cfg.Logger.Warn("a lock's connection is over the limit", "address", address, "open", p.open, "handshakes", p.handshakes[address])
-		return false
-	}
-	p.open++
-	p.handshakes[address]++
-	return true
-}
-
-// known gives the handshake's place back.
-func (p *Port) known(address netip.Addr) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.handshakes[address]--; p.handshakes[address] <= 0 {
-		delete(p.handshakes, address)
+// sweep closes, now and then, what waited for too long.
+func (s *serving) sweep(ctx context.Context) {
+	for pause(ctx, sweepEvery) {
+		closeAll(s.places.sweep())
 	}
 }
 
-func (p *Port) leave() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.open--
+func closeAll(conns []net.Conn) {
+	for _, c := range conns {
+		c.Close()
+	}
 }
 
-func (p *Port) serve(ctx context.Context, raw net.Conn, address netip.Addr) {
-	defer p.leave()
-	knownOnce := sync.OnceFunc(func() { p.known(address) })
+// known gives a handshake's place to the connection whose turn it is.
+func (s *serving) known(address netip.Addr) {
+	next, at, late := s.places.known(address)
+	closeAll(late)
+	if next != nil {
+		s.connections.Go(func() { s.serve(next, at) })
+	}
+}
+
+func (s *serving) serve(raw net.Conn, address netip.Addr) {
+	defer s.places.leave(address)
+	knownOnce := sync.OnceFunc(func() { s.known(address) })
 	defer knownOnce()
-	conn := tls.Server(raw, p.tls)
-	handshake, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	if err := conn.HandshakeContext(handshake); err != nil {
-		p.cfg.Logger.Warn("a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		tcp.SetWriteBuffer(sendBuffer)
+	}
+	conn, err := s.handshake(raw)
+	if err != nil {
+		s.cfg.Logger.Warn("a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
 		conn.Close()
 		return
 	}
 	state := conn.ConnectionState()
 	if state.NegotiatedProtocol == wire.ALPNEnroll {
-		p.enroll(ctx, conn) // keeps its place among the handshakes: nobody is known yet
+		s.enroll(s.ctx, conn, address) // keeps its place among the handshakes: nobody is known yet
 		return
 	}
-	id, err := enroll.IdentityOf(state.PeerCertificates[0], p.cfg.Regions)
+	id, err := enroll.IdentityOf(state.PeerCertificates[0], s.cfg.Regions)
 	if err != nil {
-		p.cfg.Logger.Warn("a certificate of the device root names no device", "address", address, "error", err)
+		s.cfg.Logger.Warn("a certificate of the device root names no device", "address", address, "error", err)
 		conn.Close()
 		return
 	}
 	knownOnce()
-	p.cfg.Sessions.Serve(ctx, conn, id)
+	s.cfg.Sessions.Serve(s.ctx, conn, id)
+}
+
+// handshake makes TLS of a connection; with an error the connection is still to be closed.
+func (s *serving) handshake(raw net.Conn) (*tls.Conn, error) {
+	g := newGate(raw, s.slots, s.places.crowded)
+	defer g.known()
+	conn := tls.Server(g, s.tls)
+	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
+	defer cancel()
+	return conn, conn.HandshakeContext(ctx)
 }
 
 // claimedDevice is who an unverified certificate says that it is, for the log only.

@@ -30,11 +30,12 @@ func (s *Store) Enroll(ctx context.Context, secret enroll.Secret, request enroll
 		if err != nil {
 			return err
 		}
-		if certificate, err = s.cfg.Authority.SignDevice(request, found.device, found.org, s.cfg.CertificateTTL); err != nil {
+		signed, err := s.cfg.Authority.Sign(request, found.device, found.org, s.cfg.CertificateTTL)
+		if err != nil {
 			return err
 		}
-		id = found.device
-		return s.enrolled(ctx, tx, home.Name, secret, found, request.KeyHash())
+		id, certificate = found.device, signed.DER
+		return s.enrolled(ctx, tx, home.Name, secret, found, request.KeyHash(), signed)
 	})
 	if err != nil {
 		return "", nil, err
@@ -62,7 +63,7 @@ func (s *Store) claim(ctx context.Context, tx pgx.Tx, home region.Name, secret e
 	return c, nil
 }
 
-func (s *Store) enrolled(ctx context.Context, tx pgx.Tx, home region.Name, secret enroll.Secret, found claim, keyHash []byte) error {
+func (s *Store) enrolled(ctx context.Context, tx pgx.Tx, home region.Name, secret enroll.Secret, found claim, keyHash []byte, signed enroll.Signed) error {
 	c, err := s.cfg.Outbox.Begin(outbox.WithActor(ctx, string(found.device)), tx, home, found.org)
 	if err != nil {
 		return err
@@ -71,18 +72,15 @@ func (s *Store) enrolled(ctx context.Context, tx pgx.Tx, home region.Name, secre
 	if err != nil {
 		return fmt.Errorf("use claim: %w", err)
 	}
-	_, err = tx.Exec(ctx, `UPDATE devices SET status = 'enrolled', enrolled_at = $3, public_key_sha256 = $4, certificate_not_after = $5
+	_, err = tx.Exec(ctx, `UPDATE devices SET status = 'enrolled', enrolled_at = $3, public_key_sha256 = $4, certificate_not_after = $5, newest_not_before = $6
 		WHERE region = $1 AND id = $2`,
-		string(home), string(found.device), c.RecordedAt, keyHash, s.cfg.Now().Add(s.cfg.CertificateTTL))
+		string(home), string(found.device), c.RecordedAt, keyHash, signed.NotAfter, signed.NotBefore)
 	if err != nil {
 		return fmt.Errorf("enrol device: %w", err)
 	}
 	c.Event(outbox.Event{Stream: found.device, Kind: "device_enrolled", Payload: &gatewayv1.DeviceEnrolled{
 		DeviceId: string(found.device), PublicKeySha256: keyHash,
 	}})
-	c.Put(outbox.SiteKey(found.org, found.site, "device", found.device), &gatewayv1.DeviceState{
-		DoorId: string(found.door), PublicKeySha256: keyHash,
-	})
-	_, err = c.Flush(ctx)
-	return err
+	k := keys{device: found.device, org: found.org, door: found.door, site: found.site, current: keyHash, newest: &signed.NotBefore}
+	return k.publish(ctx, c)
 }

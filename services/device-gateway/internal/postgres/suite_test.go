@@ -40,6 +40,11 @@ var suite = []struct {
 	{"another organization sees nothing", testAnotherOrganizationSeesNothing},
 	{"applied versions never go back", testAppliedVersionsNeverGoBack},
 	{"a neighbour serves the region's devices", testANeighbourServesTheRegionsDevices},
+	{"a certificate is renewed", testACertificateIsRenewed},
+	{"the key in use is not renewed", testTheKeyInUseIsNotRenewed},
+	{"a renewal with the next key ends the current one", testARenewalWithTheNextKeyEndsTheCurrentOne},
+	{"a revoked device renews nothing", testARevokedDeviceRenewsNothing},
+	{"a neighbour renews", testANeighbourRenews},
 }
 
 func TestPostgres(t *testing.T) {

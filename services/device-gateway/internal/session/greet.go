@@ -1,7 +1,6 @@
 package session
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"slices"
@@ -39,35 +38,45 @@ func (s *session) greet(ctx context.Context) error {
 	}
 	s.hub.add(s)
 	// From here on a revocation finds the session; one that came just before is found by looking again.
-	if _, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known {
+	if d, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known || !d.Accepts(s.identity.KeyHash) {
 		return refused("the device was revoked")
 	}
 	s.capabilities = hello.GetCapabilities()
 	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
-	return s.sendWelcome()
+	if err := s.sendWelcome(); err != nil {
+		return err
+	}
+	s.noteKey()
+	return nil
 }
 
-// admit finds the device in the copy. One that enrolled a moment ago may not have arrived yet: it is waited for.
+// admit finds the device in the copy. One that enrolled a moment ago may not have arrived yet, nor a new key: both are waited for.
 func (s *session) admit(ctx context.Context) (access.Device, error) {
 	c := s.hub.cfg.Copy
 	d, known, removed := c.Device(s.deviceID)
 	if removed {
 		return d, refused("the device was revoked")
 	}
-	if !known {
+	if !known || !d.Accepts(s.identity.KeyHash) && d.Awaits(s.identity.NotBefore) {
 		ctx, cancel := context.WithTimeout(ctx, s.hub.cfg.KnownTimeout)
 		defer cancel()
-		if d, known = c.WaitDevice(ctx, s.deviceID); !known {
+		if d, known = c.WaitDevice(ctx, s.deviceID, s.identity.KeyHash); !known {
 			if !c.Ready() || s.hub.cfg.Now().Sub(s.identity.NotBefore) < youngCertificate {
-				return d, unavailable(0, "the device is not known here yet")
+				return d, notYet("the device is not known here yet")
 			}
 			return d, refused("the device is not known")
 		}
 	}
-	if !bytes.Equal(d.KeyHash, s.identity.KeyHash) || d.Org != string(s.identity.Org) {
+	switch {
+	case d.Org != string(s.identity.Org):
+		return d, refused("the device has another certificate")
+	case d.Accepts(s.identity.KeyHash):
+		return d, nil
+	case d.Awaits(s.identity.NotBefore):
+		return d, notYet("the certificate is not known here yet")
+	default:
 		return d, refused("the device has another certificate")
 	}
-	return d, nil
 }
 
 // sendWelcome opens the session. Nothing is sent before it: whoever finds the session open waits for the writer.
@@ -79,9 +88,11 @@ func (s *session) sendWelcome() error {
 }
 
 func (s *session) welcome() *lockwirev1.Welcome {
-	return &lockwirev1.Welcome{
+	w := &lockwirev1.Welcome{
 		Session: s.id, ServerTimeMs: s.nowMS(), HeartbeatMs: uint32(s.hub.cfg.Heartbeat.Milliseconds()),
 		DurableUpTo: s.hub.cfg.Journal.Durable(s.deviceID, s.bootEpoch, 1), Endpoints: s.hub.cfg.Endpoints(s.identity.Device),
 		Version: wire.Version, EventCredit: eventCredit, AccessCredit: accessCredit,
 	}
+	s.offerRenewal(w)
+	return w
 }

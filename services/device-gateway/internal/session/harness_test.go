@@ -55,13 +55,15 @@ type place struct {
 	copy      *access.Copy
 	hub       *session.Hub
 	enroller  *enroller
+	table     *table
 	address   string
 	now       atomic.Int64 // what the gateway's clock is ahead, in nanoseconds
 
 	org, site, door, person, card, group, grant string
 	digestKey                                   [32]byte
 	digestKeyID                                 string
-	version                                     int64
+	vmu                                         sync.Mutex
+	version                                     int64 // guarded by vmu
 }
 
 var badge = locksim.Wiegand26(17, 4711)
@@ -104,7 +106,7 @@ func (p *place) start(change ...func(*session.Config)) {
 	var err error
 	p.copy, err = access.Open(access.Config{
 		Dir: filepath.Join(dir, "access"), Ring: p.ring, Regions: p.regions, Now: p.clock, Logger: logger,
-		OnApplied: func([]access.Head) {}, OnDeviceGone: func(id string) { p.hub.CloseDevice(id) },
+		OnApplied: func([]access.Head) {}, OnDeviceChanged: func(id string, now access.Device) { p.hub.DeviceChanged(id, now) },
 	})
 	p.must(err)
 	j, err := journal.Open(journal.Config{Dir: filepath.Join(dir, "journal"), Publish: p.broker.publish, Logger: logger, Retry: 10 * time.Millisecond})
@@ -124,6 +126,8 @@ func (p *place) start(change ...func(*session.Config)) {
 	for _, c := range change {
 		c(&cfg)
 	}
+	desk := p.desk()
+	cfg.Renewals = desk
 	p.hub = session.NewHub(cfg)
 	p.enroller = &enroller{place: p, secrets: map[enroll.Secret]bool{}}
 	certificate, err := enroll.NewServerCertificate(p.authority, time.Now)
@@ -136,6 +140,7 @@ func (p *place) start(change ...func(*session.Config)) {
 	var parts sync.WaitGroup
 	parts.Go(func() { p.copy.Run(ctx, p.source) })
 	parts.Go(func() { j.Run(ctx) })
+	parts.Go(func() { desk.Run(ctx) })
 	parts.Go(func() { listener.Serve(ctx, l) })
 	p.t.Cleanup(func() { cancel(); parts.Wait() })
 }
@@ -160,6 +165,8 @@ func (p *place) siteKey(kind, id string) string {
 
 func (p *place) put(key string, m proto.Message) {
 	p.t.Helper()
+	p.vmu.Lock()
+	defer p.vmu.Unlock()
 	p.version++
 	var body []byte
 	if m != nil {
@@ -171,6 +178,8 @@ func (p *place) put(key string, m proto.Message) {
 }
 
 func (p *place) remove(key string) {
+	p.vmu.Lock()
+	defer p.vmu.Unlock()
 	p.version++
 	p.source.put(key, &typev1.StateRecord{Version: p.version, Removed: true})
 }
@@ -227,6 +236,7 @@ func (p *place) soon() context.Context {
 type raw struct {
 	*tls.Conn
 	device string
+	cert   tls.Certificate
 	w      *wire.Writer
 	r      *wire.Reader
 	acked  *lockwirev1.EventAck // the last one; of one boot epoch
@@ -260,7 +270,7 @@ func (p *place) dialAs(device string, cert tls.Certificate) *raw {
 	p.must(err)
 	p.t.Cleanup(func() { conn.Close() })
 	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	return &raw{Conn: conn, device: device, w: wire.NewWriter(conn), r: wire.NewReader(conn, wire.Limits{Joined: 1 << 20})}
+	return &raw{Conn: conn, device: device, cert: cert, w: wire.NewWriter(conn), r: wire.NewReader(conn, wire.Limits{Joined: 1 << 20})}
 }
 
 func (p *place) clientTLS(cert tls.Certificate, protocol string) *tls.Config {

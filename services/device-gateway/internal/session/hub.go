@@ -30,7 +30,8 @@ var (
 type Copy interface {
 	Ready() bool
 	Device(id string) (d access.Device, known, removed bool)
-	WaitDevice(ctx context.Context, id string) (access.Device, bool)
+	// WaitDevice waits for the device to be known with a key, as long as ctx lasts, and returns what is known then.
+	WaitDevice(ctx context.Context, id string, keyHash []byte) (access.Device, bool)
 	Decide(ctx context.Context, deviceID string, m *lockwirev1.AccessRequest, at time.Time) access.Verdict
 }
 
@@ -42,7 +43,7 @@ type Journal interface {
 	Watch(device string) (changed <-chan struct{}, stop func())
 }
 
-// Config of a Hub; everything is required but the last three.
+// Config of a Hub; everything is required but Heartbeat and what follows it.
 type Config struct {
 	Copy    Copy
 	Journal Journal
@@ -58,6 +59,10 @@ type Config struct {
 	HelloTimeout time.Duration
 	// KnownTimeout is how long Hello of a device that the copy does not have yet is held; default 5 s.
 	KnownTimeout time.Duration
+	// MaxReconnects is how many sessions one device may begin in a minute; default 60.
+	MaxReconnects int
+	// Renewals renews certificates; nil: they are not renewed here.
+	Renewals Renewals
 }
 
 // Hub is all sessions of this gateway.
@@ -69,6 +74,7 @@ type Hub struct {
 	sessions map[string]*session // by device; guarded by mu
 	stopping bool                // guarded by mu
 	all      sync.WaitGroup
+	churn    *churn
 }
 
 // NewHub has no sessions yet.
@@ -83,7 +89,7 @@ func NewHub(cfg Config) *Hub {
 		cfg.KnownTimeout = 5 * time.Second
 	}
 	return &Hub{
-		cfg: cfg, sessions: map[string]*session{},
+		cfg: cfg, sessions: map[string]*session{}, churn: newChurn(cfg.MaxReconnects),
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
 }
@@ -137,12 +143,13 @@ func (h *Hub) find(device string) *session {
 	return nil
 }
 
-// CloseDevice ends the session of a device that is not to be served any more. It does not block.
-func (h *Hub) CloseDevice(device string) {
+// DeviceChanged ends the session of a device that is gone (now is the zero Device), stands at another door, or does not have
+// the session's key any more. It does not block.
+func (h *Hub) DeviceChanged(device string, now access.Device) {
 	h.mu.Lock()
 	s := h.sessions[device]
 	h.mu.Unlock()
-	if s != nil {
+	if s != nil && (now.Door != s.device.Door || !now.Accepts(s.identity.KeyHash)) {
 		s.shut(refused("the device was revoked or changed"))
 	}
 }

@@ -54,12 +54,16 @@ type session struct {
 	// capabilities are Hello's, from Welcome on.
 	capabilities []string
 
+	// renewing: a certificate request is under way.
+	renewing atomic.Bool
+
 	// The reading goroutine's.
 	device      access.Device
 	bootEpoch   uint64
 	lastRequest uint64
 	limit       bucket
 	clockNoted  bool
+	renewNext   time.Time        // no certificate request before
 	sent        map[uint64]*sent // by boot epoch
 
 	// progress, by boot epoch, is the worker's alone; one works at a time.
@@ -97,12 +101,16 @@ func newSession(h *Hub, conn *tls.Conn, id enroll.Identity) *session {
 
 // run greets the lock and answers it until something ends the session; it always returns an error.
 func (s *session) run(ctx context.Context) error {
+	if wait := s.hub.churn.begin(s.deviceID, time.Now()); wait > 0 {
+		return tooOften(wait)
+	}
 	if err := s.greet(ctx); err != nil {
 		return err
 	}
 	s.reader.Accept(
 		lockwirev1.FrameType_FRAME_TYPE_ACCESS_REQUEST, lockwirev1.FrameType_FRAME_TYPE_EVENT_BATCH,
 		lockwirev1.FrameType_FRAME_TYPE_COMMAND_RESULT, lockwirev1.FrameType_FRAME_TYPE_BUNDLE_ACK, lockwirev1.FrameType_FRAME_TYPE_PING,
+		lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE_REQUEST,
 		lockwirev1.FrameType_FRAME_TYPE_PONG, lockwirev1.FrameType_FRAME_TYPE_ERROR, lockwirev1.FrameType_FRAME_TYPE_PART)
 	s.reader.OnFrame(s.frameCame)
 	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
@@ -144,6 +152,8 @@ func (s *session) handle(ctx context.Context, m proto.Message) error {
 	case *lockwirev1.CommandResult:
 		s.commandResult(m)
 		return nil
+	case *lockwirev1.CertificateRequest:
+		return s.certificateRequest(ctx, m)
 	case *lockwirev1.Ping:
 		return s.send(&lockwirev1.Pong{Nonce: m.GetNonce(), ServerTimeMs: s.nowMS()})
 	case *lockwirev1.Pong, *lockwirev1.BundleAck:
@@ -189,7 +199,11 @@ func (s *session) write(m proto.Message) error {
 		return net.ErrClosed
 	}
 	s.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-	return s.writer.Write(m)
+	err := s.writer.Write(m)
+	if err != nil {
+		s.conn.NetConn().Close() // nothing can be sent any more: the session ends, whoever wrote
+	}
+	return err
 }
 
 // shut ends the session from outside: the lock is told why. It does not block.

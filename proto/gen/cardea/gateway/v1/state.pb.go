@@ -31,8 +31,11 @@ type DeviceState struct {
 	PublicKeySha256 []byte `protobuf:"bytes,2,opt,name=public_key_sha256,json=publicKeySha256,proto3" json:"public_key_sha256,omitempty"`
 	// SHA-256 of the public key of the certificate that is to take its place; empty: none. Both open sessions.
 	NextPublicKeySha256 []byte `protobuf:"bytes,3,opt,name=next_public_key_sha256,json=nextPublicKeySha256,proto3" json:"next_public_key_sha256,omitempty"`
-	unknownFields       protoimpl.UnknownFields
-	sizeCache           protoimpl.SizeCache
+	// From when the newest certificate that was signed for the device holds, milliseconds since 1970 UTC. A certificate with neither key that
+	// is not newer was replaced; a newer one is on its way here.
+	NewestNotBeforeMs uint64 `protobuf:"varint,4,opt,name=newest_not_before_ms,json=newestNotBeforeMs,proto3" json:"newest_not_before_ms,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *DeviceState) Reset() {
@@ -84,6 +87,13 @@ func (x *DeviceState) GetNextPublicKeySha256() []byte {
 		return x.NextPublicKeySha256
 	}
 	return nil
+}
+
+func (x *DeviceState) GetNewestNotBeforeMs() uint64 {
+	if x != nil {
+		return x.NewestNotBeforeMs
+	}
+	return 0
 }
 
 // DecisionReceipt is what a gateway seals into AccessDecision.receipt, so that any gateway of the jurisdiction can later
@@ -493,11 +503,12 @@ var File_cardea_gateway_v1_state_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_state_proto_rawDesc = "" +
 	"\n" +
-	"\x1dcardea/gateway/v1/state.proto\x12\x11cardea.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x87\x01\n" +
+	"\x1dcardea/gateway/v1/state.proto\x12\x11cardea.gateway.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x01\n" +
 	"\vDeviceState\x12\x17\n" +
 	"\adoor_id\x18\x01 \x01(\tR\x06doorId\x12*\n" +
 	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\x123\n" +
-	"\x16next_public_key_sha256\x18\x03 \x01(\fR\x13nextPublicKeySha256\"\x9a\x02\n" +
+	"\x16next_public_key_sha256\x18\x03 \x01(\fR\x13nextPublicKeySha256\x12/\n" +
+	"\x14newest_not_before_ms\x18\x04 \x01(\x04R\x11newestNotBeforeMs\"\x9a\x02\n" +
 	"\x0fDecisionReceipt\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x1d\n" +
 	"\n" +

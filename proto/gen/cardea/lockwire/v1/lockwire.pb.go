@@ -171,7 +171,7 @@ const (
 	ErrorCode_ERROR_CODE_DEVICE_REFUSED ErrorCode = 6
 	// The claim code is unknown, was used, or has expired. Closes.
 	ErrorCode_ERROR_CODE_CLAIM_REFUSED ErrorCode = 7
-	// The certificate request is not a valid P-256 request. Closes.
+	// The certificate request is not a valid P-256 request, or asks for the key that is in use. Closes, but not after CertificateRequest.
 	ErrorCode_ERROR_CODE_BAD_CERTIFICATE_REQUEST ErrorCode = 8
 	// The sender sends more than it has credit for, or too many frames. Closes; retry_after_ms counts.
 	ErrorCode_ERROR_CODE_OVER_LIMIT ErrorCode = 9

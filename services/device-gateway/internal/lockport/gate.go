@@ -1,0 +1,66 @@
+package lockport
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// unknownBytes is how much is read of a peer before it is known: a ClientHello, a certificate chain within the protocol's limits and what
+// proves its key are well below it.
+const unknownBytes = 32 << 10
+
+var errTooMuch = errors.New("more bytes than a handshake needs")
+
+// gate lets a handshake compute only while it holds one of a few slots, which it gives back whenever it waits for its peer. So a
+// storm of handshakes, however large, leaves open sessions their share of the CPU, and a peer that sends nothing holds no slot.
+// After known it passes everything on.
+type gate struct {
+	net.Conn
+	slots chan struct{}
+	// crowded says that many handshakes are under way: then a peer has less time for each answer.
+	crowded  func() bool
+	deadline time.Time
+	read     int
+	off      atomic.Bool
+}
+
+const (
+	// handshakeTimeout is for a whole handshake, patience for each wait for the peer in it while handshakes are many.
+	handshakeTimeout = 10 * time.Second
+	patience         = 3 * time.Second
+)
+
+// newGate takes a slot.
+func newGate(conn net.Conn, slots chan struct{}, crowded func() bool) *gate {
+	slots <- struct{}{}
+	return &gate{Conn: conn, slots: slots, crowded: crowded, deadline: time.Now().Add(handshakeTimeout)}
+}
+
+// Read gives the slot back while it waits.
+func (g *gate) Read(b []byte) (int, error) {
+	if g.off.Load() {
+		return g.Conn.Read(b)
+	}
+	if g.read >= unknownBytes {
+		return 0, errTooMuch
+	}
+	until := g.deadline
+	if short := time.Now().Add(patience); short.Before(until) && g.crowded() {
+		until = short
+	}
+	g.Conn.SetReadDeadline(until)
+	<-g.slots
+	n, err := g.Conn.Read(b[:min(len(b), unknownBytes-g.read)])
+	g.slots <- struct{}{}
+	g.read += n
+	return n, err
+}
+
+// known ends the gate's work: the handshake is over, one way or the other.
+func (g *gate) known() {
+	g.off.Store(true)
+	<-g.slots
+	g.Conn.SetReadDeadline(time.Time{})
+}
