@@ -30,6 +30,17 @@ import (
 // Run serves until ctx ends or a part fails. A database, broker or peer that is down at the start is waited for; locks are
 // served meanwhile, if this gateway was registered before and has a copy.
 func Run(ctx context.Context, cfg Config) error {
+	locks, err := net.Listen("tcp", cfg.Locks.Listen)
+	if err != nil {
+		return fmt.Errorf("listen for locks: %w", err)
+	}
+	return RunOn(ctx, cfg, locks)
+}
+
+// RunOn is Run for locks that come from a listener, which it closes, and not to locks.listen. The addresses of its connections must
+// be those of locks: limits are by address.
+func RunOn(ctx context.Context, cfg Config, locks net.Listener) error {
+	defer locks.Close()
 	regions, err := cfg.RegionMap()
 	if err != nil {
 		return err
@@ -44,14 +55,14 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	group := run.New(ctx, tel.Logger)
 	group.OnStop("telemetry", flush)
-	if err := start(group, cfg, Parts{Region: own, Regions: regions, Telemetry: tel}); err != nil {
+	if err := start(group, cfg, Parts{Region: own, Regions: regions, Telemetry: tel}, locks); err != nil {
 		return errors.Join(err, flush(context.WithoutCancel(ctx)))
 	}
 	return group.Wait()
 }
 
 // start makes the parts and hands them to the group.
-func start(group *run.Group, cfg Config, parts Parts) error {
+func start(group *run.Group, cfg Config, parts Parts, locks net.Listener) error {
 	ctx, tel := group.Context(), parts.Telemetry
 	if err := parts.configured(cfg); err != nil {
 		return err
@@ -92,10 +103,6 @@ func start(group *run.Group, cfg Config, parts Parts) error {
 	calls, err := net.Listen("tcp", cfg.Mesh.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
-	}
-	locks, err := net.Listen("tcp", cfg.Locks.Listen)
-	if err != nil {
-		return errors.Join(fmt.Errorf("listen for locks: %w", err), calls.Close())
 	}
 	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, calls) })
 	group.Go("locks", func(ctx context.Context) error { return gateway.ServeLocks(ctx, locks) })

@@ -13,8 +13,10 @@ import (
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/bundlestate"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/doorstate"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/exposure"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockendpoint"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
@@ -56,6 +58,8 @@ type Parts struct {
 	CertificateTTL time.Duration    // default 5 years
 	Limits         LockLimits       // defaults as in Locks
 	Now            func() time.Time // default time.Now
+	// BundleNoted is called when it was noted what a lock will be given, before it is looked whether that still holds; for tests; default nil.
+	BundleNoted func(device string)
 
 	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
 	MoreRoots []*x509.Certificate
@@ -90,6 +94,7 @@ type Instance struct {
 	store        *postgres.Store
 	copy         *access.Copy
 	states       *doorstate.Store
+	bundles      *bundlestate.Store
 	journal      *journal.Journal
 	registration *registration.Registration
 	renewals     *renewal.Desk
@@ -145,8 +150,9 @@ func (i *Instance) local() (err error) {
 		AsOf: func() time.Time { return i.copy.AsOf() }, Now: p.Now, Logger: p.Telemetry.Logger,
 	}, i.ID)
 	i.states = doorstate.New(p.Broker, p.Telemetry.Logger)
+	i.bundles = bundlestate.New(p.Broker)
 	i.copy, err = access.Open(access.Config{
-		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
+		Dir: filepath.Join(p.StateDir, "access"), Ring: p.State, Regions: p.Regions, Jurisdiction: p.Region.Jurisdiction, MaxAge: p.CopyMaxAge, Told: i.registration.Told, Now: p.Now,
 		States: i.states, StateBound: p.StateBound, Logger: p.Telemetry.Logger, OnApplied: i.registration.Applied, OnDeviceChanged: func(id string, now access.Device) {
 			if i.hub != nil { // nil while the file copy is read: there are no sessions yet
 				i.hub.DeviceChanged(id, now)
@@ -180,6 +186,10 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	if err != nil {
 		return err
 	}
+	signer, err := authority.BundleSigner(p.Now)
+	if err != nil {
+		return err
+	}
 	i.renewals = renewal.New(renewal.Config{
 		Table: i.store, Authority: authority, Now: p.Now, Logger: p.Telemetry.Logger, IssuedBefore: p.RenewIssuedBefore,
 	})
@@ -187,6 +197,9 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
 		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
 		MaxReconnects: p.Limits.MaxReconnectsPerDevice,
+		Bundles: &session.Bundles{
+			Source: i.copy, States: i.bundles, Signer: signer, Home: i.homeOf, Gateway: string(i.ID), Noted: p.BundleNoted,
+		},
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)
 	if err != nil {
@@ -202,6 +215,11 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	return nil
 }
 
+func (i *Instance) homeOf(device string) (region.Name, error) {
+	home, err := i.parts.Regions.Home(region.ID(device))
+	return home.Name, err
+}
+
 // ServeLocks registers the gateway, then serves locks on the listener, which it closes, until ctx ends. The copy and the
 // journal run before the first lock comes and until the last has left.
 func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
@@ -211,6 +229,8 @@ func (i *Instance) ServeLocks(ctx context.Context, l net.Listener) error {
 	g, behind := errgroup.WithContext(behind)
 	g.Go(func() error { return i.copy.Run(behind, i.parts.Broker) })
 	g.Go(func() error { return i.states.Run(behind) })
+	g.Go(func() error { return i.bundles.Run(behind) })
+	g.Go(func() error { return i.hub.RunBundles(behind) })
 	g.Go(func() error { return i.journal.Run(behind) })
 	g.Go(func() error { return i.renewals.Run(behind) })
 	front, cancel := context.WithCancel(ctx)
@@ -244,7 +264,8 @@ func (i *Instance) Server(cfg rpc.ServerConfig) rpc.ServerConfig {
 func (i *Instance) Mount(server *rpc.Server) {
 	server.Handle(gatewayv1connect.NewGatewayServiceHandler(&gatewayrpc.Handler{
 		Store: i.store, Doors: i.copy, Sessions: i.hub, Neighbours: gatewayrpc.Mesh{Dialer: i.parts.Dialer},
-		Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now,
+		Exposures: &exposure.Book{Copy: i.copy, States: i.bundles, Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now},
+		Regions:   i.parts.Regions, Own: i.parts.Region, ID: i.ID, Logger: i.parts.Telemetry.Logger, Now: i.parts.Now,
 	}, server.Options()...))
 }
 

@@ -56,7 +56,25 @@ func (b badPlaces) rules(t *testing.T) []badCase {
 	first := func(f *permissionsv1.FirstPersonRule) error {
 		return make(&permissionsv1.DoorRules{AutoUnlockScheduleId: b.schedule, FirstPerson: f})
 	}
+	offline := func(budget time.Duration, after permissionsv1.OfflineAfter, subject string) error {
+		return make(&permissionsv1.DoorRules{Offline: &permissionsv1.OfflineRule{Budget: durationpb.New(budget), After: after, EmergencySubjectId: subject}})
+	}
+	const (
+		secure    = permissionsv1.OfflineAfter_OFFLINE_AFTER_STAY_SECURE
+		emergency = permissionsv1.OfflineAfter_OFFLINE_AFTER_EMERGENCY_LIST
+	)
 	return []badCase{
+		{"locks alone without a budget", make(&permissionsv1.DoorRules{Offline: &permissionsv1.OfflineRule{After: secure}}), invalid},
+		{"locks alone for a minute", offline(time.Minute, secure, ""), invalid},
+		{"locks alone for a year", offline(365*24*time.Hour, secure, ""), invalid},
+		{"locks that do afterwards what nobody knows", offline(time.Hour, 7, ""), invalid},
+		{"an emergency list of nobody", offline(time.Hour, emergency, ""), invalid},
+		{"somebody for the emergency without an emergency list", offline(time.Hour, secure, b.none(region.Group)), invalid},
+		{"an emergency list of a group that is not there", offline(time.Hour, emergency, b.none(region.Group)), notFound},
+		{"an emergency list of a group of another jurisdiction", offline(time.Hour, emergency, string(region.NewID(region.Group, "use"))), otherHome},
+		{"an emergency list of a door", offline(time.Hour, emergency, b.door), wrongKind},
+		{"a door held open for a moment", make(&permissionsv1.DoorRules{HeldOpenAfter: durationpb.New(time.Millisecond)}), invalid},
+		{"a door held open for a week", make(&permissionsv1.DoorRules{HeldOpenAfter: durationpb.New(7 * 24 * time.Hour)}), invalid},
 		{"a door that opens by a door", auto(b.door), wrongKind},
 		{"a door that opens by a schedule that is not there", auto(b.none(region.Schedule)), notFound},
 		{"a door that opens by a schedule of another region", auto(b.westSchedule), otherHome},

@@ -11,6 +11,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/permissions/permissionstest"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -223,36 +224,48 @@ func idsOf[T interface{ GetId() string }](all []T) (ids []string) {
 	return ids
 }
 
-// Without it nobody could be the first of the day at that door, which is in another region.
-func TestAGroupThatADoorWaitsForStays(t *testing.T) {
+// Without it nobody could be the first of the day at that door, which is in another region, or come in when its lock has been alone
+// for too long.
+func TestAGroupThatADoorsRulesNameStays(t *testing.T) {
 	t.Parallel()
 	svc := permissionstest.Start(t, rpctest.New(t), central)
 	tenant := svc.Tenant(t, central)
 	there := svc.TenantOf(tenant.Org, west)
-	group, site := tenant.Group(t), there.Site(t, "UTC")
+	site := there.Site(t, "UTC")
 	hours := there.Schedule(t, site, officeHours())
-	door, err := there.CreateDoor(t.Context(), &permissionsv1.CreateDoorRequest{
-		OrgId: string(tenant.Org), SiteId: site, Name: "Gate", IdempotencyKey: there.Once(),
-		Rules: &permissionsv1.DoorRules{FirstPerson: &permissionsv1.FirstPersonRule{SubjectId: group, ScheduleId: hours, HoldOthers: true}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	etag := tenant.TheGroup(t, group).GetEtag()
-	if err := deleteGroup(t, tenant, group, etag); !fault.Is(err, faultv1.Reason_REASON_STATE_FORBIDS) {
-		t.Fatalf("while the door waits for it: %v", err)
-	}
-	read, err := there.GetDoor(t.Context(), &permissionsv1.GetDoorRequest{OrgId: string(tenant.Org), DoorId: door.GetDoorId()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = there.UpdateDoor(t.Context(), &permissionsv1.UpdateDoorRequest{
-		OrgId: string(tenant.Org), DoorId: door.GetDoorId(), Etag: read.GetEtag(), Name: "Gate", UnlockFor: read.GetUnlockFor(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := deleteGroup(t, tenant, group, etag); err != nil {
-		t.Fatalf("when it does not any more: %v", err)
+	for name, rules := range map[string]func(group string) *permissionsv1.DoorRules{
+		"first person": func(group string) *permissionsv1.DoorRules {
+			return &permissionsv1.DoorRules{FirstPerson: &permissionsv1.FirstPersonRule{SubjectId: group, ScheduleId: hours, HoldOthers: true}}
+		},
+		"emergency list": func(group string) *permissionsv1.DoorRules {
+			return &permissionsv1.DoorRules{Offline: &permissionsv1.OfflineRule{
+				Budget: durationpb.New(time.Hour), After: permissionsv1.OfflineAfter_OFFLINE_AFTER_EMERGENCY_LIST, EmergencySubjectId: group,
+			}}
+		},
+	} {
+		group := tenant.Group(t)
+		door, err := there.CreateDoor(t.Context(), &permissionsv1.CreateDoorRequest{
+			OrgId: string(tenant.Org), SiteId: site, Name: "Gate", IdempotencyKey: there.Once(), Rules: rules(group),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		etag := tenant.TheGroup(t, group).GetEtag()
+		if err := deleteGroup(t, tenant, group, etag); !fault.Is(err, faultv1.Reason_REASON_STATE_FORBIDS) {
+			t.Fatalf("%s: while the door names it: %v", name, err)
+		}
+		read, err := there.GetDoor(t.Context(), &permissionsv1.GetDoorRequest{OrgId: string(tenant.Org), DoorId: door.GetDoorId()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = there.UpdateDoor(t.Context(), &permissionsv1.UpdateDoorRequest{
+			OrgId: string(tenant.Org), DoorId: door.GetDoorId(), Etag: read.GetEtag(), Name: "Gate", UnlockFor: read.GetUnlockFor(),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := deleteGroup(t, tenant, group, etag); err != nil {
+			t.Fatalf("%s: when it does not any more: %v", name, err)
+		}
 	}
 }

@@ -39,7 +39,8 @@ func getDoor(t *testing.T, n *permissionstest.Tenant, id string) *permissionsv1.
 
 func TestTheLifeOfADoor(t *testing.T) {
 	t.Parallel()
-	tenant := permissionstest.Start(t, rpctest.New(t), central).Tenant(t, central)
+	svc := permissionstest.Start(t, rpctest.New(t), central)
+	tenant := svc.Tenant(t, central)
 	ctx, org := t.Context(), string(tenant.Org)
 	site := tenant.Site(t, "Europe/Madrid")
 	office := tenant.Schedule(t, site, officeHours())
@@ -56,6 +57,10 @@ func TestTheLifeOfADoor(t *testing.T) {
 			FirstPerson:  &permissionsv1.FirstPersonRule{SubjectId: tenant.Group(t), Grace: durationpb.New(time.Hour), HoldOthers: true},
 			SecondFactor: &permissionsv1.SecondFactorRule{ScheduleId: office},
 			OnStateLoss:  permissionsv1.StateLoss_STATE_LOSS_ALLOW_AND_RECORD,
+			Offline: &permissionsv1.OfflineRule{
+				Budget: durationpb.New(12 * time.Hour), After: permissionsv1.OfflineAfter_OFFLINE_AFTER_EMERGENCY_LIST, EmergencySubjectId: tenant.Group(t),
+			},
+			HeldOpenAfter: durationpb.New(90 * time.Second),
 		},
 	}
 	done, err := tenant.UpdateDoor(ctx, update)
@@ -66,6 +71,11 @@ func TestTheLifeOfADoor(t *testing.T) {
 	}
 	if read := getDoor(t, tenant, id); !proto.Equal(read, got) {
 		t.Fatalf("read %v, the update said %v", read, got)
+	}
+
+	svc.Broker.WaitHead(t, central, done.GetToken())
+	if fact := read(t, svc, central, org+".site."+site+".door."+id, &permissionsv1.DoorState{}); !proto.Equal(fact.GetRules(), got.GetRules()) {
+		t.Fatalf("the gateways read %v", fact.GetRules())
 	}
 
 	again, err := tenant.UpdateDoor(ctx, update)

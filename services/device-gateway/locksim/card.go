@@ -2,23 +2,39 @@ package locksim
 
 import (
 	"fmt"
-	"math/bits"
 	"strings"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/policy/credential"
 )
 
-// Wiegand26 is the card of a facility (0 to 255) and a number (0 to 65,535), with its parity bits.
+// Wiegand26 is the H10301 card of a facility (0 to 255) and a number (0 to 65,535), with its parity bits.
 func Wiegand26(facility uint8, number uint16) *lockwirev1.Card {
-	data := uint32(facility)<<16 | uint32(number)
-	high, low := data>>12, data&0xfff
-	even := uint32(bits.OnesCount32(high) & 1)
-	odd := uint32(bits.OnesCount32(low)&1) ^ 1
-	word := even<<25 | data<<1 | odd
-	return &lockwirev1.Card{
-		Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26, BitLength: 26,
-		Bits: []byte{byte(word >> 18), byte(word >> 10), byte(word >> 2), byte(word << 6)},
+	length, packed, _ := credential.Wiegand(credential.FormatWiegand26, uint32(facility), uint32(number)) // every value fits
+	return &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26, BitLength: length, Bits: packed}
+}
+
+// Wiegand34 is the card of a facility and a number (each 0 to 65,535), with its parity bits.
+func Wiegand34(facility, number uint16) *lockwirev1.Card {
+	length, packed, _ := credential.Wiegand(credential.FormatWiegand34, uint32(facility), uint32(number)) // every value fits
+	return &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND34, BitLength: length, Bits: packed}
+}
+
+// Wiegand37 is the H10304 card of a facility (0 to 65,535) and a number (0 to 524,287), with its parity bits.
+func Wiegand37(facility uint16, number uint32) (*lockwirev1.Card, error) {
+	length, packed, err := credential.Wiegand(credential.FormatWiegand37, uint32(facility), number)
+	if err != nil {
+		return nil, err
 	}
+	return &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_WIEGAND37, BitLength: length, Bits: packed}, nil
+}
+
+// UID is a card that a reader knows by its chip's serial number, 4 to 10 bytes.
+func UID(serial []byte) (*lockwirev1.Card, error) {
+	if err := credential.Check(credential.FormatUID, uint32(8*len(serial)), serial); err != nil {
+		return nil, err
+	}
+	return &lockwirev1.Card{Format: lockwirev1.CardFormat_CARD_FORMAT_UID, BitLength: uint32(8 * len(serial)), Bits: serial}, nil
 }
 
 // ParseBits makes a card of a string of 0 and 1; 26, 34 and 37 bits are Wiegand, whole bytes are a UID.

@@ -81,7 +81,7 @@ type quietGateway struct {
 
 func newQuietGateway(t *testing.T) *quietGateway {
 	t.Helper()
-	g := &quietGateway{key: newKey(t)}
+	g := &quietGateway{key: freshKey(t)}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "device root"}, NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
@@ -132,7 +132,7 @@ func serveQuietly(conn net.Conn) {
 	}
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func freshKey(t *testing.T) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -157,7 +157,7 @@ func sign(t *testing.T, template, parent *x509.Certificate, key *ecdsa.PublicKey
 // certificate is a key (PKCS #8) and the root's certificate for it.
 func (g *quietGateway) certificate(t *testing.T, name, dns string) (key, der []byte) {
 	t.Helper()
-	private := newKey(t)
+	private := freshKey(t)
 	cert := sign(t, &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{dns}, NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},

@@ -150,7 +150,7 @@ func (l *Lock) greet(ctx, dial context.Context, conn *tls.Conn, began time.Time,
 		return nil, err
 	}
 	k := &link{
-		lock: l, conn: conn, writer: wire.NewWriter(conn), reader: wire.NewReader(conn, wire.Limits{Joined: 1 << 19}),
+		lock: l, conn: conn, writer: wire.NewWriter(conn), reader: wire.NewReader(conn, wire.Limits{Joined: joinedLimit}),
 		answers: map[uint64]chan *lockwirev1.AccessDecision{}, batches: map[uint64]*lockwirev1.EventBatch{},
 		sent: map[uint64]uint64{}, received: map[uint64]uint64{},
 	}
@@ -183,6 +183,7 @@ func (l *Lock) hello() *lockwirev1.Hello {
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
 	}
 	h.LockTimeMs, h.ClockQuality = l.clock()
+	l.sayBundle(h)
 	return h
 }
 

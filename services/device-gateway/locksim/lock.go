@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"github.com/cardea-mesh/cardea/services/device-gateway/locksim/offline"
 	"log/slog"
 	"net"
 	"slices"
@@ -41,6 +42,8 @@ type Config struct {
 	ClockQuality lockwirev1.ClockQuality
 	// KeepClock leaves the clock alone when a gateway tells the time.
 	KeepClock bool
+	// NoBundle: the lock does not name `bundle`, and decides nothing alone.
+	NoBundle bool
 	// Tracer makes a trace of each swipe; default none.
 	Tracer trace.TracerProvider
 	// Logger gets connects and disconnects; default none.
@@ -100,6 +103,7 @@ type Lock struct {
 	link    *link // nil without an open session
 	lastErr error
 	renewal renewal
+	holder  *offline.Holder
 	// opened counts the times that the door was unlocked.
 	opened int
 	log    []Record
@@ -130,6 +134,7 @@ func Open(cfg Config) (*Lock, error) {
 	if err := l.identity(); err != nil {
 		return nil, err
 	}
+	l.openBundle()
 	for _, r := range f.Rings {
 		r.afterBoot()
 	}

@@ -11,7 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Result is what the lock did with a presented card.
+// Result is what the lock did with what was presented.
 type Result struct {
 	// Granted: the door was unlocked.
 	Granted bool
@@ -22,6 +22,8 @@ type Result struct {
 	Feedback  lockwirev1.Feedback
 	// Answered: a gateway decided, in time.
 	Answered bool
+	// Offline: the lock decided alone, from its bundle.
+	Offline bool
 	// Took is from the request to the answer.
 	Took time.Duration
 	// Epoch and Sequence name the event.
@@ -30,12 +32,16 @@ type Result struct {
 	TraceID trace.TraceID
 }
 
-// Presented is what a person does at the lock.
+// Presented is what a person does at the lock: a card, a key, or neither and only digits, which are an entry code.
 type Presented struct {
 	Card      *lockwirev1.Card
 	Direction lockwirev1.Direction
 	// PIN is the digits that were typed; empty: none.
 	PIN string
+	// Key is asked by the lock, which then fills Card and Proof; nil: there is none.
+	Key Signer
+	// Proof is what a key answered.
+	Proof *lockwirev1.KeyProof
 }
 
 // Present presents a card at reader 0, going in.
@@ -43,8 +49,19 @@ func (l *Lock) Present(ctx context.Context, card *lockwirev1.Card) Result {
 	return l.PresentAs(ctx, Presented{Card: card, Direction: lockwirev1.Direction_DIRECTION_IN})
 }
 
-// PresentAs presents a card at reader 0: the lock asks the gateway, acts, and writes the event.
+// PresentCode types an entry code at reader 0, going in.
+func (l *Lock) PresentCode(ctx context.Context, digits string) Result {
+	return l.PresentAs(ctx, Presented{PIN: digits, Direction: lockwirev1.Direction_DIRECTION_IN})
+}
+
+// PresentKey holds a phone or a card with a key to reader 0, going in.
+func (l *Lock) PresentKey(ctx context.Context, key Signer) Result {
+	return l.PresentAs(ctx, Presented{Key: key, Direction: lockwirev1.Direction_DIRECTION_IN})
+}
+
+// PresentAs presents something at reader 0: the lock asks the key if there is one, asks the gateway, acts, and writes the event.
 func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
+	presented = l.challenge(presented)
 	ctx, span := l.tracer.Start(ctx, "lock.swipe", trace.WithSpanKind(trace.SpanKindClient))
 	defer span.End()
 	traceparent := traceparent(ctx)
@@ -67,6 +84,9 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if decision == nil {
+		l.decideAlone(presented, &result, event)
+	}
 	if result.Granted {
 		l.opened++
 	}
@@ -80,7 +100,7 @@ func (l *Lock) ask(ctx context.Context, sequence uint64, p Presented, traceparen
 	deadline, cancel := context.WithTimeout(ctx, wire.MaxValidFor*time.Millisecond)
 	defer cancel()
 	request := &lockwirev1.AccessRequest{
-		EventSequence: sequence, Card: p.Card, Direction: p.Direction, Pin: p.PIN, Traceparent: traceparent,
+		EventSequence: sequence, Card: p.Card, Direction: p.Direction, Pin: p.PIN, Proof: p.Proof, Traceparent: traceparent,
 	}
 	k, answer := l.request(deadline, request)
 	if answer == nil {

@@ -34,7 +34,9 @@ func (k *link) handle(m proto.Message) error {
 	case *lockwirev1.Certificate:
 		return k.certificate(m)
 	case *lockwirev1.Bundle:
-		return k.write(&lockwirev1.BundleAck{Version: m.GetVersion()})
+		return k.bundle(m)
+	case *lockwirev1.Revocations:
+		return k.revocations(m)
 	case *lockwirev1.Ping:
 		return k.write(&lockwirev1.Pong{Nonce: m.GetNonce()})
 	case *lockwirev1.Pong:

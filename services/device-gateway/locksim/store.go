@@ -94,6 +94,7 @@ type flash struct {
 	Endpoints []string          `json:"endpoints"`
 	Bootstrap string            `json:"bootstrap"`
 	BootEpoch uint64            `json:"boot_epoch"`
+	Bundle    []byte            `json:"bundle"` // as offline.Holder saves it
 	Rings     []*epochRing      `json:"rings"`
 	Commands  []answeredCommand `json:"commands"`
 }

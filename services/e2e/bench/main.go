@@ -2,7 +2,7 @@
 // system as `make run` does, every part a process of its own; each floor is a process of its own, or a bare statement on the
 // same database. Samples are taken in turn, A B A B.
 //
-//	bench [-only NAME,NAME] [-seconds S] [-rounds N] [-scale N] [-locks N] [-history N] [-profile FOLDER]
+//	bench [-only NAME,NAME] [-seconds S] [-rounds N] [-scale N] [-locks N] [-storm N] [-history N] [-profile FOLDER]
 //
 // It prints a table and writes one JSON object a line. Exit code 0: everything was measured, whether targets were met or not;
 // 1: something could not be measured; 2: wrong usage.
@@ -33,7 +33,7 @@ type options struct {
 	state, only, profile string
 	seconds              float64
 	rounds, scale, locks int
-	history              int
+	storm, history       int
 	floor, answer        string // this is a floor's process
 }
 
@@ -61,7 +61,9 @@ var benches = []bench{
 	{"growth", (*run).growth},
 	{"ledger_append", (*run).ledgerAppend},
 	{"grant_writes", (*run).grantWrites},
+	{"event_ingest", (*run).eventIngest},
 	{"lock_memory", (*run).lockMemory},
+	{"reconnect_storm", (*run).reconnectStorm},
 	{"access_at", (*run).accessAt},
 }
 
@@ -74,12 +76,13 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 2, "samples of each side")
 	flag.IntVar(&o.scale, "scale", 1, "divides the data set of check: 1 is the full one")
 	flag.IntVar(&o.locks, "locks", 1000, "connections of lock_memory")
+	flag.IntVar(&o.storm, "storm", 50_000, "locks of reconnect_storm")
 	flag.IntVar(&o.history, "history", 10_000_000, "events of access_at's two years")
 	flag.StringVar(&o.profile, "profile", "", "`folder` for a perf record of the loaded service while it is sampled")
 	flag.StringVar(&o.floor, "floor", "", "internal: be the server of a floor")
 	flag.StringVar(&o.answer, "answer", "", "internal: what an echo says, hex")
 	flag.Parse()
-	if flag.NArg() > 0 || o.seconds <= 0 || o.rounds < 1 || o.scale < 1 || o.scale > 100 || o.locks < 1 || o.history < 1000 {
+	if flag.NArg() > 0 || o.seconds <= 0 || o.rounds < 1 || o.scale < 1 || o.scale > 100 || o.locks < 1 || o.storm < 1 || o.history < 1000 {
 		flag.Usage()
 		os.Exit(2)
 	}

@@ -83,3 +83,20 @@ func valueOf(msg jetstream.Msg) []byte {
 	}
 	return msg.Data()
 }
+
+// LastRevision is up to where a bucket in a region of the own jurisdiction is written, and in which incarnation: a watch that has
+// delivered it has all that was written before the call. Errors: ErrUnavailable.
+func (b *Bus) LastRevision(ctx context.Context, target region.Name, bucket string) (revision uint64, incarnation string, err error) {
+	js, err := b.domain(target)
+	if err != nil {
+		return 0, "", err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.AckTimeout)
+	defer cancel()
+	stream, err := js.Stream(ctx, bucketStream(bucket))
+	if err != nil {
+		return 0, "", fmt.Errorf("look at %s: %w", bucket, unavailable(err))
+	}
+	info := stream.CachedInfo()
+	return info.State.LastSeq, incarnationOf(info), nil
+}

@@ -75,6 +75,9 @@ func TestAValueIsWrittenOverWhatWasReadOnly(t *testing.T) {
 	if err != nil || string(got.Body) != "two" || got.Revision != second {
 		t.Fatalf("%+v, %v", got, err)
 	}
+	if last, incarnation, err := b.LastRevision(testContext(t), b.Region(), bus.StateBucket(b.Region())); err != nil || last != second || incarnation == "" {
+		t.Fatalf("the bucket ends at %d of %q, %v; %d was written", last, incarnation, err, second)
+	}
 	eventually(t, "the watch has it", func() bool {
 		v, served, _ := seen.get(valueKey)
 		return served && string(v.Body) == "two" && v.Revision == second && v.Incarnation != ""
@@ -82,6 +85,9 @@ func TestAValueIsWrittenOverWhatWasReadOnly(t *testing.T) {
 
 	s.Stop()
 	if _, err := set(t, b, "three", second); !errors.Is(err, bus.ErrUnavailable) {
+		t.Fatalf("the broker is stopped: %v", err)
+	}
+	if _, _, err := b.LastRevision(shortContext(t), b.Region(), bus.StateBucket(b.Region())); !errors.Is(err, bus.ErrUnavailable) {
 		t.Fatalf("the broker is stopped: %v", err)
 	}
 	eventually(t, "the connection is known to be cut", func() bool { return !b.Connected() })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -121,6 +122,27 @@ func (id ID) Code() Code {
 	_, rest, _ := strings.Cut(string(id), "_")
 	code, _, _ := strings.Cut(rest, "_")
 	return Code(code)
+}
+
+// timeSize is how many digits of an id have its time: two zero bits and 48 bits of milliseconds.
+const timeSize = 10
+
+// MadeAt is when the id was made, by the clock of who made it, to the millisecond; the zero time when it is not well formed.
+func (id ID) MadeAt() time.Time {
+	parts := strings.Split(string(id), "_")
+	digits := parts[len(parts)-1]
+	if len(digits) != suffixSize {
+		return time.Time{}
+	}
+	var ms int64
+	for _, c := range []byte(digits[:timeSize]) {
+		value := strings.IndexByte(alphabet, c)
+		if value < 0 {
+			return time.Time{}
+		}
+		ms = ms<<5 | int64(value)
+	}
+	return time.UnixMilli(ms)
 }
 
 func encode(u uuid.UUID) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"pgregory.net/rapid"
@@ -131,6 +132,20 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 	} {
 		if _, err := region.NewMap(specs); err == nil {
 			t.Errorf("%s: accepted", name)
+		}
+	}
+}
+
+func TestAnIDTellsWhenItWasMade(t *testing.T) {
+	t.Parallel()
+	before := time.Now().Truncate(time.Millisecond)
+	id := region.NewID(region.Device, "euc")
+	if at := id.MadeAt(); at.Before(before) || at.After(time.Now()) {
+		t.Fatalf("made at %v, not after %v", at, before)
+	}
+	for _, bad := range []region.ID{"", "device_euc_", "device_euc_" + region.ID(strings.Repeat("u", 26))} {
+		if !bad.MadeAt().IsZero() {
+			t.Errorf("%q was made at %v", bad, bad.MadeAt())
 		}
 	}
 }

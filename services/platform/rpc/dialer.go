@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"crypto/tls"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -106,7 +107,24 @@ func (d *Dialer) onlyURL(service string, r region.Name) string {
 	return "https://" + service + "." + string(r) + ".only.mesh"
 }
 
-// dialTLS connects to the first instance that takes the connection.
+// Each is the base of every instance of a service in a region that the directory knows now, for what one instance cannot
+// answer for the others. None is an empty list. Neighbours do not answer instead.
+func (d *Dialer) Each(ctx context.Context, service string, r region.Name) ([]string, error) {
+	instances, err := d.cfg.Directory.Instances(ctx, service, r)
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, instance := range instances {
+		all = append(all, "https://"+service+"."+string(r)+"."+instanceMark+hex.EncodeToString([]byte(instance.URL))+".mesh")
+	}
+	return all, nil
+}
+
+// instanceMark begins the part of a host that names one instance by its URL, in hexadecimal.
+const instanceMark = "at-"
+
+// dialTLS connects to the first instance that takes the connection, or to the one that the host names.
 func (d *Dialer) dialTLS(ctx context.Context, network, address string) (net.Conn, error) {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
@@ -119,6 +137,9 @@ func (d *Dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 	home, err := d.cfg.Regions.Lookup(region.Name(parts[1]))
 	if err != nil {
 		return nil, err
+	}
+	if at, one := strings.CutPrefix(parts[2], instanceMark); one {
+		return d.dialOne(ctx, network, parts[0], home, at)
 	}
 	errs := []error{ErrUnreachable}
 	for _, r := range d.order(home, parts[2] == "only") {
@@ -135,6 +156,18 @@ func (d *Dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 		}
 	}
 	return nil, errors.Join(errs...)
+}
+
+func (d *Dialer) dialOne(ctx context.Context, network, service string, r region.Region, at string) (net.Conn, error) {
+	instance, err := hex.DecodeString(at)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s is not a name of the mesh", ErrUnreachable, at)
+	}
+	conn, err := d.connect(ctx, network, discovery.Instance{URL: string(instance)}, service, r)
+	if err != nil {
+		return nil, errors.Join(ErrUnreachable, fmt.Errorf("%s at %s: %w", service, instance, err))
+	}
+	return conn, nil
 }
 
 func (d *Dialer) connect(ctx context.Context, network string, instance discovery.Instance, service string, r region.Region) (net.Conn, error) {

@@ -1,4 +1,5 @@
-// Package credential says what a card number looks like and how it becomes the digest that a door may know.
+// Package credential says what a card number looks like, how it and typed digits become the digest that a door may know, and
+// what proves that a key is there and not a copy of its public half.
 //
 // The digest is the one function that identity (when a card is issued) and a gateway (when a card is presented) must
 // compute alike, so it lives here, with vectors that a test pins. A digest is for ever: another encoding needs another

@@ -2,10 +2,12 @@
 //
 //	lock-simulator -state DIR -gateway HOST:PORT -claim CODE   enrol (once), then stay connected
 //	lock-simulator -state DIR                                  boot again and stay connected
-//	lock-simulator -state DIR -swipe BITS                      connect, present one card, wait until the event is durable, exit
+//	lock-simulator -state DIR -swipe WHAT                      connect, present it, wait until the event is durable, exit
 //
-// While it stays connected each line of standard input is a card to present: `FACILITY-NUMBER` of a 26-bit card, or its
-// bits as 0 and 1. It prints one line for each thing that happens; exit status 1 tells a failure, 3 a refused -swipe.
+// WHAT is a card, a phone or an entry code: `26:FACILITY-NUMBER` (also `34:` and `37:`), `uid:HEX`, bits as 0 and 1, `key:FILE`
+// (a phone's private key, which signs the lock's nonce), `pkoc:FILE` (a PKOC card's) or `code:DIGITS`; `+PIN` behind a card or
+// key is typed besides. While it stays connected each line of standard input is one. It prints one line for each thing that
+// happens; exit status 1 tells a failure, 3 a refused -swipe.
 package main
 
 import (
@@ -20,7 +22,6 @@ import (
 	"syscall"
 	"time"
 
-	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 )
@@ -31,7 +32,7 @@ func main() {
 	state := flag.String("state", "", "the `folder` that is the lock's flash")
 	gateway := flag.String("gateway", "", "the `address` to enrol at")
 	claim := flag.String("claim", "", "the claim `code` to enrol with")
-	swipe := flag.String("swipe", "", "present this card (`FACILITY-NUMBER` or bits) and exit")
+	swipe := flag.String("swipe", "", "present `WHAT` (e.g. 26:17-4711, key:phone.pem or code:24681357) and exit")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -71,7 +72,7 @@ func simulate(ctx context.Context, state, gateway, claim, swipe string) error {
 	return follow(ctx, lock)
 }
 
-// once presents one card.
+// once presents one thing.
 func once(ctx context.Context, lock *locksim.Lock, swipe string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -92,7 +93,7 @@ func once(ctx context.Context, lock *locksim.Lock, swipe string) error {
 	return nil
 }
 
-// follow presents a card for each line until the input or ctx ends.
+// follow presents what each line says until the input or ctx ends.
 func follow(ctx context.Context, lock *locksim.Lock) error {
 	fmt.Println("booted", lock.DeviceID(), "boot epoch", lock.BootEpoch())
 	lines := make(chan string)
@@ -112,7 +113,7 @@ func follow(ctx context.Context, lock *locksim.Lock) error {
 			return nil
 		case text, ok := <-lines:
 			if !ok {
-				<-ctx.Done() // no more cards; stay connected
+				<-ctx.Done() // nothing more to present; stay connected
 				return nil
 			}
 			if text = strings.TrimSpace(text); text == "" {
@@ -126,11 +127,11 @@ func follow(ctx context.Context, lock *locksim.Lock) error {
 }
 
 func present(ctx context.Context, lock *locksim.Lock, text string) (bool, error) {
-	card, err := parse(text)
+	what, err := locksim.ParsePresented(text)
 	if err != nil {
 		return false, err
 	}
-	got := lock.Present(ctx, card)
+	got := lock.PresentAs(ctx, what)
 	switch {
 	case got.Granted:
 		fmt.Printf("granted: unlocked for %s (answered in %s) event %d.%d\n", got.UnlockFor, got.Took.Round(time.Microsecond), got.Epoch, got.Sequence)
@@ -141,14 +142,4 @@ func present(ctx context.Context, lock *locksim.Lock, text string) (bool, error)
 		fmt.Printf("denied: no gateway answered (%v) event %d.%d\n", lock.LastError(), got.Epoch, got.Sequence)
 	}
 	return got.Granted, nil
-}
-
-// parse reads `17-4711` or bits.
-func parse(text string) (*lockwirev1.Card, error) {
-	var facility uint8
-	var number uint16
-	if n, err := fmt.Sscanf(text, "%d-%d", &facility, &number); err == nil && n == 2 {
-		return locksim.Wiegand26(facility, number), nil
-	}
-	return locksim.ParseBits(text)
 }

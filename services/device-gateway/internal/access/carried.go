@@ -30,6 +30,7 @@ func (c card) add(o *organization) {
 	for _, d := range c.digests {
 		o.holders[d] = c.holder
 	}
+	o.addCard(c)
 }
 
 func (c card) remove(o *organization) {
@@ -38,6 +39,7 @@ func (c card) remove(o *organization) {
 			delete(o.holders, d)
 		}
 	}
+	o.removeCard(c)
 }
 
 type digestKey struct {

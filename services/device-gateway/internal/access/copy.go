@@ -36,13 +36,15 @@ type Head struct {
 	Incarnation string
 }
 
-// Config of a Copy; all fields but States, StateBound, MaxAge and Told are required.
+// Config of a Copy; all fields but Jurisdiction, States, StateBound, MaxAge and Told are required.
 type Config struct {
 	// Dir holds the file copy; it is made when it is missing.
 	Dir string
 	// Ring has the jurisdiction's state keys.
 	Ring    *keyring.Ring
 	Regions *region.Map
+	// Jurisdiction is the gateway's; empty: all regions are of one.
+	Jurisdiction region.Jurisdiction
 	// States is the shared door state; nil: there is none, and what depends on it is decided without.
 	States States
 	// StateBound is how long a decision waits for States; 0: DefaultStateBound.
@@ -71,6 +73,7 @@ type Copy struct {
 	cfg      Config
 	store    *store
 	attempts *attempts
+	unproven *noted
 
 	mu sync.RWMutex // guards all below
 	// records are all keys, so that the file can be written anew.
@@ -85,6 +88,10 @@ type Copy struct {
 	load load
 	// changed is closed and replaced when a device or door comes or goes, or the copy becomes ready.
 	changed chan struct{}
+	// following: changes are followed, of which changes is the count.
+	following bool
+	changes   uint64
+	touched   *touched
 }
 
 // Open reads the file copy, if there is one. Run keeps it up to date.
@@ -96,8 +103,8 @@ func Open(cfg Config) (*Copy, error) {
 		cfg.StateBound = DefaultStateBound
 	}
 	c := &Copy{
-		cfg: cfg, attempts: newAttempts(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
-		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}),
+		cfg: cfg, attempts: newAttempts(), unproven: newNoted(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
+		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}), touched: newTouched(),
 	}
 	var err error
 	if c.store, err = openStore(cfg.Dir, cfg.Logger, c.restore); err != nil {

@@ -6,21 +6,19 @@ import (
 	"strings"
 	"time"
 
-	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/policy"
-	"github.com/cardea-mesh/cardea/services/policy/credential"
 )
 
 // permissionsService is the service whose version a decision names.
 const permissionsService = "permissions"
 
-// Verdict is what was decided about a presented card.
+// Verdict is what was decided about what was presented.
 type Verdict struct {
 	Decision *permissionsv1.Decision
-	// Person and Credential are empty when the card is not known.
+	// Person and Credential are empty when the credential is not known.
 	Person, Credential string
 	// UnlockFor is the door's; only for a grant.
 	UnlockFor time.Duration
@@ -65,40 +63,6 @@ func (c *Copy) revision(dev Device, o *organization) *typev1.ConsistencyToken {
 	}
 	return &typev1.ConsistencyToken{
 		Service: permissionsService, Region: string(home.Name), OrgId: dev.Org, Version: o.heads[permissionsService+"."+string(home.Name)],
-	}
-}
-
-// find turns a card into who carries it. A reader cannot tell a plastic card from one in a phone, so both kinds are tried.
-func (o *organization) find(card *lockwirev1.Card) holder {
-	format := formats(card.GetFormat())
-	if format == "" {
-		return holder{}
-	}
-	for id, key := range o.keys {
-		for _, kind := range []string{credential.KindCard, credential.KindMobile} {
-			digest := credential.Digest(key, kind, format, card.GetBitLength(), card.GetBits())
-			if who, ok := o.holders[presented{keyID: id, digest: digest}]; ok {
-				return who
-			}
-		}
-	}
-	return holder{}
-}
-
-func formats(f lockwirev1.CardFormat) string {
-	switch f {
-	case lockwirev1.CardFormat_CARD_FORMAT_WIEGAND26:
-		return credential.FormatWiegand26
-	case lockwirev1.CardFormat_CARD_FORMAT_WIEGAND34:
-		return credential.FormatWiegand34
-	case lockwirev1.CardFormat_CARD_FORMAT_WIEGAND37:
-		return credential.FormatWiegand37
-	case lockwirev1.CardFormat_CARD_FORMAT_UID:
-		return credential.FormatUID
-	case lockwirev1.CardFormat_CARD_FORMAT_PKOC:
-		return credential.FormatPKOC
-	default:
-		return ""
 	}
 }
 

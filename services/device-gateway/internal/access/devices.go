@@ -57,16 +57,17 @@ func (d device) remove(*organization) { d.index.remove(d.Device) }
 // isDevice says whether a key is a device's.
 func (k factKey) isDevice() bool { return k.kind == "device" && strings.HasPrefix(k.id, "device_") }
 
-// devices finds a device by its id, and a door's devices. The Copy's mu guards it.
+// devices finds a device by its id, and a door's or an organization's devices. The Copy's mu guards it.
 type devices struct {
 	byID   map[string]Device
 	byDoor map[doorKey][]Device
+	byOrg  index[string, string] // ids
 }
 
 type doorKey struct{ org, door string }
 
 func newDevices() *devices {
-	return &devices{byID: map[string]Device{}, byDoor: map[doorKey][]Device{}}
+	return &devices{byID: map[string]Device{}, byDoor: map[doorKey][]Device{}, byOrg: index[string, string]{}}
 }
 
 // at is not to be changed by its caller.
@@ -75,9 +76,11 @@ func (d *devices) at(org, door string) []Device { return d.byDoor[doorKey{org, d
 func (d *devices) add(one Device) {
 	d.byID[one.ID] = one
 	addTo(d.byDoor, doorKey{one.Org, one.Door}, one)
+	d.byOrg.add(one.Org, one.ID)
 }
 
 func (d *devices) remove(one Device) {
 	delete(d.byID, one.ID)
+	d.byOrg.remove(one.Org, one.ID)
 	removeFrom(d.byDoor, doorKey{one.Org, one.Door}, func(other Device) bool { return other.ID == one.ID })
 }

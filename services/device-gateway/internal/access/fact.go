@@ -72,9 +72,14 @@ type membership struct {
 	member policy.SubjectID
 }
 
-func (m membership) add(o *organization) { addTo(o.groups, m.member, m.group) }
+func (m membership) add(o *organization) {
+	addTo(o.groups, m.member, m.group)
+	o.addMember(m)
+}
+
 func (m membership) remove(o *organization) {
 	removeFrom(o.groups, m.member, func(g policy.GroupID) bool { return g == m.group })
+	o.removeMember(m)
 }
 
 // moment is the zero time for an unset timestamp.

@@ -21,9 +21,13 @@ func (g grant) at() pair { return pair{g.Subject, g.Target} }
 func (g grant) add(o *organization) {
 	addTo(o.grants, g.at(), g.Grant)
 	o.grantAt[g.ID] = g.at()
+	o.addGrantee(g.at())
 }
 
 func (g grant) remove(o *organization) {
 	removeFrom(o.grants, g.at(), func(other policy.Grant) bool { return other.ID == g.ID })
 	delete(o.grantAt, g.ID)
+	if len(o.grants[g.at()]) == 0 {
+		o.removeGrantee(g.at())
+	}
 }

@@ -40,6 +40,7 @@ func (c *Copy) caughtUp(incarnation string) {
 	defer c.mu.Unlock()
 	c.loading(incarnation)
 	c.sweep()
+	c.follow()
 	c.load.caughtUp = true
 	c.noteAsOf()
 	c.broadcast()

@@ -38,8 +38,12 @@ type organization struct {
 	// pins are the digests of each person's PINs.
 	pins map[string][]presented
 	keys map[string][32]byte
+	reverse
 	// heads are the versions that were applied, by `<service>.<region>`.
 	heads map[string]int64
+	// links and touches are for who follows changes: see reach.
+	links   links
+	touches touches
 }
 
 var _ policy.Facts = (*organization)(nil)
@@ -50,6 +54,8 @@ func newOrganization() *organization {
 		lockdowns: map[policy.TargetID][]policy.Lockdown{}, groups: map[policy.SubjectID][]policy.GroupID{},
 		grants: map[pair][]policy.Grant{}, grantAt: map[policy.GrantID]pair{}, schedules: map[policy.ScheduleID]*policy.Schedule{},
 		holders: map[presented]holder{}, pins: map[string][]presented{}, keys: map[string][32]byte{}, heads: map[string]int64{},
+		links: newLinks(), touches: newTouches(),
+		reverse: newReverse(),
 	}
 }
 

@@ -16,6 +16,8 @@ type door struct {
 	unlockFor time.Duration
 	// allowWithoutState: where the shared door state cannot be reached, rules that the owner chose to waive count as met.
 	allowWithoutState bool
+	// offline is what its locks may decide alone; nil: nothing.
+	offline *permissionsv1.OfflineRule
 }
 
 func doorOf(k factKey, m *permissionsv1.DoorState) fact {
@@ -24,6 +26,7 @@ func doorOf(k factKey, m *permissionsv1.DoorState) fact {
 		site:              k.site,
 		unlockFor:         m.GetUnlockFor().AsDuration(),
 		allowWithoutState: m.GetRules().GetOnStateLoss() == permissionsv1.StateLoss_STATE_LOSS_ALLOW_AND_RECORD,
+		offline:           m.GetRules().GetOffline(),
 	}
 	for _, zone := range m.GetZoneIds() {
 		d.Zones = append(d.Zones, policy.ZoneID(zone))

@@ -44,17 +44,22 @@ func (c *Copy) swap(k factKey, record *typev1.StateRecord, old, next fact) {
 		o = newOrganization()
 		c.organizations[k.org] = o
 	}
+	change := c.begin(o, old, next)
 	if old != nil {
+		o.links.remove(old)
 		old.remove(o)
 	}
 	if next != nil {
 		next.add(o)
+		o.links.add(next)
 	}
+	change.end(k, record, old, next)
 	switch {
 	case k.kind == kindHead && record == nil:
 		delete(o.heads, k.id)
 	case k.kind == kindHead:
 		o.heads[k.id] = record.GetVersion()
+		c.headCame(k.org, o, k.id)
 	}
 }
 

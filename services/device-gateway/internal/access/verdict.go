@@ -26,8 +26,10 @@ type States interface {
 
 // question is what one request asks, from the facts of now.
 type question struct {
-	device   Device
-	org      *organization
+	device Device
+	org    *organization
+	// proven: the presented public key has proven that it is there.
+	proven   bool
 	who      holder
 	req      policy.Request
 	at       time.Time
@@ -51,7 +53,7 @@ func (c *Copy) settle(q *question, d policy.Decision) {
 // state before Decide returns. It waits for that no longer than the configured bound; without the state the rule decides by
 // what the door's owner chose (see withoutState).
 func (c *Copy) Decide(ctx context.Context, deviceID string, m *lockwirev1.AccessRequest, at time.Time) Verdict {
-	q := question{at: at}
+	q := question{at: at, proven: c.proven(ctx, deviceID, m)}
 	c.mu.RLock()
 	if c.identify(&q, deviceID, m) {
 		c.askHeld(&q, policy.State{})
@@ -71,7 +73,7 @@ func (c *Copy) identify(q *question, deviceID string, m *lockwirev1.AccessReques
 		c.settle(q, policy.Deny(policy.ReasonUnknownDoor))
 		return false
 	}
-	q.who = q.org.find(m.GetCard())
+	q.who = c.who(q, m)
 	if c.tooOld(q.at) || !c.complete(q) {
 		c.settle(q, policy.Deny(policy.ReasonCopyTooOld))
 		return false
@@ -82,7 +84,7 @@ func (c *Copy) identify(q *question, deviceID string, m *lockwirev1.AccessReques
 	}
 	q.req = policy.Request{
 		Door: policy.DoorID(dev.Door), Person: policy.PersonID(q.who.person), Credential: fact,
-		Direction: direction(m.GetDirection()), SecondFactor: c.factor(q, m.GetPin()),
+		Direction: direction(m.GetDirection()), SecondFactor: c.factor(q, secondFactor(m)),
 	}
 	return true
 }
@@ -100,14 +102,6 @@ func direction(d lockwirev1.Direction) policy.Direction {
 		return policy.DirectionExit
 	}
 	return policy.DirectionEntry
-}
-
-// factor is what became of the typed digits; those of nobody prove nothing.
-func (c *Copy) factor(q *question, digits string) policy.Factor {
-	if digits == "" || q.who.person == "" {
-		return policy.FactorNone
-	}
-	return c.attempts.try(attempt{q.who.person, q.device.Door}, q.at, func() bool { return q.org.hasPIN(q.who.person, digits) })
 }
 
 // ask decides from the facts of now and a state, and notes what else of the state it depends on.

@@ -20,6 +20,8 @@ var (
 	ErrOffline = errors.New("the door's lock is not connected to any gateway")
 	// ErrKeyEnded: the key is not one of the device's: it was replaced, or the device was revoked.
 	ErrKeyEnded = errors.New("the key is not the device's any more")
+	// ErrBusy: too many commands of the lock wait for their answer.
+	ErrBusy = errors.New("too many commands of this lock wait for their answer; try again later")
 	// ErrInvalid: a value that makes no sense; the text says which.
 	ErrInvalid = errors.New("invalid")
 )

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/cardea-mesh/cardea/services/platform/bus"
@@ -44,6 +45,9 @@ type Store struct {
 	served bool
 }
 
+// bundleInfix is in the keys of the bucket that bundlestate keeps.
+const bundleInfix = ".bundle."
+
 // New makes a store that knows nothing yet; Run keeps it up to date.
 func New(broker Broker, logger *slog.Logger) *Store {
 	return &Store{broker: broker, logger: logger, values: map[string]held{}}
@@ -65,7 +69,9 @@ func (s *Store) value(v bus.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.of(v.Incarnation)
-	s.keep(v.Key, held{v.Body, v.Revision})
+	if !strings.Contains(v.Key, bundleInfix) {
+		s.keep(v.Key, held{v.Body, v.Revision})
+	}
 }
 
 func (s *Store) caughtUp(incarnation string) {

@@ -64,7 +64,7 @@ func (m *Maker) Entry(r Reported, traceparent string) (journal.Entry, error) {
 		DeviceId: r.Device.ID, DoorId: r.Device.Door, SiteId: r.Device.Site, BootEpoch: r.Epoch, Sequence: r.Sequence,
 		Kind: r.Event.GetKind(), Offline: r.Event.GetOffline(), ClockQuality: r.Event.GetClockQuality(),
 		ReceivedAt: timestamppb.New(r.ReceivedAt), GatewayId: string(m.gateway), Lost: r.Event.GetLost(), CommandId: r.Event.GetCommandId(),
-		CommandOutcome: r.Event.GetCommandOutcome(),
+		CommandOutcome: r.Event.GetCommandOutcome(), Door: r.Event.GetDoor(),
 	}
 	if r.Event.GetLockTimeMs() != 0 {
 		e.LockTime = timestamppb.New(milli(r.Event.GetLockTimeMs()))
@@ -75,6 +75,8 @@ func (m *Maker) Entry(r Reported, traceparent string) (journal.Entry, error) {
 		e.Decision = reportedDecision(r.Event)
 		if decidedAt, ok := m.fromReceipt(r, e); ok {
 			occurred = decidedAt
+		} else if r.Event.GetOffline() {
+			e.PersonId, e.CredentialId, e.BundleVersion = r.Event.GetPersonId(), r.Event.GetCredentialId(), r.Event.GetBundleVersion()
 		}
 	}
 	id := fmt.Sprintf("%s.%d.%d", r.Device.ID, r.Epoch, r.Sequence)
@@ -112,7 +114,7 @@ func (m *Maker) envelope(id, kind string, d access.Device, payload proto.Message
 	}, nil
 }
 
-// reportedDecision is what the lock says; it knows no person and no grant.
+// reportedDecision is what the lock says; it names no grant.
 func reportedDecision(e *lockwirev1.Event) *permissionsv1.Decision {
 	return &permissionsv1.Decision{Outcome: outcome(e.GetOutcome()), Reason: permissionsv1.DecisionReason(e.GetReason())}
 }

@@ -1,18 +1,15 @@
 package rpc
 
 import (
-	"context"
 	"errors"
 
 	"connectrpc.com/connect"
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
-	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
-	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/device"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/exposure"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
-	"github.com/cardea-mesh/cardea/services/platform/region"
-	platformrpc "github.com/cardea-mesh/cardea/services/platform/rpc"
 )
 
 // Errors is how the gateway's refusals leave: code and stable reason.
@@ -21,6 +18,9 @@ func Errors() fault.Table {
 		{Is: device.ErrNotFound, Code: connect.CodeNotFound, Reason: faultv1.Reason_REASON_NOT_FOUND},
 		{Is: device.ErrDoorNotFound, Code: connect.CodeNotFound, Reason: faultv1.Reason_REASON_NOT_FOUND},
 		{Is: device.ErrOffline, Code: connect.CodeFailedPrecondition, Reason: faultv1.Reason_REASON_DEVICE_OFFLINE},
+		{Is: exposure.ErrNotReady, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_DEPENDENCY_DOWN},
+		{Is: bus.ErrUnavailable, Code: connect.CodeUnavailable, Reason: faultv1.Reason_REASON_DEPENDENCY_DOWN, Text: "the region's broker does not answer, try again"},
+		{Is: device.ErrBusy, Code: connect.CodeResourceExhausted, Reason: faultv1.Reason_REASON_OVER_LIMIT},
 		{Is: device.ErrInvalid, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_INVALID_FIELD},
 		{
 			Is: idempotency.ErrMismatch, Code: connect.CodeInvalidArgument, Reason: faultv1.Reason_REASON_IDEMPOTENCY_MISMATCH,
@@ -37,14 +37,4 @@ func replayed(err error) error {
 			"this was done more than 24 hours ago and made %s", old.ID).With(old.ID)
 	}
 	return err
-}
-
-// Mesh is Neighbours over the mesh.
-type Mesh struct{ Dialer *platformrpc.Dialer }
-
-// DeliverCommand implements Neighbours.
-func (m Mesh) DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
-	const service = "device-gateway"
-	client := gatewayv1connect.NewGatewayServiceClient(m.Dialer.HTTPClient(service), m.Dialer.URL(service, to), m.Dialer.Options()...)
-	return client.DeliverCommand(ctx, req)
 }

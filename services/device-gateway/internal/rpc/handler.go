@@ -7,6 +7,7 @@ package rpc
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
@@ -15,6 +16,7 @@ import (
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/device"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/exposure"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/postgres"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/platform/idempotency"
@@ -42,12 +44,15 @@ type Doors interface {
 // Sessions are the locks that are connected here. session.Hub is one.
 type Sessions interface {
 	Connected(device string) bool
-	Command(ctx context.Context, u session.Unlock) (*lockwirev1.CommandResult, error)
+	Command(ctx context.Context, o session.Order) (*lockwirev1.CommandResult, error)
+	Report(device string) (session.Report, bool)
 }
 
-// Neighbours carry a command to the gateways of another region of the jurisdiction.
-type Neighbours interface {
-	DeliverCommand(ctx context.Context, to region.Name, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error)
+// Exposures say which locks may decide alone from what has ended. exposure.Book is one.
+type Exposures interface {
+	Has(token *typev1.ConsistencyToken) bool
+	After(ctx context.Context, token *typev1.ConsistencyToken, until time.Time, may func(device string) bool) ([]exposure.Exposure, error)
+	List(ctx context.Context, org string, home region.Name, after string, limit int) ([]exposure.Exposure, string, error)
 }
 
 // Handler answers GatewayService; all fields are required.
@@ -58,8 +63,11 @@ type Handler struct {
 	Doors      Doors
 	Sessions   Sessions
 	Neighbours Neighbours
+	Exposures  Exposures
 	Regions    *region.Map
 	Own        region.Region
+	ID         region.ID // this gateway's
+	Logger     *slog.Logger
 	Now        func() time.Time
 }
 

@@ -22,22 +22,44 @@ type nobody struct{}
 
 func (nobody) Connected(string) bool { return false }
 
-func (nobody) Command(context.Context, session.Unlock) (*lockwirev1.CommandResult, error) {
+func (nobody) Command(context.Context, session.Order) (*lockwirev1.CommandResult, error) {
 	return nil, session.ErrOffline
 }
 
-// neighbour answers every command alike.
-type neighbour struct {
-	out *gatewayv1.SendCommandResponse
-	err error
+func (nobody) Report(string) (session.Report, bool) { return session.Report{}, false }
+
+// gateway answers every call alike; one that hangs does until it is told that nobody waits any more.
+type gateway struct {
+	out   *gatewayv1.SendCommandResponse
+	err   error
+	hangs bool
 }
 
-func (n neighbour) DeliverCommand(context.Context, region.Name, *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
-	return n.out, n.err
+func (g gateway) DeliverCommand(ctx context.Context, _ *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
+	if g.hangs {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return g.out, g.err
 }
 
-// A neighbour that says "not here" is one thing; one that did not answer may have opened the door, and is another.
-func TestAnUnlockThatMayHaveHappenedIsNotCalledOffline(t *testing.T) {
+func (g gateway) ObserveDevice(context.Context, *gatewayv1.ObserveDeviceRequest) (*gatewayv1.DeviceReport, error) {
+	return nil, g.err
+}
+
+// mesh is the gateways of each region; a region that is absent cannot be listed.
+type mesh map[region.Name][]Gateway
+
+func (m mesh) In(_ context.Context, r region.Name) ([]Gateway, error) {
+	all, ok := m[r]
+	if !ok {
+		return nil, errors.New("the directory does not answer")
+	}
+	return all, nil
+}
+
+// A gateway that says "not here" is one thing; one that did not answer may have opened the door, and is another.
+func TestEveryGatewayOfTheJurisdictionIsAskedForTheLock(t *testing.T) {
 	regions, err := region.NewMap(map[region.Name]region.Spec{
 		"eu-central": {Code: "euc", Jurisdiction: "eu"}, "eu-west": {Code: "euw", Jurisdiction: "eu"}, "us-east": {Code: "use", Jurisdiction: "us"},
 	})
@@ -46,21 +68,37 @@ func TestAnUnlockThatMayHaveHappenedIsNotCalledOffline(t *testing.T) {
 	}
 	own, _ := regions.Get("eu-central")
 	refusal := func(code connect.Code, reason faultv1.Reason) error { return fault.New(code, reason, "no") }
+	here := gateway{out: &gatewayv1.SendCommandResponse{}}
+	offline := gateway{err: refusal(connect.CodeFailedPrecondition, faultv1.Reason_REASON_DEVICE_OFFLINE)}
+	unknown := gateway{err: refusal(connect.CodeNotFound, faultv1.Reason_REASON_NOT_FOUND)}
+	down := gateway{err: errors.New("connection refused")}
+	busy := gateway{err: refusal(connect.CodeResourceExhausted, faultv1.Reason_REASON_OVER_LIMIT)}
+	isOffline := func(err error) bool { return errors.Is(err, device.ErrOffline) }
+	isDown := func(err error) bool { return fault.Is(err, faultv1.Reason_REASON_DEPENDENCY_DOWN) }
+	done := func(err error) bool { return err == nil }
 	for _, c := range []struct {
 		name string
-		n    neighbour
+		mesh mesh
 		want func(error) bool
 	}{
-		{"done there", neighbour{out: &gatewayv1.SendCommandResponse{}}, func(err error) bool { return err == nil }},
-		{"not there", neighbour{err: refusal(connect.CodeFailedPrecondition, faultv1.Reason_REASON_DEVICE_OFFLINE)},
-			func(err error) bool { return errors.Is(err, device.ErrOffline) }},
-		{"not known there", neighbour{err: refusal(connect.CodeNotFound, faultv1.Reason_REASON_NOT_FOUND)},
-			func(err error) bool { return errors.Is(err, device.ErrOffline) }},
-		{"no answer", neighbour{err: context.DeadlineExceeded},
-			func(err error) bool { return fault.Is(err, faultv1.Reason_REASON_DEPENDENCY_DOWN) }},
+		{"at another gateway of the own region", mesh{"eu-central": {offline, offline, here}, "eu-west": {offline}}, done},
+		{"at the second gateway of the neighbour", mesh{"eu-central": {offline}, "eu-west": {unknown, here}}, done},
+		{"found, while another hangs", mesh{"eu-central": {gateway{hangs: true}}, "eu-west": {here}}, done},
+		{"found, while another is down", mesh{"eu-central": {down, down}, "eu-west": {here}}, done},
+		{"nowhere", mesh{"eu-central": {offline, unknown}, "eu-west": {offline}}, isOffline},
+		{"nowhere, and a region without gateways", mesh{"eu-central": {offline}, "eu-west": nil}, isOffline},
+		{"one does not answer", mesh{"eu-central": {offline}, "eu-west": {down, offline}}, isDown},
+		{"one region cannot be listed", mesh{"eu-central": {offline}}, isDown},
+		{"held, with too much to do", mesh{"eu-central": {busy}, "eu-west": {offline}},
+			func(err error) bool { return fault.Is(err, faultv1.Reason_REASON_OVER_LIMIT) }},
 	} {
-		h := &Handler{Sessions: nobody{}, Neighbours: c.n, Regions: regions, Own: own, Now: time.Now}
-		_, err := h.deliver(t.Context(), access.Device{ID: "device"}, session.Unlock{NotAfter: time.Now().Add(time.Second)})
+		h := &Handler{Sessions: nobody{}, Neighbours: c.mesh, Regions: regions, Own: own, Now: time.Now}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := h.deliver(ctx, access.Device{ID: "device"}, session.Order{Command: new(lockwirev1.Command), NotAfter: time.Now().Add(time.Second)})
+		if ctx.Err() != nil {
+			t.Errorf("%s: took too long", c.name)
+		}
+		cancel()
 		if !c.want(err) {
 			t.Errorf("%s: %v", c.name, err)
 		}

@@ -31,10 +31,10 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 		telemetry.OutcomeKey.String(v.Decision.GetOutcome().String()), telemetry.ReasonKey.String(v.Decision.GetReason().String()))
 	answer := &lockwirev1.AccessDecision{
 		RequestId: m.GetRequestId(), Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Reason: uint32(v.Decision.GetReason()),
-		Feedback: feedback(v.Decision), ValidForMs: wire.MaxValidFor, Receipt: s.receipt(ctx, m, v, now),
+		Feedback: feedback(m, v.Decision), ValidForMs: wire.MaxValidFor, Receipt: s.receipt(ctx, m, v, now),
 	}
 	if v.Granted() {
-		answer.Outcome, answer.UnlockMs = lockwirev1.Outcome_OUTCOME_GRANTED, unlockMS(v.UnlockFor)
+		answer.Outcome, answer.UnlockMs = lockwirev1.Outcome_OUTCOME_GRANTED, UnlockMS(v.UnlockFor)
 	}
 	if err := s.send(answer); err != nil {
 		return err
@@ -43,14 +43,15 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 	return nil
 }
 
-func unlockMS(d time.Duration) uint32 {
+// UnlockMS is how long a lock is told to unlock, in milliseconds; a door that does not say gets the default.
+func UnlockMS(d time.Duration) uint32 {
 	if d == 0 {
 		d = defaultUnlock
 	}
 	return uint32(min(max(d.Milliseconds(), wire.MinUnlock), wire.MaxUnlock))
 }
 
-func feedback(d *permissionsv1.Decision) lockwirev1.Feedback {
+func feedback(m *lockwirev1.AccessRequest, d *permissionsv1.Decision) lockwirev1.Feedback {
 	if d.GetOutcome() == permissionsv1.Outcome_OUTCOME_GRANTED {
 		return lockwirev1.Feedback_FEEDBACK_GRANTED
 	}
@@ -59,6 +60,9 @@ func feedback(d *permissionsv1.Decision) lockwirev1.Feedback {
 		permissionsv1.DecisionReason_DECISION_REASON_FIRST_PERSON_NEEDED:
 		return lockwirev1.Feedback_FEEDBACK_WRONG_TIME
 	case permissionsv1.DecisionReason_DECISION_REASON_SECOND_FACTOR_NEEDED:
+		if m.GetCard() == nil {
+			return lockwirev1.Feedback_FEEDBACK_DENIED // more digits are another entry code, not a second factor
+		}
 		return lockwirev1.Feedback_FEEDBACK_TYPE_PIN
 	case permissionsv1.DecisionReason_DECISION_REASON_SECOND_PERSON_NEEDED:
 		return lockwirev1.Feedback_FEEDBACK_SECOND_PERSON

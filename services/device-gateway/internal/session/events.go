@@ -20,6 +20,7 @@ func (s *session) eventBatch(ctx context.Context, m *lockwirev1.EventBatch) erro
 	if err := s.follows(m); err != nil {
 		return err
 	}
+	s.noteDoor(m, s.hub.cfg.Now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inFlight >= eventCredit {
@@ -27,19 +28,33 @@ func (s *session) eventBatch(ctx context.Context, m *lockwirev1.EventBatch) erro
 	}
 	s.inFlight++
 	s.batches = append(s.batches, m)
+	s.wakeWorker(ctx)
+	return nil
+}
+
+// wakeWorker is called with mu held.
+func (s *session) wakeWorker(ctx context.Context) {
 	if s.nudge == nil {
 		s.nudge = make(chan struct{}, 1)
 	}
 	if !s.working {
 		s.working = true
-		go s.work(ctx)
-		return nil
+		s.worker.Go(func() { s.work(ctx) })
+		return
 	}
 	select {
 	case s.nudge <- struct{}{}:
 	default:
 	}
-	return nil
+}
+
+// startWorker lets a resumed session follow what is not durable yet.
+func (s *session) startWorker(ctx context.Context) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.progress) > 0 {
+		s.wakeWorker(ctx)
+	}
 }
 
 // sent is what the lock has sent of one boot epoch in this session: from the lowest to before next. The reader's alone.

@@ -36,17 +36,20 @@ func (s *session) greet(ctx context.Context) error {
 	if s.device, err = s.admit(ctx); err != nil {
 		return err
 	}
-	s.hub.add(s)
+	resumed := s.hub.enter(ctx, s, hello)
 	// From here on a revocation finds the session; one that came just before is found by looking again.
 	if d, known, _ := s.hub.cfg.Copy.Device(s.deviceID); !known || !d.Accepts(s.identity.KeyHash) {
 		return refused("the device was revoked")
 	}
-	s.capabilities = hello.GetCapabilities()
+	s.firmware, s.model, s.capabilities, s.lane = hello.GetFirmware(), hello.GetModel(), hello.GetCapabilities(), s.newLane(hello)
 	s.noteClock(ctx, hello.GetLockTimeMs(), hello.GetClockQuality())
-	if err := s.sendWelcome(); err != nil {
+	if err := s.sendWelcome(resumed); err != nil {
 		return err
 	}
 	s.noteKey()
+	if resumed {
+		return s.goOn(ctx)
+	}
 	return nil
 }
 
@@ -80,18 +83,20 @@ func (s *session) admit(ctx context.Context) (access.Device, error) {
 }
 
 // sendWelcome opens the session. Nothing is sent before it: whoever finds the session open waits for the writer.
-func (s *session) sendWelcome() error {
+func (s *session) sendWelcome(resumed bool) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
+	s.since = s.hub.cfg.Now()
 	s.open.Store(true)
-	return s.write(s.welcome())
+	return s.write(s.welcome(resumed))
 }
 
-func (s *session) welcome() *lockwirev1.Welcome {
+func (s *session) welcome(resumed bool) *lockwirev1.Welcome {
 	w := &lockwirev1.Welcome{
 		Session: s.id, ServerTimeMs: s.nowMS(), HeartbeatMs: uint32(s.hub.cfg.Heartbeat.Milliseconds()),
 		DurableUpTo: s.hub.cfg.Journal.Durable(s.deviceID, s.bootEpoch, 1), Endpoints: s.hub.cfg.Endpoints(s.identity.Device),
 		Version: wire.Version, EventCredit: eventCredit, AccessCredit: accessCredit,
+		Resumed: resumed,
 	}
 	s.offerRenewal(w)
 	return w

@@ -13,7 +13,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/enroll"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
-	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -22,6 +21,8 @@ import (
 var (
 	// ErrOffline: this gateway does not hold the device's connection.
 	ErrOffline = errors.New("the lock is not connected to this gateway")
+	// ErrBusy: too many commands of the lock are without answer.
+	ErrBusy = errors.New("too many commands of this lock wait for their answer")
 	// ErrNoAnswer: the command was sent and not answered before its end; the lock does nothing after it.
 	ErrNoAnswer = errors.New("the lock did not answer before the command's end")
 )
@@ -61,6 +62,8 @@ type Config struct {
 	KnownTimeout time.Duration
 	// MaxReconnects is how many sessions one device may begin in a minute; default 60.
 	MaxReconnects int
+	// Bundles is what locks may decide alone; nil: nothing.
+	Bundles *Bundles
 	// Renewals renews certificates; nil: they are not renewed here.
 	Renewals Renewals
 }
@@ -69,12 +72,15 @@ type Config struct {
 type Hub struct {
 	cfg    Config
 	tracer trace.Tracer
+	// bundler is nil where no bundles are given.
+	bundler *bundler
 
 	mu       sync.Mutex
 	sessions map[string]*session // by device; guarded by mu
 	stopping bool                // guarded by mu
 	all      sync.WaitGroup
 	churn    *churn
+	parking  *parking
 }
 
 // NewHub has no sessions yet.
@@ -88,10 +94,14 @@ func NewHub(cfg Config) *Hub {
 	if cfg.KnownTimeout == 0 {
 		cfg.KnownTimeout = 5 * time.Second
 	}
-	return &Hub{
-		cfg: cfg, sessions: map[string]*session{}, churn: newChurn(cfg.MaxReconnects),
+	h := &Hub{
+		cfg: cfg, sessions: map[string]*session{}, parking: newParking(), churn: newChurn(cfg.MaxReconnects),
 		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
 	}
+	if cfg.Bundles != nil {
+		h.bundler = newBundler(h, *cfg.Bundles)
+	}
+	return h
 }
 
 // Serve runs a session on a connection whose certificate was verified, until it ends, and closes the connection.
@@ -110,28 +120,18 @@ func (h *Hub) Serve(ctx context.Context, conn *tls.Conn, id enroll.Identity) {
 	s := newSession(h, conn, id)
 	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
 	defer stop()
-	err := s.run(ctx)
-	h.remove(s)
+	while, done := context.WithCancel(ctx)
+	err := s.run(while)
+	done()
+	if h.bundler != nil {
+		h.bundler.forget(s)
+	}
+	keep := s.broke(err)
+	if keep {
+		s.worker.Wait() // what is kept is nobody's then
+	}
+	h.leave(s, keep)
 	s.end(err)
-}
-
-// add makes s the device's session; an older one is closed.
-func (h *Hub) add(s *session) {
-	h.mu.Lock()
-	old := h.sessions[s.deviceID]
-	h.sessions[s.deviceID] = s
-	h.mu.Unlock()
-	if old != nil {
-		old.shut(wire.Unexpected("a newer session of this device"))
-	}
-}
-
-func (h *Hub) remove(s *session) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.sessions[s.deviceID] == s {
-		delete(h.sessions, s.deviceID)
-	}
 }
 
 func (h *Hub) find(device string) *session {

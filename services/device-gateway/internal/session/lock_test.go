@@ -167,7 +167,7 @@ func TestARevokedDeviceIsClosedAndStaysOut(t *testing.T) {
 func TestAnUnlockCommandOpensOnceAndNeverLate(t *testing.T) {
 	p := newPlace(t)
 	l := p.openLock()
-	u := session.Unlock{CommandID: "command_euc_1", Device: l.DeviceID(), For: time.Second, NotAfter: time.Now().Add(5 * time.Second)}
+	u := unlock("command_euc_1", l.DeviceID())
 	for range 2 { // the second is a repetition of the same command
 		result, err := p.hub.Command(p.soon(), u)
 		if err != nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE {
@@ -199,9 +199,7 @@ func TestALockWithAClockAheadRefusesWhatIsLateForIt(t *testing.T) {
 		c.KeepClock = true
 		c.Clock = func() time.Time { return time.Now().Add(time.Hour) }
 	})
-	result, err := p.hub.Command(p.soon(), session.Unlock{
-		CommandID: "command_euc_3", Device: l.DeviceID(), For: time.Second, NotAfter: time.Now().Add(5 * time.Second),
-	})
+	result, err := p.hub.Command(p.soon(), unlock("command_euc_3", l.DeviceID()))
 	if err != nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_EXPIRED || l.Opened() != 0 {
 		t.Fatalf("%v, %v", result, err)
 	}

@@ -173,7 +173,7 @@ func TestALockThatDoesNotDeclareACommandGetsNone(t *testing.T) {
 	p := newPlace(t)
 	r := p.dial()
 	p.open(r)
-	result, err := p.hub.Command(p.soon(), session.Unlock{CommandID: "c", Device: r.device, For: time.Second, NotAfter: time.Now().Add(5 * time.Second)})
+	result, err := p.hub.Command(p.soon(), unlock("c", r.device))
 	if err != nil || result.GetOutcome() != lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED {
 		t.Fatalf("%v, %v", result, err)
 	}

@@ -45,29 +45,29 @@ type session struct {
 	conn     *tls.Conn
 	identity enroll.Identity
 	deviceID string
-	id       []byte
 	reader   *wire.Reader
 	open     atomic.Bool
 	// reason is set by shut, once.
 	reason atomic.Pointer[shutdown]
+	// gone is made, under the hub's mu, by a newer connection of the same session, which waits for it to be closed.
+	gone chan struct{}
 
-	// capabilities are Hello's, from Welcome on.
-	capabilities []string
+	// Hello's, from Welcome on.
+	firmware, model string
+	capabilities    []string
+	since           time.Time // when Welcome was sent
+	// lane is about what the lock may decide alone; nil: this gateway gives nothing.
+	lane *lane
 
 	// renewing: a certificate request is under way.
 	renewing atomic.Bool
 
-	// The reading goroutine's.
-	device      access.Device
-	bootEpoch   uint64
-	lastRequest uint64
-	limit       bucket
-	clockNoted  bool
-	renewNext   time.Time        // no certificate request before
-	sent        map[uint64]*sent // by boot epoch
+	// The reading goroutine's, where it is not said otherwise.
+	device    access.Device
+	renewNext time.Time // no certificate request before
+	carried
 
-	// progress, by boot epoch, is the worker's alone; one works at a time.
-	progress map[uint64]*progress
+	worker sync.WaitGroup
 
 	// wmu guards the writer and closing: the Error that ends the session was sent, and nothing comes after it.
 	wmu     sync.Mutex
@@ -80,7 +80,7 @@ type session struct {
 	inFlight int
 	working  bool
 	nudge    chan struct{}
-	commands map[string]chan *lockwirev1.CommandResult
+	over     bool // nothing can be ordered any more
 }
 
 // shutdown is why a session was ended from outside; told is closed when the lock was told, or could not be.
@@ -93,9 +93,11 @@ func newSession(h *Hub, conn *tls.Conn, id enroll.Identity) *session {
 	name := make([]byte, 16)
 	rand.Read(name) // never fails
 	return &session{
-		hub: h, conn: conn, identity: id, deviceID: string(id.Device), id: name,
+		hub: h, conn: conn, identity: id, deviceID: string(id.Device),
 		reader: wire.NewReader(conn, wire.Limits{Joined: joinedLimit}), writer: wire.NewWriter(conn),
-		limit: bucket{tokens: frameBurst, at: time.Now()}, sent: map[uint64]*sent{}, progress: map[uint64]*progress{},
+		carried: carried{
+			id: name, limit: bucket{tokens: frameBurst, at: time.Now()}, sent: map[uint64]*sent{}, progress: map[uint64]*progress{},
+		},
 	}
 }
 
@@ -113,6 +115,7 @@ func (s *session) run(ctx context.Context) error {
 		lockwirev1.FrameType_FRAME_TYPE_CERTIFICATE_REQUEST,
 		lockwirev1.FrameType_FRAME_TYPE_PONG, lockwirev1.FrameType_FRAME_TYPE_ERROR, lockwirev1.FrameType_FRAME_TYPE_PART)
 	s.reader.OnFrame(s.frameCame)
+	s.beginBundles()
 	s.conn.SetReadDeadline(time.Now().Add(2 * s.hub.cfg.Heartbeat))
 	for {
 		if s.reason.Load() != nil {
@@ -156,7 +159,10 @@ func (s *session) handle(ctx context.Context, m proto.Message) error {
 		return s.certificateRequest(ctx, m)
 	case *lockwirev1.Ping:
 		return s.send(&lockwirev1.Pong{Nonce: m.GetNonce(), ServerTimeMs: s.nowMS()})
-	case *lockwirev1.Pong, *lockwirev1.BundleAck:
+	case *lockwirev1.BundleAck:
+		s.bundleAck(m)
+		return nil
+	case *lockwirev1.Pong:
 		return nil
 	case *lockwirev1.Error:
 		s.hub.cfg.Logger.WarnContext(ctx, "a lock found fault with the gateway", "device", s.deviceID, "code", m.GetCode().String())

@@ -38,19 +38,30 @@ type Frame struct {
 
 // AppendFrame appends the frame's bytes. The body must not be longer than MaxBody.
 func AppendFrame(b []byte, f Frame) ([]byte, error) {
-	if len(f.Body) > MaxBody {
-		return b, fmt.Errorf("body of %d bytes does not fit a frame of %s", len(f.Body), f.Type)
+	start := len(b)
+	b = append(append(b, make([]byte, headerSize)...), f.Body...)
+	if err := putHeader(b[start:], f.Type); err != nil {
+		return b[:start], err
 	}
-	if f.Type <= 0 || f.Type > 255 {
-		return b, fmt.Errorf("frame type %d does not fit a byte", f.Type)
+	return b, nil
+}
+
+// putHeader fills in the header of a frame whose body is in its place already.
+func putHeader(whole []byte, kind lockwirev1.FrameType) error {
+	length := len(whole) - lengthSize
+	if length > MaxLength {
+		return fmt.Errorf("body of %d bytes does not fit a frame of %s", length-MinLength, kind)
 	}
-	b = binary.BigEndian.AppendUint32(b, uint32(MinLength+len(f.Body)))
-	b = append(b, Version, byte(f.Type))
-	return append(b, f.Body...), nil
+	if kind <= 0 || kind > 255 {
+		return fmt.Errorf("frame type %d does not fit a byte", kind)
+	}
+	binary.BigEndian.PutUint32(whole, uint32(length))
+	whole[lengthSize], whole[lengthSize+1] = Version, byte(kind)
+	return nil
 }
 
 // readFrame reads one frame whose length field is at most maxLength. At a clean end it returns io.EOF, inside a frame
-// io.ErrUnexpectedEOF. The body's memory is claimed only after its length was found to be allowed.
+// io.ErrUnexpectedEOF. A length costs nothing: the body's memory is claimed as its bytes come.
 func readFrame(r io.Reader, maxLength int) (Frame, error) {
 	var header [headerSize]byte
 	if _, err := io.ReadFull(r, header[:lengthSize]); err != nil {
@@ -69,11 +80,30 @@ func readFrame(r io.Reader, maxLength int) (Frame, error) {
 			Text: fmt.Sprintf("frame version %d; this end speaks %d", version, Version),
 		}
 	}
-	f := Frame{Type: lockwirev1.FrameType(header[lengthSize+1])}
-	if length > MinLength {
-		f.Body = make([]byte, length-MinLength)
+	body, err := readBody(r, int(length)-MinLength)
+	return Frame{Type: lockwirev1.FrameType(header[lengthSize+1]), Body: body}, err
+}
+
+// bodyStep is the room that is made for a body before any of it came, in bytes. A body of a lock is nearly always smaller.
+const bodyStep = 4096
+
+// readBody reads a body of a size. It never has room for more than bodyStep, or twice of what came.
+func readBody(r io.Reader, size int) ([]byte, error) {
+	if size == 0 {
+		return nil, nil
 	}
-	return f, readRest(r, f.Body)
+	body := make([]byte, min(size, bodyStep))
+	for came := 0; ; {
+		if err := readRest(r, body[came:]); err != nil {
+			return nil, err
+		}
+		if came = len(body); came == size {
+			return body, nil
+		}
+		more := make([]byte, min(size, 2*came))
+		copy(more, body)
+		body = more
+	}
 }
 
 // readRest reads what the length promised, so that an end here is an end inside a frame.

@@ -119,6 +119,9 @@ func decode(f Frame, accept func(lockwirev1.FrameType) bool) (proto.Message, err
 	if accept != nil && !accept(f.Type) {
 		return nil, Unexpected("%s is not allowed here", f.Type)
 	}
+	if err := countRepeated(f); err != nil {
+		return nil, err
+	}
 	if err := proto.Unmarshal(f.Body, m); err != nil {
 		return nil, malformed("the body is no %s message", f.Type)
 	}

@@ -64,8 +64,7 @@ func (j *joiner) begin(p *lockwirev1.Part) error {
 
 func (j *joiner) end() (Frame, bool, error) {
 	f := Frame{Type: lockwirev1.FrameType(j.first.GetType()), Body: j.body}
-	hash := sha256.Sum256(j.body)
-	intact := bytes.Equal(hash[:], j.first.GetSha256())
+	intact := bytes.Equal(hashOf(j.body), j.first.GetSha256())
 	j.first, j.body = nil, nil
 	if !intact {
 		return Frame{}, false, malformed("the joined parts have another hash")
@@ -73,16 +72,7 @@ func (j *joiner) end() (Frame, bool, error) {
 	return f, true, nil
 }
 
-// split cuts a frame into parts whose frames fit.
-func split(messageID uint64, f Frame) []*lockwirev1.Part {
-	hash := sha256.Sum256(f.Body)
-	count := (len(f.Body) + maxPartBody - 1) / maxPartBody
-	parts := make([]*lockwirev1.Part, count)
-	for i := range parts {
-		piece := f.Body[i*maxPartBody : min((i+1)*maxPartBody, len(f.Body))]
-		parts[i] = &lockwirev1.Part{
-			MessageId: messageID, Type: uint32(f.Type), Part: uint32(i), Parts: uint32(count), Body: piece, Sha256: hash[:],
-		}
-	}
-	return parts
+func hashOf(body []byte) []byte {
+	hash := sha256.Sum256(body)
+	return hash[:]
 }

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"fmt"
 	"io"
 	"slices"
 
@@ -79,57 +78,4 @@ func (r *Reader) joined(part *lockwirev1.Part) (proto.Message, error) {
 		return nil, err
 	}
 	return decode(whole, r.accept)
-}
-
-// Writer writes messages.
-type Writer struct {
-	w io.Writer
-	// messageID numbers the messages that travel in parts.
-	messageID uint64
-}
-
-// NewWriter writes to w, one call of Write for each message, or for each part of one.
-func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
-
-// Write sends a message, in parts when it does not fit a frame. It refuses a message outside its limits.
-func (w *Writer) Write(m proto.Message) error {
-	if err := Check(m); err != nil {
-		return fmt.Errorf("own message: %w", err)
-	}
-	body, err := marshal(m)
-	if err != nil {
-		return err
-	}
-	f := Frame{Type: TypeOf(m), Body: body}
-	if len(body) <= MaxBody {
-		return w.frame(f)
-	}
-	w.messageID++
-	parts := split(w.messageID, f)
-	if len(parts) > MaxParts {
-		return fmt.Errorf("%s of %d bytes needs more than %d parts", f.Type, len(body), MaxParts)
-	}
-	for _, part := range parts {
-		piece, err := marshal(part)
-		if err != nil {
-			return err
-		}
-		if err := w.frame(Frame{Type: lockwirev1.FrameType_FRAME_TYPE_PART, Body: piece}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (w *Writer) frame(f Frame) error {
-	b, err := AppendFrame(make([]byte, 0, headerSize+len(f.Body)), f)
-	if err != nil {
-		return err
-	}
-	_, err = w.w.Write(b)
-	return err
-}
-
-func marshal(m proto.Message) ([]byte, error) {
-	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
 }

@@ -137,11 +137,7 @@ func TestLargeMessagesTravelInParts(t *testing.T) {
 }
 
 func TestPartsOutOfLineAreRefused(t *testing.T) {
-	body, err := marshal(bigBatch(200))
-	if err != nil {
-		t.Fatal(err)
-	}
-	frame := Frame{Type: lockwirev1.FrameType_FRAME_TYPE_EVENT_BATCH, Body: body}
+	batch := bigBatch(200)
 	for name, spoil := range map[string]func([]*lockwirev1.Part) []*lockwirev1.Part{
 		"swapped":         func(p []*lockwirev1.Part) []*lockwirev1.Part { p[0], p[1] = p[1], p[0]; return p },
 		"missing":         func(p []*lockwirev1.Part) []*lockwirev1.Part { return append(p[:1], p[2:]...) },
@@ -161,7 +157,7 @@ func TestPartsOutOfLineAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			j := joiner{max: 1 << 20}
-			for _, p := range spoil(split(1, frame)) {
+			for _, p := range spoil(split(t, batch)) {
 				_, done, err := j.add(p)
 				if e := (*ProtocolError)(nil); errors.As(err, &e) {
 					return
@@ -176,9 +172,8 @@ func TestPartsOutOfLineAreRefused(t *testing.T) {
 }
 
 func TestAMessageIDIsNotUsedTwice(t *testing.T) {
-	body, _ := marshal(bigBatch(100))
 	j := joiner{max: 1 << 20}
-	parts := split(1, Frame{Type: lockwirev1.FrameType_FRAME_TYPE_EVENT_BATCH, Body: body})
+	parts := split(t, bigBatch(100))
 	for _, p := range parts {
 		if _, _, err := j.add(p); err != nil {
 			t.Fatal(err)

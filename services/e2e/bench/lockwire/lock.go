@@ -40,6 +40,11 @@ func Dial(ctx context.Context, address string, config *tls.Config) (*Lock, error
 	if err != nil {
 		return nil, err
 	}
+	return Over(ctx, raw, config)
+}
+
+// Over is Dial on a connection that was made; it is closed after an error.
+func Over(ctx context.Context, raw net.Conn, config *tls.Config) (*Lock, error) {
 	conn := tls.Client(raw, config)
 	if err := conn.HandshakeContext(ctx); err != nil {
 		raw.Close()
@@ -72,6 +77,25 @@ func (l *Lock) Ask(card *lockwirev1.Card, decision *lockwirev1.AccessDecision) e
 		return err
 	}
 	return l.receive(lockwirev1.FrameType_FRAME_TYPE_ACCESS_DECISION, decision)
+}
+
+// Report sends events, whose first has the sequence first, as one batch and waits until all are durable.
+func (l *Lock) Report(first uint64, events []*lockwirev1.Event) error {
+	l.request.RequestId++
+	err := l.send(lockwirev1.FrameType_FRAME_TYPE_EVENT_BATCH, &lockwirev1.EventBatch{
+		RequestId: l.request.RequestId, BootEpoch: 1, FirstSequence: first, Events: events,
+	})
+	last := first + uint64(len(events)) - 1
+	for ack := new(lockwirev1.EventAck); err == nil && ack.GetDurableUpTo() < last; {
+		ack.Reset()
+		err = l.receive(lockwirev1.FrameType_FRAME_TYPE_EVENT_ACK, ack)
+	}
+	return err
+}
+
+// Wait returns when the connection ends, with why.
+func (l *Lock) Wait() error {
+	return l.receive(lockwirev1.FrameType_FRAME_TYPE_ERROR, new(lockwirev1.Error))
 }
 
 func (l *Lock) send(kind lockwirev1.FrameType, m proto.Message) error {

@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"time"
 
+	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
 	"github.com/cardea-mesh/cardea/services/e2e/bench/lockwire"
+	"github.com/cardea-mesh/cardea/services/platform/config"
 	"gopkg.in/yaml.v3"
 )
 
@@ -95,6 +97,24 @@ func freePort() (string, error) {
 		return "", err
 	}
 	return l.Addr().String(), l.Close()
+}
+
+// SecondConfig is the configuration of another gateway of Home, with ports and a folder of its own.
+func (f *Fleet) SecondConfig(name string) (gateway.Config, error) {
+	dir := filepath.Join(f.system.State, name)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return gateway.Config{}, err
+	}
+	g := &Second{config: filepath.Join(dir, "config.yaml")}
+	if err := g.configure(f.system.configFile("device-gateway"), filepath.Join(dir, "state")); err != nil {
+		return gateway.Config{}, err
+	}
+	return config.Load[gateway.Config](g.config)
+}
+
+// gatewayConfig is the configuration of Home's gateway.
+func (s *System) gatewayConfig() (gateway.Config, error) {
+	return config.Load[gateway.Config](s.configFile("device-gateway"))
 }
 
 // PID is the process's number.

@@ -17,7 +17,7 @@ func DoorRules(r grants.DoorRules) *permissionsv1.DoorRules {
 	}
 	out := &permissionsv1.DoorRules{
 		AutoUnlockScheduleId: string(r.AutoUnlock), TwoPersonWindow: length(r.TwoPersonWindow),
-		OnStateLoss: permissionsv1.StateLoss(r.OnStateLoss),
+		OnStateLoss: permissionsv1.StateLoss(r.OnStateLoss), HeldOpenAfter: length(r.HeldOpenAfter),
 	}
 	if f := r.FirstPerson; f != nil {
 		out.FirstPerson = &permissionsv1.FirstPersonRule{
@@ -26,6 +26,11 @@ func DoorRules(r grants.DoorRules) *permissionsv1.DoorRules {
 	}
 	if f := r.SecondFactor; f != nil {
 		out.SecondFactor = &permissionsv1.SecondFactorRule{ScheduleId: string(f.Schedule)}
+	}
+	if o := r.Offline; o != nil {
+		out.Offline = &permissionsv1.OfflineRule{
+			Budget: length(o.Budget), After: permissionsv1.OfflineAfter(o.After), EmergencySubjectId: string(o.Emergency),
+		}
 	}
 	return out
 }

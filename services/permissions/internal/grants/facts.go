@@ -33,7 +33,31 @@ type DoorRules struct {
 	policy.DoorRules
 	// OnStateLoss says what the door does when the state of its rules cannot be reached. The evaluator does not read it.
 	OnStateLoss StateLoss
+	// Offline is what the door's locks may decide alone; nil: nothing. The evaluator does not read it.
+	Offline *Offline
+	// HeldOpenAfter is how long the door may stand open after a passage; 0: the lock's own limit.
+	HeldOpenAfter time.Duration
 }
+
+// Offline is what a door's locks may decide while no gateway answers them.
+type Offline struct {
+	// Budget is for how long after they last heard from a gateway: so long a revocation may not be honoured by a lock that is cut off.
+	Budget time.Duration
+	// After is what they do then.
+	After OfflineAfter
+	// Emergency is the person or group that they still admit then; empty but for OfflineEmergencyList.
+	Emergency policy.SubjectID
+}
+
+// OfflineAfter is what a lock does when its staleness budget is over. The numbers are those of the contracts.
+type OfflineAfter int32
+
+// What a lock does when its staleness budget is over; the zero value is as OfflineStaySecure.
+const (
+	OfflineStaySecure    OfflineAfter = 1
+	OfflineEmergencyList OfflineAfter = 2
+	OfflineKeepGoing     OfflineAfter = 3
+)
 
 // StateLoss says what a door does without the state of its rules. The numbers are those of the contracts.
 type StateLoss int32

@@ -12,7 +12,8 @@ import (
 // DeleteGroup ends a group at the commit's moment: its memberships both ways, the grants of the jurisdiction that name it
 // with their shares, and the roles that it has there. What it is in and what names it may live in other regions of the
 // jurisdiction: each then has a commit of its own in the same transaction. Groups of other jurisdictions that contain it
-// keep an empty one. A group that a door's first-person rule waits for stays: without it nobody could begin the day there.
+// keep an empty one. A group that a door's rules name stays: without it nobody could begin the day there, or
+// come in when the door's locks have been alone for too long.
 // Deleting again returns the head.
 func (c Commands) DeleteGroup(ctx context.Context, tx Tx, org, id region.ID, etag string) (Token, error) {
 	home, err := c.Regions.Home(id)
@@ -26,12 +27,12 @@ func (c Commands) DeleteGroup(ctx context.Context, tx Tx, org, id region.ID, eta
 	if err := checkEtag(etag, group.Version); err != nil {
 		return Token{}, err
 	}
-	waiting, err := tx.DoorsWaitingFor(ctx, home.Name, org, id)
+	naming, err := tx.DoorsNaming(ctx, home.Name, org, id)
 	if err != nil {
 		return Token{}, err
 	}
-	if len(waiting) > 0 {
-		return Token{}, fmt.Errorf("%w: %s opens when somebody of %s has come: change its rules first", ErrForbidden, waiting[0], id)
+	if len(naming) > 0 {
+		return Token{}, fmt.Errorf("%w: the rules of %s name %s: change them first", ErrForbidden, naming[0], id)
 	}
 	commit, err := tx.Commit(ctx, home.Name, org)
 	if err != nil {

@@ -46,8 +46,8 @@ type KeyTx interface {
 	// EndGroup ends a group at the commit's moment.
 	EndGroup(ctx context.Context, c Commit, group region.ID) error
 
-	// DoorsWaitingFor returns some doors of the jurisdiction whose first-person rule names a subject.
-	DoorsWaitingFor(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error)
+	// DoorsNaming returns some doors of the jurisdiction whose first-person rule or emergency list names a subject.
+	DoorsNaming(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error)
 
 	// In says whether somebody is in a group now, as a region knows it.
 	In(ctx context.Context, home region.Name, org region.ID, m Membership) (bool, error)

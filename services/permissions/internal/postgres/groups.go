@@ -23,18 +23,18 @@ func (r *reader) Group(ctx context.Context, org, id region.ID) (grants.Group, er
 }
 
 // A few are enough to say why not.
-const selectWaiting = `SELECT id FROM doors
+const selectNaming = `SELECT id FROM doors
 	WHERE region = ANY ($1::TEXT[]::crdb_internal_region[]) AND org = $2 AND superseded_at IS NULL AND valid_to IS NULL
-		AND rules->'first_person'->>'subject' = $3
+		AND (rules->'first_person'->>'subject' = $3 OR rules->'offline'->>'emergency' = $3)
 	ORDER BY id LIMIT 3`
 
-func (w *writer) DoorsWaitingFor(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error) {
+func (w *writer) DoorsNaming(ctx context.Context, near region.Name, org, subject region.ID) ([]region.ID, error) {
 	around, err := w.around(near)
 	if err != nil {
 		return nil, err
 	}
-	doors, err := w.ids(ctx, selectWaiting, around, org, subject)
-	return doors, wrap(err, "read which doors wait for %s", subject)
+	doors, err := w.ids(ctx, selectNaming, around, org, subject)
+	return doors, wrap(err, "read which doors name %s", subject)
 }
 
 const selectGroups = `SELECT id, version, name FROM groups

@@ -15,6 +15,8 @@ type storedRules struct {
 	SecondFactor *storedFactor      `json:"second_factor,omitempty"`
 	TwoPersonMS  int64              `json:"two_person_ms,omitempty"`
 	OnStateLoss  int32              `json:"on_state_loss,omitempty"`
+	Offline      *storedOffline     `json:"offline,omitempty"`
+	HeldOpenMS   int64              `json:"held_open_ms,omitempty"`
 }
 
 type storedFirstPerson struct {
@@ -28,14 +30,26 @@ type storedFactor struct {
 	Schedule string `json:"schedule,omitempty"`
 }
 
+type storedOffline struct {
+	BudgetMS  int64  `json:"budget_ms"`
+	After     int32  `json:"after,omitempty"`
+	Emergency string `json:"emergency,omitempty"`
+}
+
 // encodeRules is nil for rules that ask nothing.
 func encodeRules(r grants.DoorRules) ([]byte, error) {
-	s := storedRules{AutoUnlock: string(r.AutoUnlock), TwoPersonMS: r.TwoPersonWindow.Milliseconds(), OnStateLoss: int32(r.OnStateLoss)}
+	s := storedRules{
+		AutoUnlock: string(r.AutoUnlock), TwoPersonMS: r.TwoPersonWindow.Milliseconds(), OnStateLoss: int32(r.OnStateLoss),
+		HeldOpenMS: r.HeldOpenAfter.Milliseconds(),
+	}
 	if f := r.FirstPerson; f != nil {
 		s.FirstPerson = &storedFirstPerson{string(f.Subject), string(f.Schedule), f.Grace.Milliseconds(), f.HoldOthers}
 	}
 	if f := r.SecondFactor; f != nil {
 		s.SecondFactor = &storedFactor{string(f.Schedule)}
+	}
+	if o := r.Offline; o != nil {
+		s.Offline = &storedOffline{o.Budget.Milliseconds(), int32(o.After), string(o.Emergency)}
 	}
 	if s == (storedRules{}) {
 		return nil, nil
@@ -53,7 +67,7 @@ func decodeRules(raw []byte) (grants.DoorRules, error) {
 		return r, wrap(err, "read a door's rules")
 	}
 	r.AutoUnlock, r.TwoPersonWindow = policy.ScheduleID(s.AutoUnlock), time.Duration(s.TwoPersonMS)*time.Millisecond
-	r.OnStateLoss = grants.StateLoss(s.OnStateLoss)
+	r.OnStateLoss, r.HeldOpenAfter = grants.StateLoss(s.OnStateLoss), time.Duration(s.HeldOpenMS)*time.Millisecond
 	if f := s.FirstPerson; f != nil {
 		r.FirstPerson = &policy.FirstPerson{
 			Subject: policy.SubjectID(f.Subject), Schedule: policy.ScheduleID(f.Schedule),
@@ -62,6 +76,11 @@ func decodeRules(raw []byte) (grants.DoorRules, error) {
 	}
 	if f := s.SecondFactor; f != nil {
 		r.SecondFactor = &policy.SecondFactor{Schedule: policy.ScheduleID(f.Schedule)}
+	}
+	if o := s.Offline; o != nil {
+		r.Offline = &grants.Offline{
+			Budget: time.Duration(o.BudgetMS) * time.Millisecond, After: grants.OfflineAfter(o.After), Emergency: policy.SubjectID(o.Emergency),
+		}
 	}
 	return r, nil
 }

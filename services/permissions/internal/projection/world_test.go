@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -54,6 +55,7 @@ type tap struct {
 	wrong        atomic.Pointer[func(*projection.Rows)]      // changes what Pull returns
 	seen         atomic.Pointer[map[region.ID][]grants.Head] // by Heads
 	pulls, loads atomic.Int64
+	asked        atomic.Int64 // answered calls of Heads
 }
 
 func (s *tap) failure() error {
@@ -106,6 +108,7 @@ func (s *tap) Heads(ctx context.Context, orgs []region.ID) (map[region.ID][]gran
 	heads, err := s.Source.Heads(ctx, orgs)
 	if err == nil {
 		s.seen.Store(&heads)
+		s.asked.Add(1)
 	}
 	return heads, err
 }
@@ -176,6 +179,26 @@ func (i *instance) reason(t testing.TB, org, door, person region.ID, atLeast ...
 
 func decide(view projection.View, door, person region.ID) policy.Decision {
 	return grants.Question{Door: door, Person: person}.Decide(view.Facts(), grants.Now(time.Now(), view.Latest()))
+}
+
+// clock stands still until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time // guarded by mu
+}
+
+func newClock() *clock { return &clock{now: time.Now()} }
+
+func (c *clock) read() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
 }
 
 // eventually asks again until the answer is what it must become; a poll is on its way meanwhile.

@@ -14,7 +14,7 @@ import (
 func (p *parser) rules(in *permissionsv1.DoorRules) grants.DoorRules {
 	out := grants.DoorRules{OnStateLoss: grants.StateLoss(in.GetOnStateLoss())}
 	out.AutoUnlock = p.schedule("rules.auto_unlock_schedule_id", in.GetAutoUnlockScheduleId())
-	out.TwoPersonWindow = millis(in.GetTwoPersonWindow())
+	out.TwoPersonWindow, out.HeldOpenAfter = millis(in.GetTwoPersonWindow()), millis(in.GetHeldOpenAfter())
 	if f := in.GetFirstPerson(); f != nil {
 		out.FirstPerson = &policy.FirstPerson{
 			Subject:  policy.SubjectID(p.optional("rules.first_person.subject_id", f.GetSubjectId(), region.Person, region.Group)),
@@ -24,6 +24,12 @@ func (p *parser) rules(in *permissionsv1.DoorRules) grants.DoorRules {
 	}
 	if f := in.GetSecondFactor(); f != nil {
 		out.SecondFactor = &policy.SecondFactor{Schedule: p.schedule("rules.second_factor.schedule_id", f.GetScheduleId())}
+	}
+	if o := in.GetOffline(); o != nil {
+		out.Offline = &grants.Offline{
+			Budget: millis(o.GetBudget()), After: grants.OfflineAfter(o.GetAfter()),
+			Emergency: policy.SubjectID(p.optional("rules.offline.emergency_subject_id", o.GetEmergencySubjectId(), region.Person, region.Group)),
+		}
 	}
 	return out
 }

@@ -91,7 +91,8 @@ type BundleContent struct {
 	IssuedAtMs uint64 `protobuf:"varint,3,opt,name=issued_at_ms,json=issuedAtMs,proto3" json:"issued_at_ms,omitempty"`
 	// The end of the staleness budget: from then on BundleDoor.after_budget says what the lock does. Windows are given up to here.
 	NotAfterMs uint64 `protobuf:"varint,4,opt,name=not_after_ms,json=notAfterMs,proto3" json:"not_after_ms,omitempty"`
-	// The version onto which this is a difference; 0: it is the whole.
+	// The version onto which this is a difference: of the Bundle or Revocations that the lock applied last, without what was revoked;
+	// 0: it is the whole.
 	BaseVersion uint64 `protobuf:"varint,5,opt,name=base_version,json=baseVersion,proto3" json:"base_version,omitempty"`
 	// A serialized BundleDoor; always whole. Bytes, because its hash counts.
 	Door []byte `protobuf:"bytes,6,opt,name=door,proto3" json:"door,omitempty"`
@@ -287,7 +288,8 @@ type BundleDoor struct {
 	Schedules []*BundleSchedule `protobuf:"bytes,5,rep,name=schedules,proto3" json:"schedules,omitempty"`
 	// Lockdowns that hold or will; the highest rank that holds counts.
 	Lockdowns []*BundleLockdown `protobuf:"bytes,6,rep,name=lockdowns,proto3" json:"lockdowns,omitempty"`
-	// The schedule during which the door stands open for every known or unknown card: its ref; 0: never. See first_person.
+	// The schedule during which the door stands open: its ref; 0: never. See first_person. A lock that decides alone keeps it unlocked then;
+	// a card that is not in the bundle is denied all the same, because it may be one that was revoked.
 	OpenSchedule uint64 `protobuf:"fixed64,7,opt,name=open_schedule,json=openSchedule,proto3" json:"open_schedule,omitempty"`
 	// The rules that ask for more than a right; unset: none.
 	Rules *BundleRules `protobuf:"bytes,8,opt,name=rules,proto3" json:"rules,omitempty"`
@@ -638,7 +640,7 @@ type BundleRules struct {
 	SecondFactorSchedule uint64 `protobuf:"fixed64,2,opt,name=second_factor_schedule,json=secondFactorSchedule,proto3" json:"second_factor_schedule,omitempty"`
 	// Somebody has to come first.
 	FirstPerson bool `protobuf:"varint,3,opt,name=first_person,json=firstPerson,proto3" json:"first_person,omitempty"`
-	// The schedule in whose pieces a first person is waited for.
+	// The schedule in whose pieces a first person is waited for; 0: at all times.
 	FirstPersonSchedule uint64 `protobuf:"fixed64,4,opt,name=first_person_schedule,json=firstPersonSchedule,proto3" json:"first_person_schedule,omitempty"`
 	// Nobody else is admitted before; false: only the standing open waits.
 	FirstPersonHoldsOthers bool `protobuf:"varint,5,opt,name=first_person_holds_others,json=firstPersonHoldsOthers,proto3" json:"first_person_holds_others,omitempty"`
@@ -958,7 +960,7 @@ type BundleRight struct {
 	FromMs uint64 `protobuf:"varint,2,opt,name=from_ms,json=fromMs,proto3" json:"from_ms,omitempty"`
 	// Until when, not included; 0: no end.
 	ToMs uint64 `protobuf:"varint,3,opt,name=to_ms,json=toMs,proto3" json:"to_ms,omitempty"`
-	// All of these schedules have to hold; none: at all times.
+	// All of these schedules have to hold; none: at all times. One that the door does not have never holds.
 	Schedules []uint64 `protobuf:"fixed64,4,rep,packed,name=schedules,proto3" json:"schedules,omitempty"`
 	// It opens in lockdowns of at most this rank; 0: in none.
 	OverrideRank uint32 `protobuf:"varint,5,opt,name=override_rank,json=overrideRank,proto3" json:"override_rank,omitempty"`

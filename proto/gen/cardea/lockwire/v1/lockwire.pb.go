@@ -1101,9 +1101,14 @@ type Hello struct {
 	// The session that it had before, in this boot epoch, and wants to go on with; at most 32; empty: a new one.
 	ResumeSession []byte `protobuf:"bytes,11,opt,name=resume_session,json=resumeSession,proto3" json:"resume_session,omitempty"`
 	// The hash of the bundle that it holds (BundleContent.hash); 32, or empty when bundle_version is 0.
-	BundleHash    []byte `protobuf:"bytes,12,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	BundleHash []byte `protobuf:"bytes,12,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
+	// The command_id of the HoldOpen that keeps it unlocked now; at most 64; empty: none does.
+	HoldOpenCommand string `protobuf:"bytes,13,opt,name=hold_open_command,json=holdOpenCommand,proto3" json:"hold_open_command,omitempty"`
+	// The command_id of the Lockdown that holds now; at most 64; empty: none does. With the one above the gateway sees whether a lock that
+	// comes back still does what has ended meanwhile.
+	LockdownCommand string `protobuf:"bytes,14,opt,name=lockdown_command,json=lockdownCommand,proto3" json:"lockdown_command,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Hello) Reset() {
@@ -1218,6 +1223,20 @@ func (x *Hello) GetBundleHash() []byte {
 		return x.BundleHash
 	}
 	return nil
+}
+
+func (x *Hello) GetHoldOpenCommand() string {
+	if x != nil {
+		return x.HoldOpenCommand
+	}
+	return ""
+}
+
+func (x *Hello) GetLockdownCommand() string {
+	if x != nil {
+		return x.LockdownCommand
+	}
+	return ""
 }
 
 // Endpoint is where a gateway listens.
@@ -1421,16 +1440,18 @@ func (x *Welcome) GetRenewCertificate() bool {
 	return false
 }
 
-// Configuration is how a lock behaves at its door. A field that is 0 leaves the lock's own default.
+// Configuration is how a lock behaves at its door. A field that is 0, and a setting that is not named, changes nothing; what was never
+// set is the lock's own default.
 type Configuration struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How long the door may stand open after a passage before the lock reports HELD_OPEN. 1,000 to 86,400,000.
 	HeldOpenAfterMs uint32 `protobuf:"varint,1,opt,name=held_open_after_ms,json=heldOpenAfterMs,proto3" json:"held_open_after_ms,omitempty"`
 	// How long an unlock lasts that the lock decides alone and the bundle does not say. 500 to 60,000.
 	UnlockMs uint32 `protobuf:"varint,2,opt,name=unlock_ms,json=unlockMs,proto3" json:"unlock_ms,omitempty"`
-	// For people at the reader: 0 silent to 100 loud. 0: the lock's default.
+	// How loud the reader is, 1 to 100.
 	Volume uint32 `protobuf:"varint,3,opt,name=volume,proto3" json:"volume,omitempty"`
-	// The maker's own settings, by name; at most 32 of them. The gateway carries them and does not read them.
+	// The maker's own settings, by name (1 to 64, value at most 256); at most 32 of them. An empty value takes one away. The gateway carries
+	// them and does not read them.
 	Settings      map[string]string `protobuf:"bytes,4,rep,name=settings,proto3" json:"settings,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -3724,7 +3745,7 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x02 \x01(\x04R\trequestId\x12\x12\n" +
 	"\x04text\x18\x03 \x01(\tR\x04text\x12$\n" +
-	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"\xb0\x03\n" +
+	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"\x87\x04\n" +
 	"\x05Hello\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x1a\n" +
 	"\bfirmware\x18\x02 \x01(\tR\bfirmware\x12\x14\n" +
@@ -3741,7 +3762,9 @@ const file_cardea_lockwire_v1_lockwire_proto_rawDesc = "" +
 	" \x03(\rR\bversions\x12%\n" +
 	"\x0eresume_session\x18\v \x01(\fR\rresumeSession\x12\x1f\n" +
 	"\vbundle_hash\x18\f \x01(\fR\n" +
-	"bundleHash\"2\n" +
+	"bundleHash\x12*\n" +
+	"\x11hold_open_command\x18\r \x01(\tR\x0fholdOpenCommand\x12)\n" +
+	"\x10lockdown_command\x18\x0e \x01(\tR\x0flockdownCommand\"2\n" +
 	"\bEndpoint\x12\x12\n" +
 	"\x04host\x18\x01 \x01(\tR\x04host\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\rR\x04port\"\xe2\x03\n" +

@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS schedules (
 	PRIMARY KEY (region, id, version)
 );
 
--- Nothing ends or changes these yet, so the service cannot either.
+-- Later migrations allow what ends or changes them.
 GRANT SELECT, INSERT ON TABLE sites TO {{app}};
 GRANT SELECT, INSERT ON TABLE doors TO {{app}};
 GRANT SELECT, INSERT ON TABLE zones TO {{app}};

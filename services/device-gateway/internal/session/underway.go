@@ -1,0 +1,78 @@
+package session
+
+import (
+	"sync"
+	"time"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+)
+
+// maxUnderway is how many commands of one lock may be without answer.
+const maxUnderway = 64
+
+// underway is a command without answer.
+type underway struct {
+	command *lockwirev1.Command
+	// answered is called once.
+	answered func(*lockwirev1.CommandResult)
+}
+
+func (u *underway) over(now time.Time) bool {
+	return u.command.GetNotAfterMs() <= uint64(now.UnixMilli())
+}
+
+// orders are the commands of one lock that are under way; they outlive the connection. Safe for concurrent use.
+type orders struct {
+	mu   sync.Mutex
+	byID map[string]*underway
+}
+
+// add notes one; who is late is forgotten when room is needed. ErrBusy: there is none.
+func (o *orders) add(u *underway, now time.Time) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.byID) >= maxUnderway {
+		for id, old := range o.byID {
+			if old.over(now.Add(-answerSlack)) {
+				delete(o.byID, id)
+			}
+		}
+	}
+	if len(o.byID) >= maxUnderway {
+		return ErrBusy
+	}
+	o.byID[u.command.GetCommandId()] = u
+	return nil
+}
+
+func (o *orders) forget(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.byID, id)
+}
+
+func (o *orders) answer(m *lockwirev1.CommandResult) {
+	o.mu.Lock()
+	u := o.byID[m.GetCommandId()]
+	delete(o.byID, m.GetCommandId())
+	o.mu.Unlock()
+	if u != nil {
+		u.answered(m)
+	}
+}
+
+// left are the commands that may still be carried out.
+func (o *orders) left(now time.Time) []*lockwirev1.Command {
+	if o == nil {
+		return nil
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var all []*lockwirev1.Command
+	for _, u := range o.byID {
+		if !u.over(now) {
+			all = append(all, u.command)
+		}
+	}
+	return all
+}

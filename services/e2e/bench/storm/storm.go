@@ -1,0 +1,122 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Client is one lock: it makes a session on a connection, and says when that ends.
+type Client interface {
+	// Open greets; the connection is the client's.
+	Open(ctx context.Context, conn net.Conn) error
+	// Wait returns when the session ends.
+	Wait() error
+	Close()
+}
+
+// Result says how long it took, from the cut, until half, 99 % and all locks were back, and how many attempts were refused.
+type Result struct {
+	Half, Most, All time.Duration
+	Refused         int64
+}
+
+const (
+	// backoffMin and backoffMax are those of PROTOCOL.md: a lock waits d/2 to d, where d doubles.
+	backoffMin = time.Second
+	backoffMax = time.Minute
+	// patience is how long a storm may take at most.
+	patience = 5 * time.Minute
+)
+
+// Run connects all clients, then cuts all connections, times times, and returns what each took.
+func Run(ctx context.Context, network *Network, clients []Client, times int) ([]Result, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	s := &storm{network: network, back: make(chan time.Time, len(clients))}
+	defer s.all.Wait()
+	defer network.Cut()
+	defer cancel()
+	for i, c := range clients {
+		s.all.Go(func() { s.live(ctx, i, c) })
+	}
+	if _, err := s.await(ctx, len(clients)); err != nil {
+		return nil, fmt.Errorf("the first connection: %w", err)
+	}
+	var results []Result
+	for range times {
+		s.refused.Store(0)
+		cut := time.Now()
+		network.Cut()
+		took, err := s.await(ctx, len(clients))
+		if err != nil {
+			return results, err
+		}
+		slices.SortFunc(took, time.Time.Compare)
+		at := func(q float64) time.Duration { return took[int(q*float64(len(took)-1))].Sub(cut) }
+		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), Refused: s.refused.Load()})
+	}
+	return results, nil
+}
+
+type storm struct {
+	network *Network
+	back    chan time.Time
+	refused atomic.Int64
+	all     sync.WaitGroup
+}
+
+// await waits until so many sessions were opened.
+func (s *storm) await(ctx context.Context, n int) ([]time.Time, error) {
+	end := time.NewTimer(patience)
+	defer end.Stop()
+	var at []time.Time
+	for len(at) < n {
+		select {
+		case t := <-s.back:
+			at = append(at, t)
+		case <-end.C:
+			return at, fmt.Errorf("%d of %d locks are back after %s; %d attempts were refused", len(at), n, patience, s.refused.Load())
+		case <-ctx.Done():
+			return at, ctx.Err()
+		}
+	}
+	return at, nil
+}
+
+// live is a lock's life: it dials until it has a session, and again when that ends.
+func (s *storm) live(ctx context.Context, index int, c Client) {
+	for wait := backoffMin; ctx.Err() == nil; {
+		if !pause(ctx, wait/2+rand.N(wait/2)) {
+			return
+		}
+		conn, err := s.network.Dial(ctx, index)
+		if err == nil {
+			err = c.Open(ctx, conn)
+		}
+		if err != nil {
+			s.refused.Add(1)
+			wait = min(2*wait, backoffMax)
+			continue
+		}
+		wait = backoffMin
+		s.back <- time.Now()
+		c.Wait()
+		c.Close()
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
