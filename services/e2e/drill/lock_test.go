@@ -74,7 +74,7 @@ func (l *lock) present(r *drill.Record, index int, card *lockwirev1.Card, number
 	defer cancel()
 	u := drill.Unlock{Lock: index, Door: l.door, Card: number, Began: time.Now(), Clock: l.world.Now()}
 	got := sim.Present(ctx, card)
-	u.Alone = !got.Answered
+	u.Alone = got.Offline || !got.Answered
 	r.Present(u, got.Granted, got.Answered)
 	return got
 }

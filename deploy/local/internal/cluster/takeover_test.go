@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"bytes"
 	"context"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -150,8 +151,7 @@ func sleepFor(ctx context.Context, d time.Duration) {
 // inOrder: the home's ledger gives each lock's swipes in the order in which they happened, and some of them were the neighbour's.
 func (x *takeover) inOrder(took []time.Duration) {
 	x.t.Helper()
-	type place struct{ epoch, sequence uint64 }
-	last, neighbours := map[string]place{}, map[string]int{}
+	var all []*gatewayv1.LockEvent // newest first
 	for token := ""; ; {
 		page, err := x.audit(euCentral).QueryEvents(x.t.Context(), &auditv1.QueryEventsRequest{
 			OrgId: x.org, Region: string(euCentral), Kind: "access", PageSize: 1000, PageToken: token,
@@ -160,17 +160,22 @@ func (x *takeover) inOrder(took []time.Duration) {
 		for _, e := range page.Events {
 			taken := new(gatewayv1.LockEvent)
 			must(x.t, proto.Unmarshal(e.Event.Payload, taken))
-			at, before := place{taken.BootEpoch, taken.Sequence}, last[taken.DeviceId]
-			if at.epoch < before.epoch || at.epoch == before.epoch && at.sequence <= before.sequence {
-				x.t.Errorf("of %s, %v comes after %v in the ledger", taken.DeviceId, at, before)
-			}
-			last[taken.DeviceId] = at
-			if strings.HasPrefix(taken.GatewayId, "gateway_euw_") {
-				neighbours[taken.DeviceId]++
-			}
+			all = append(all, taken)
 		}
 		if token = page.NextPageToken; token == "" {
 			break
+		}
+	}
+	type place struct{ epoch, sequence uint64 }
+	last, neighbours := map[string]place{}, map[string]int{}
+	for _, taken := range slices.Backward(all) {
+		at, before := place{taken.BootEpoch, taken.Sequence}, last[taken.DeviceId]
+		if at.epoch < before.epoch || at.epoch == before.epoch && at.sequence <= before.sequence {
+			x.t.Errorf("of %s, %v comes after %v in the ledger", taken.DeviceId, at, before)
+		}
+		last[taken.DeviceId] = at
+		if strings.HasPrefix(taken.GatewayId, "gateway_euw_") {
+			neighbours[taken.DeviceId]++
 		}
 	}
 	if len(neighbours) != len(took) {
