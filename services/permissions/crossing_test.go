@@ -73,6 +73,25 @@ func TestARegionThatWasNotToldIsPending(t *testing.T) {
 	}
 }
 
+// As long as locks across the border are exposed, whoever asks hears of them: the crossing is not confirmed before.
+func TestLocksAcrossTheBorderAreListedEachTime(t *testing.T) {
+	t.Parallel()
+	f := newFollowed(t)
+	over, server := startGateways(t, f.mesh, us)
+	over.apply(1<<40, us)
+	ends, goesOn := exposures()
+	over.expose(ends, goesOn)
+	f.tenant.Take(t, f.group, f.person)
+	wantExposures(t, waitEnforced(t, f.tenant, 20*time.Second), ends, goesOn)
+	wantExposures(t, waitEnforced(t, f.tenant, 20*time.Second), ends, goesOn)
+	over.expose(goesOn)
+	wantExposures(t, waitEnforced(t, f.tenant, 20*time.Second), goesOn)
+	over.expose()
+	wantExposures(t, waitEnforced(t, f.tenant, 20*time.Second))
+	server.Stop() // it was confirmed
+	wantExposures(t, waitEnforced(t, f.tenant, 100*time.Millisecond))
+}
+
 // The US has been told, and its gateways do not know yet: its doors still open.
 func TestARegionIsPendingUntilItsGatewaysHaveApplied(t *testing.T) {
 	t.Parallel()

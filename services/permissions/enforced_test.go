@@ -14,7 +14,9 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // gateways is a gateway service with a registered gateway in each region of a jurisdiction, which apply what they are told to.
@@ -25,6 +27,7 @@ type gateways struct {
 	mu      sync.Mutex // guards what follows
 	applied map[region.Name]int64
 	asked   []*typev1.ConsistencyToken
+	exposed []*gatewayv1.Exposure
 	changed chan struct{}
 }
 
@@ -38,6 +41,12 @@ func (g *gateways) apply(version int64, at ...region.Name) {
 	g.changed = make(chan struct{})
 }
 
+func (g *gateways) expose(exposures ...*gatewayv1.Exposure) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.exposed = exposures
+}
+
 func (g *gateways) state(version int64) (out *gatewayv1.WaitAppliedResponse, all bool, changed chan struct{}) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,6 +57,9 @@ func (g *gateways) state(version int64) (out *gatewayv1.WaitAppliedResponse, all
 		}
 		out.Gateways = append(out.Gateways, status)
 		all = all && status.GetApplied()
+	}
+	if all {
+		out.Exposures = g.exposed
 	}
 	return out, all, g.changed
 }
@@ -136,4 +148,43 @@ func TestTheNeighboursGatewayServiceCanBeAsked(t *testing.T) {
 	if out := waitEnforced(t, tenant, 10*time.Second); !out.GetEnforced() {
 		t.Fatalf("got %v", out)
 	}
+}
+
+// exposures are two locks: one whose budget ends, and one that keeps going.
+func exposures() (ends, goesOn *gatewayv1.Exposure) {
+	ends = &gatewayv1.Exposure{DoorId: "door-1", DeviceId: "device-1", Until: timestamppb.New(time.Date(2030, 1, 2, 3, 4, 0, 0, time.UTC))}
+	return ends, &gatewayv1.Exposure{DoorId: "door-2", DeviceId: "device-2"}
+}
+
+func wantExposures(t *testing.T, out *permissionsv1.WaitEnforcedResponse, want ...*gatewayv1.Exposure) {
+	t.Helper()
+	got := map[string]*permissionsv1.Exposure{}
+	for _, e := range out.GetExposures() {
+		got[e.GetDeviceId()] = e
+	}
+	for _, e := range want {
+		told := got[e.GetDeviceId()]
+		if told.GetDoorId() != e.GetDoorId() || !proto.Equal(told.GetUntil(), e.GetUntil()) {
+			t.Errorf("told %v, want %v", told, e)
+		}
+	}
+	if !out.GetEnforced() || len(out.GetExposures()) != len(want) {
+		t.Fatalf("got %v, want %d exposures", out, len(want))
+	}
+}
+
+func TestACommitIsEnforcedWithTheExposuresThatItLists(t *testing.T) {
+	t.Parallel()
+	mesh := rpctest.New(t)
+	tenant := permissionstest.Start(t, mesh, central).Tenant(t, central)
+	tenant.Site(t, "UTC")
+	g, _ := startGateways(t, mesh, central)
+	ends, goesOn := exposures()
+	g.expose(ends, goesOn)
+	g.apply(tenant.Token.GetVersion(), central)
+	if out := waitEnforced(t, tenant, 100*time.Millisecond); out.GetEnforced() || len(out.GetExposures()) != 0 {
+		t.Fatalf("with a gateway pending: %v", out)
+	}
+	g.apply(tenant.Token.GetVersion(), west)
+	wantExposures(t, waitEnforced(t, tenant, 10*time.Second), ends, goesOn)
 }

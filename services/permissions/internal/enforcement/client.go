@@ -32,7 +32,7 @@ var (
 const answerTime = 2 * time.Second
 
 // WaitApplied implements Gateways.
-func (c Client) WaitApplied(ctx context.Context, commit grants.Token, timeout time.Duration) ([]Gateway, error) {
+func (c Client) WaitApplied(ctx context.Context, commit grants.Token, timeout time.Duration) ([]Gateway, []Exposure, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout+answerTime)
 	defer cancel()
 	client := gatewayv1connect.NewGatewayServiceClient(
@@ -46,7 +46,7 @@ func (c Client) WaitApplied(ctx context.Context, commit grants.Token, timeout ti
 		Timeout: durationpb.New(timeout),
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	var all []Gateway
 	for _, g := range out.GetGateways() {
@@ -54,7 +54,15 @@ func (c Client) WaitApplied(ctx context.Context, commit grants.Token, timeout ti
 			ID: region.ID(g.GetGatewayId()), Region: region.Name(g.GetRegion()), Version: g.GetVersion(), Applied: g.GetApplied(),
 		})
 	}
-	return all, nil
+	var exposures []Exposure
+	for _, e := range out.GetExposures() {
+		one := Exposure{Door: region.ID(e.GetDoorId()), Device: region.ID(e.GetDeviceId())}
+		if e.GetUntil() != nil {
+			one.Until = e.GetUntil().AsTime()
+		}
+		exposures = append(exposures, one)
+	}
+	return all, exposures, nil
 }
 
 // Standing implements Standings.

@@ -32,70 +32,84 @@ const (
 )
 
 // crossings waits until what the commit, and those before it, sent to other regions is in force there, and returns the
-// regions where it is not yet known to be, sorted. An error means that our own rows could not be read.
-func (w *Waiter) crossings(ctx context.Context, commit grants.Token, end time.Time) ([]region.Name, error) {
+// regions where it is not yet known to be, sorted, and the locks there that are exposed. An error means that our own rows could not be read.
+func (w *Waiter) crossings(ctx context.Context, commit grants.Token, end time.Time) ([]region.Name, []Exposure, error) {
 	asking, cancel := context.WithDeadline(ctx, askUntil(ctx, end))
 	defer cancel()
 	if commit.Service == ownService {
 		standing, err := w.Own.Standing(ctx, commit)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return w.waitAll(asking, w.Own, commit, standing.Crossings, end), nil
+		pending, exposures := w.waitAll(asking, w.Own, commit, standing.Crossings, end)
+		return pending, exposures, nil
 	}
 	for {
 		standing, err := w.Others.Standing(asking, commit)
 		if err == nil {
-			return w.waitAll(asking, w.Others, commit, standing.Crossings, end), nil
+			pending, exposures := w.waitAll(asking, w.Others, commit, standing.Crossings, end)
+			return pending, exposures, nil
 		}
 		if !pause(asking, end, poll) {
 			w.Logger.WarnContext(ctx, "nobody could say whom a commit has called", "service", commit.Service, "region", commit.Region, "error", err.Error())
-			return []region.Name{commit.Region}, nil
+			return []region.Name{commit.Region}, nil, nil
 		}
 	}
 }
 
-// waitAll waits for all crossings at once and returns the targets of those that are pending.
-func (w *Waiter) waitAll(ctx context.Context, book Standings, commit grants.Token, all []outbox.Crossing, end time.Time) (pending []region.Name) {
-	done := make([]chan bool, len(all))
+// waitAll waits for all crossings at once and returns the targets of those that are pending, and the exposures of the others.
+func (w *Waiter) waitAll(
+	ctx context.Context, book Standings, commit grants.Token, all []outbox.Crossing, end time.Time,
+) (pending []region.Name, exposures []Exposure) {
+	done := make([]chan crossed, len(all))
 	for i, c := range all {
-		done[i] = make(chan bool, 1)
+		done[i] = make(chan crossed, 1)
 		if c.Confirmed {
-			done[i] <- true
+			done[i] <- crossed{inForce: true}
 			continue
 		}
-		go func() { done[i] <- w.crossed(ctx, book, commit, c, end) }()
+		go func() { done[i] <- w.cross(ctx, book, commit, c, end) }()
 	}
 	for i, c := range all {
-		if !<-done[i] {
+		one := <-done[i]
+		if !one.inForce {
 			pending = append(pending, c.Target)
 		}
+		exposures = append(exposures, one.exposures...)
 	}
-	return pending
+	return pending, exposures
 }
 
-// crossed waits until one crossing is in force, and confirms it.
-func (w *Waiter) crossed(ctx context.Context, book Standings, commit grants.Token, c outbox.Crossing, end time.Time) bool {
+// crossed is what is known of one crossing.
+type crossed struct {
+	inForce   bool
+	exposures []Exposure
+}
+
+// cross waits until one crossing is in force, and confirms it unless locks over there are exposed: who asks again must hear of them.
+func (w *Waiter) cross(ctx context.Context, book Standings, commit grants.Token, c outbox.Crossing, end time.Time) crossed {
 	over := overThere{Waiter: w, head: grants.Token{Service: commit.Service, Region: c.Target, Org: commit.Org}}
 	for next := poll; ; {
 		if c.Sent {
-			inForce, err := over.inForce(ctx, end)
+			inForce, exposures, err := over.inForce(ctx, end)
 			if inForce {
-				w.confirm(ctx, book, commit, c)
-				return true
+				if len(exposures) == 0 {
+					w.confirm(ctx, book, commit, c)
+				}
+				return crossed{true, exposures}
 			}
 			if !pause(ctx, end, next) {
 				w.Logger.InfoContext(ctx, "what another region was told is not known to be in force there", "region", c.Target, "error", err)
-				return false
+				return crossed{}
 			}
 			next = min(2*next, maxPause)
 			continue
 		}
 		if !pause(ctx, end, poll) {
-			return false
+			return crossed{}
 		}
 		if c = again(ctx, book, commit, c); c.Confirmed {
-			return true
+			return crossed{inForce: true}
 		}
 	}
 }
@@ -128,29 +142,29 @@ type overThere struct {
 	asked bool
 }
 
-// inForce says whether all gateways over there have applied what the service over there has taken. Its head is asked for
+// inForce says whether all gateways over there have applied what the service over there has taken, and which locks there are exposed. Its head is asked for
 // after the calls were taken, so their receipts are commits up to it, and so is all that these publish.
-func (o *overThere) inForce(ctx context.Context, end time.Time) (bool, error) {
+func (o *overThere) inForce(ctx context.Context, end time.Time) (bool, []Exposure, error) {
 	if !o.asked {
 		standing, err := o.Others.Standing(ctx, o.head)
 		if err != nil {
-			return false, err
+			return false, nil, err
 		}
 		o.head.Version, o.asked = standing.Head, true
 	}
 	if o.head.Version == 0 { // it took no notice of what it was told: there is nothing to apply
-		return true, nil
+		return true, nil, nil
 	}
-	all, err := o.Gateways.WaitApplied(ctx, o.head, max(0, time.Until(end)))
+	all, exposures, err := o.Gateways.WaitApplied(ctx, o.head, max(0, time.Until(end)))
 	if err != nil {
-		return false, err
+		return false, nil, err
 	}
 	for _, g := range all {
 		if !g.Applied {
-			return false, nil
+			return false, nil, nil
 		}
 	}
-	return true, nil
+	return true, exposures, nil
 }
 
 // askUntil is when the questions to other services end: with the wait, or a little later where that is very short; in time

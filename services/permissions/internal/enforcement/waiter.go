@@ -12,8 +12,15 @@ import (
 
 // Gateways knows how far every registered gateway of a jurisdiction is.
 type Gateways interface {
-	// WaitApplied returns when all have applied the commit, or after the timeout, with how far each of them is.
-	WaitApplied(ctx context.Context, commit grants.Token, timeout time.Duration) ([]Gateway, error)
+	// WaitApplied returns when all have applied the commit, or after the timeout, with how far each of them is; and when all have, with
+	// the locks that may still decide alone from what was before.
+	WaitApplied(ctx context.Context, commit grants.Token, timeout time.Duration) ([]Gateway, []Exposure, error)
+}
+
+// Exposure is a lock that may decide alone, while it is cut off, from what was before the commit.
+type Exposure struct {
+	Door, Device region.ID
+	Until        time.Time // the zero time: when the lock is back
 }
 
 // Gateway is how far one gateway is.
@@ -34,6 +41,9 @@ type Report struct {
 	Applied, Pending []Gateway // of the commit's jurisdiction
 	// PendingRegions were called and are not known to have it in force; the commit's own when it is not known who was called.
 	PendingRegions []region.Name
+	// Exposures are locks of all jurisdictions that could be asked, in no order. The commit counts as enforced with them: whoever let a
+	// door's locks decide alone has accepted it.
+	Exposures []Exposure
 }
 
 // Waiter waits for enforcement. All fields are required.
@@ -61,10 +71,11 @@ func (w *Waiter) Wait(ctx context.Context, commit grants.Token, timeout time.Dur
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var pending []region.Name
+	var abroad []Exposure
 	var err error
 	var elsewhere sync.WaitGroup
 	elsewhere.Go(func() {
-		if pending, err = w.crossings(ctx, commit, end); err != nil {
+		if pending, abroad, err = w.crossings(ctx, commit, end); err != nil {
 			cancel()
 		}
 	})
@@ -73,7 +84,7 @@ func (w *Waiter) Wait(ctx context.Context, commit grants.Token, timeout time.Dur
 	if err != nil {
 		return Report{}, err
 	}
-	report.PendingRegions = pending
+	report.PendingRegions, report.Exposures = pending, append(report.Exposures, abroad...)
 	report.Enforced = asked && len(report.Pending) == 0 && len(pending) == 0
 	return report, nil
 }
@@ -81,8 +92,9 @@ func (w *Waiter) Wait(ctx context.Context, commit grants.Token, timeout time.Dur
 // gateways asks until somebody answers or the time is up; asked is false when nobody did.
 func (w *Waiter) gateways(ctx context.Context, commit grants.Token, end time.Time) (report Report, asked bool) {
 	for {
-		all, err := w.Gateways.WaitApplied(ctx, commit, max(0, time.Until(end)))
+		all, exposures, err := w.Gateways.WaitApplied(ctx, commit, max(0, time.Until(end)))
 		if err == nil {
+			report.Exposures = exposures
 			for _, g := range all {
 				if g.Applied {
 					report.Applied = append(report.Applied, g)

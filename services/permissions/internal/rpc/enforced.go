@@ -8,11 +8,12 @@ import (
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/enforcement"
 	"github.com/cardea-mesh/cardea/services/permissions/internal/grants"
+	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 const defaultWait = 10 * time.Second
 
-// WaitEnforced implements PermissionsService. No lock decides from an offline bundle yet, so there are no exposures.
+// WaitEnforced implements PermissionsService.
 func (h *Handler) WaitEnforced(ctx context.Context, req *permissionsv1.WaitEnforcedRequest) (*permissionsv1.WaitEnforcedResponse, error) {
 	commit, err := h.commitOf(req)
 	if err != nil {
@@ -36,6 +37,13 @@ func (h *Handler) WaitEnforced(ctx context.Context, req *permissionsv1.WaitEnfor
 	}
 	for _, name := range report.PendingRegions {
 		out.PendingRegions = append(out.PendingRegions, string(name))
+	}
+	for _, e := range report.Exposures {
+		exposure := &permissionsv1.Exposure{DoorId: string(e.Door), DeviceId: string(e.Device)}
+		if !e.Until.IsZero() {
+			exposure.Until = timestamppb.New(e.Until)
+		}
+		out.Exposures = append(out.Exposures, exposure)
 	}
 	return out, nil
 }
