@@ -48,7 +48,7 @@ func TestDrill(t *testing.T) {
 		}
 	}
 	t.Logf("%s", all)
-	if all.opened == 0 || all.refused == 0 || all.enforced == 0 {
+	if all.opened == all.alone || all.alone == 0 || all.refused == 0 || all.enforced == 0 || all.exposed == 0 {
 		t.Errorf("nothing was tested: %s", all)
 	}
 }

@@ -48,7 +48,7 @@ func (w *world) runGateway(s *site) *process {
 	w.t.Helper()
 	answers, err := keyring.New([]keyring.Key{{ID: "answer-1", Secret: [32]byte{2}}})
 	must(w.t, err)
-	broker, err := bus.Connect(context.Background(), w.brokers.Config(w.t, s.name, gateway.Service))
+	broker, err := bus.Connect(context.Background(), s.brokers[gateway.Service])
 	must(w.t, err)
 	db, err := database.Open(context.Background(), database.Config{URL: w.gatewayDB.URL, Schema: gateway.Schema, MaxConns: 5})
 	must(w.t, err)

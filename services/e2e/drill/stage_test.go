@@ -150,6 +150,16 @@ func (p *play) open(token *typev1.ConsistencyToken) error {
 	if !p.reached(token) {
 		return errors.New("what was made did not reach every gateway")
 	}
+	if err := p.until("locks to have what they may decide alone", func() bool {
+		for _, l := range p.locks {
+			if rules(l.door) != nil && l.sim.BundleVersion() == 0 {
+				return false
+			}
+		}
+		return true
+	}); err != nil {
+		return err
+	}
 	return p.until("the first card to open every door", func() bool {
 		for i, l := range p.locks {
 			if !l.present(p.record, i, p.cards[0].bits, 0).Granted {
@@ -182,6 +192,7 @@ func (p *play) settle() error {
 		return err
 	}
 	p.probe(everybody())
+	p.alone()
 	ctx, cancel := context.WithTimeout(context.Background(), settled)
 	defer cancel()
 	for i, l := range p.locks {
@@ -190,6 +201,30 @@ func (p *play) settle() error {
 		}
 	}
 	return nil
+}
+
+// alone cuts every lock off, now that everything is enforced, and tries all cards: what a lock still believes shows.
+func (p *play) alone() {
+	for _, l := range p.locks {
+		p.w.exchange.set(&l.uplink, cut)
+	}
+	var all sync.WaitGroup
+	for at, l := range p.locks {
+		all.Go(func() {
+			ctx, cancel := context.WithTimeout(context.Background(), settled)
+			defer cancel()
+			if err := l.sim.WaitClosed(ctx); err != nil {
+				p.w.t.Errorf("lock %d has a session over a line that is cut: %v", at, err)
+			}
+			for number := range p.cards {
+				p.swipe(at, number, 1)
+			}
+		})
+	}
+	all.Wait()
+	for _, l := range p.locks {
+		p.w.exchange.set(&l.uplink, whole)
+	}
 }
 
 func (p *play) until(what string, holds func() bool) error {

@@ -56,6 +56,8 @@ type site struct {
 	stateDir string
 	// frozen is silent while no lock hears the gateway.
 	frozen mode
+	// brokers is how each service reaches the site's broker, also while that is stopped.
+	brokers map[string]bus.Config
 	// Addresses stay the same over restarts.
 	calls, locks, answers string
 }
@@ -72,6 +74,10 @@ func newWorld(t testing.TB) *world {
 	w.brokers = bustest.StartRegions(t, w.mesh.Regions)
 	for i, name := range regions {
 		w.sites[i] = &site{name: name, brokerUp: true, stateDir: t.TempDir(), calls: address(t), locks: address(t), answers: address(t)}
+		w.sites[i].brokers = map[string]bus.Config{}
+		for _, service := range []string{gateway.Service, permissions.Service} {
+			w.sites[i].brokers[service] = w.brokers.Config(t, name, service)
+		}
 		b := w.brokers.Connect(t, name, gateway.Service)
 		must(t, b.EnsureStreams(t.Context()))
 		must(t, b.EnsureBuckets(t.Context()))
@@ -169,7 +175,7 @@ func (w *world) runPermissions(s *site) *process {
 	w.t.Helper()
 	answers, err := keyring.New([]keyring.Key{{ID: "answer-1", Secret: [32]byte{1}}})
 	must(w.t, err)
-	broker, err := bus.Connect(context.Background(), w.brokers.Config(w.t, s.name, permissions.Service))
+	broker, err := bus.Connect(context.Background(), s.brokers[permissions.Service])
 	must(w.t, err)
 	cfg := w.mesh.Config(w.t, permissions.Service, s.name)
 	instance, err := permissions.New(permissions.Parts{
