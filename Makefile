@@ -9,7 +9,7 @@ PACKAGES = $(foreach dir,$(MODULES),$(dir)/...)
 BIN      = $(CURDIR)/.local/bin
 TOOLS    = $(CURDIR)/.local/tools
 
-.PHONY: help run demo build test test-short test-cockroach chaos bench fuzz verify generate lint clean deps
+.PHONY: help run demo build test test-short test-cockroach chaos drill bench fuzz verify generate lint clean deps
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -42,6 +42,10 @@ test-cockroach: ## the store suites on a real three-region CockroachDB (COCKROAC
 ROUNDS ?= 20
 chaos: deps ## kill parts of a running system at random, ROUNDS times, under load; -chaos.seed in FLAGS repeats a run
 	go test -count=1 -timeout 30m -v -run 'TestChaos$$' ./deploy/local/internal/cluster -chaos.rounds=$(ROUNDS) $(FLAGS)
+
+DRILLFOR ?= 10m
+drill: deps ## random histories of grants, revocations, swipes, cuts and kills against the safety rule, for DRILLFOR; FLAGS="-drill.seed=7" repeats
+	go test -count=1 -timeout 0 -v -run 'TestDrill$$' ./services/e2e/drill -args -drill.for=$(DRILLFOR) $(FLAGS)
 
 BENCH ?=
 bench: deps ## measure beside bare floors, about three minutes; a table and .local/bench.jsonl (BENCH="-only check -seconds 5")

@@ -54,9 +54,9 @@ func TestALockDoesNotLeaveASlowGateway(t *testing.T) {
 	}
 }
 
-// cable is a TCP proxy whose way back can be muted, or that can be frozen both ways: it accepts connections and nothing comes out of
+// deadLine is a TCP proxy whose way back can be muted, or that can be frozen both ways: it accepts connections and nothing comes out of
 // them. Connections that were muted stay so.
-type cable struct {
+type deadLine struct {
 	address string
 	mu      sync.Mutex
 	to      string
@@ -65,13 +65,13 @@ type cable struct {
 	until   time.Time // the way back waits
 }
 
-func newCable(t *testing.T, to string) *cable {
+func newCable(t *testing.T, to string) *deadLine {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cable{address: l.Addr().String(), to: to}
+	c := &deadLine{address: l.Addr().String(), to: to}
 	ctx, cancel := context.WithCancel(context.Background())
 	t.Cleanup(func() { cancel(); l.Close() })
 	go func() {
@@ -86,7 +86,7 @@ func newCable(t *testing.T, to string) *cable {
 	return c
 }
 
-func (c *cable) carry(ctx context.Context, in net.Conn) {
+func (c *deadLine) carry(ctx context.Context, in net.Conn) {
 	c.mu.Lock()
 	to := c.to
 	c.mu.Unlock()
@@ -96,24 +96,24 @@ func (c *cable) carry(ctx context.Context, in net.Conn) {
 		return
 	}
 	defer context.AfterFunc(ctx, func() { in.Close(); out.Close() })()
-	go func() { io.Copy(&quiet{cable: c, to: out, forth: true}, in); out.Close() }()
-	io.Copy(&quiet{cable: c, to: in}, out)
+	go func() { io.Copy(&quiet{deadLine: c, to: out, forth: true}, in); out.Close() }()
+	io.Copy(&quiet{deadLine: c, to: in}, out)
 	in.Close()
 }
 
-// quiet drops what comes once the cable was muted.
+// quiet drops what comes once the deadLine was muted.
 type quiet struct {
-	cable *cable
-	to    io.Writer
-	forth bool // towards the gateway: only freezing stops it
-	muted bool
+	deadLine *deadLine
+	to       io.Writer
+	forth    bool // towards the gateway: only freezing stops it
+	muted    bool
 }
 
 func (q *quiet) Write(b []byte) (int, error) {
-	q.cable.mu.Lock()
-	q.muted = q.muted || q.cable.frozen || q.cable.muted && !q.forth
-	wait := time.Until(q.cable.until)
-	q.cable.mu.Unlock()
+	q.deadLine.mu.Lock()
+	q.muted = q.muted || q.deadLine.frozen || q.deadLine.muted && !q.forth
+	wait := time.Until(q.deadLine.until)
+	q.deadLine.mu.Unlock()
 	if wait > 0 && !q.forth {
 		time.Sleep(wait) // the line's, not the test's
 	}
@@ -123,14 +123,14 @@ func (q *quiet) Write(b []byte) (int, error) {
 	return q.to.Write(b)
 }
 
-func (c *cable) set(change func()) {
+func (c *deadLine) set(change func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	change()
 }
 
-func (c *cable) mute()                { c.set(func() { c.muted = true }) }
-func (c *cable) hold(d time.Duration) { c.set(func() { c.until = time.Now().Add(d) }) }
-func (c *cable) freeze()              { c.set(func() { c.frozen = true }) }
-func (c *cable) mend()                { c.set(func() { c.muted = false }) }
-func (c *cable) point(to string)      { c.set(func() { c.to = to }) }
+func (c *deadLine) mute()                { c.set(func() { c.muted = true }) }
+func (c *deadLine) hold(d time.Duration) { c.set(func() { c.until = time.Now().Add(d) }) }
+func (c *deadLine) freeze()              { c.set(func() { c.frozen = true }) }
+func (c *deadLine) mend()                { c.set(func() { c.muted = false }) }
+func (c *deadLine) point(to string)      { c.set(func() { c.to = to }) }

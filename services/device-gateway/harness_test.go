@@ -43,6 +43,7 @@ type place struct {
 	targets  []region.Name    // whose buckets facts are written to
 	bus      *bus.Bus         // permissions'
 	identity *bus.Bus         // identity's
+	database *dbtest.Database
 	db       *database.DB
 	root     *pki.Authority
 	state    *keyring.Ring
@@ -89,7 +90,8 @@ func newPlaces(t *testing.T) *place {
 
 func (p *place) set() *place {
 	p.t.Helper()
-	p.tel, p.db = telemetry.Discard(), dbtest.New(p.t, gateway.Schema, gateway.Migrations()...)
+	p.database = dbtest.Make(p.t, dbtest.Options{Schema: gateway.Schema, Sets: gateway.Migrations()})
+	p.tel, p.db = telemetry.Discard(), p.database.DB
 	var err error
 	p.root, err = pki.NewRoot("device root", time.Now().Add(24*365*time.Hour))
 	p.must(err)
@@ -302,7 +304,9 @@ func (p *place) boot(store locksim.Store, change ...func(*locksim.Config)) *lock
 type events struct {
 	mu   sync.Mutex
 	seen map[string]*typev1.Event
-	more chan struct{}
+	// order is that of the first sightings, as a ledger keeps it.
+	order []string
+	more  chan struct{}
 }
 
 func (p *place) events() *events {
@@ -313,6 +317,9 @@ func (p *place) events() *events {
 		defer close(done)
 		p.bus.Consume(ctx, bus.Consumer{Durable: fmt.Sprint("test-", createKey.Add(1))}, func(_ context.Context, ev *typev1.Event) error {
 			e.mu.Lock()
+			if e.seen[ev.GetId()] == nil {
+				e.order = append(e.order, ev.GetId())
+			}
 			e.seen[ev.GetId()] = ev
 			e.mu.Unlock()
 			select {

@@ -167,7 +167,7 @@ func (i *Instance) local() (err error) {
 		return err
 	}
 	i.journal, err = journal.Open(journal.Config{
-		Dir: filepath.Join(p.StateDir, "journal"), Publish: publish(p.Broker), Logger: p.Telemetry.Logger,
+		Dir: filepath.Join(p.StateDir, "journal"), Publish: publish(p.Broker), Logger: p.Telemetry.Logger, Meter: p.Telemetry.Meter,
 	})
 	return err
 }

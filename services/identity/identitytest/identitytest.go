@@ -22,6 +22,7 @@ import (
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1/identityv1connect"
 	"github.com/cardea-mesh/cardea/services/identity"
+	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/bustest"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
@@ -41,6 +42,7 @@ type Service struct {
 	Operator config.Secret
 
 	mesh *rpctest.Mesh
+	bus  *bus.Bus
 	stop func()
 }
 
@@ -49,6 +51,9 @@ type Option func(*Service)
 
 // Broker uses the broker of a region that the test has already, to see the service's events or to send it some.
 func Broker(b *bustest.Server) Option { return func(s *Service) { s.Broker = b } }
+
+// Bus uses a connection that the test has made, to a broker that is not a bustest.Server; Broker stays nil.
+func Bus(b *bus.Bus) Option { return func(s *Service) { s.bus = b } }
 
 // Database uses a neighbour's database: the regions of a jurisdiction share one.
 func Database(d *dbtest.Database) Option { return func(s *Service) { s.Database = d } }
@@ -64,13 +69,16 @@ func Start(t testing.TB, mesh *rpctest.Mesh, name region.Name, options ...Option
 	if s.Database == nil {
 		s.Database = dbtest.Make(t, dbtest.Options{Schema: identity.Schema, Regions: own, Sets: identity.Migrations()})
 	}
-	if s.Broker == nil {
-		s.Broker = bustest.Start(t, bustest.Region(name))
+	if s.bus == nil {
+		if s.Broker == nil {
+			s.Broker = bustest.Start(t, bustest.Region(name))
+		}
+		s.bus = s.Broker.Connect(t)
 	}
 	operator := s.newOperator()
 	certificate := mesh.Identity(t, identity.Service, name)
 	s.run(t, identity.Parts{
-		Region: s.Region, Regions: mesh.Regions, DB: s.Database.DB, Bus: s.Broker.Connect(t),
+		Region: s.Region, Regions: mesh.Regions, DB: s.Database.DB, Bus: s.bus,
 		Dialer: mesh.DialerAs(t, certificate), TLS: certificate.Server(), Telemetry: mesh.Telemetry,
 		Keys: identity.Rings{
 			Person: ring(t, s.Region.Jurisdiction, config.PurposePerson),

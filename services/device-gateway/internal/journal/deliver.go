@@ -140,17 +140,17 @@ func (j *Journal) next() (segment, int64, bool) {
 	return segment{}, 0, false
 }
 
-// keepCursor saves the cursor, now or when it is due, and removes what is behind it.
+// keepCursor removes what is behind the cursor and saves it, now or when it is due. In this order: on a full disk the cursor
+// can be saved only after something was removed. A saved cursor that points before what is left repeats, and is harmless.
 func (j *Journal) keepCursor(now bool) {
 	if !now && time.Since(j.cursorSaved) < cursorEvery {
 		return
 	}
-	if err := j.saveCursor(); err != nil {
-		j.cfg.Logger.Warn("journal: save the cursor; a restart delivers more than once", "error", err)
-		return
-	}
 	j.cursorSaved = time.Now()
 	j.dropDelivered(1)
+	if err := j.saveCursor(); err != nil {
+		j.cfg.Logger.Warn("journal: save the cursor; a restart delivers more than once", "error", err)
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) bool {

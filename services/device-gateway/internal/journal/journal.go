@@ -10,6 +10,7 @@ import (
 	"time"
 
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
+	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -27,6 +28,8 @@ type Config struct {
 	Publish Publish
 	// Logger is required.
 	Logger *slog.Logger
+	// Meter gets what waits and whether anything can be written; default: none.
+	Meter metric.MeterProvider
 	// SegmentBytes is the size after which a new segment starts; 0: 8 MiB.
 	SegmentBytes int64
 	// MaxBytes is how much may wait on disk; above it Append answers ErrUnavailable; 0: 4 GiB.
@@ -78,10 +81,14 @@ type Journal struct {
 
 	// mu guards segments: the writer changes them, the deliverer reads and removes.
 	mu       sync.Mutex
-	segments []segment // oldest first; the last one is being written
+	segments []segment // oldest first; the last one is being written, unless out is nil
 
-	// The writer's alone.
+	// The writer's alone: the last segment's file. nil: none could be made, or the last one was given up.
 	out file
+	// next is the number of the segment after the last; the writer's alone.
+	nextSegment uint64
+
+	trouble *trouble
 
 	// cursor is the deliverer's alone: everything before it was delivered.
 	cursor      position
@@ -94,15 +101,19 @@ type request struct {
 	done    chan error
 }
 
-// Open reads what an earlier process left, cutting a torn tail, and makes ready to append. Run delivers it.
+// Open reads what an earlier process left, cutting a torn tail, and makes ready to append. Run delivers it. A full disk is no error here:
+// Append tries again.
 func Open(cfg Config) (*Journal, error) {
 	cfg.setDefaults()
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{cfg: cfg, marks: newMarks(), appends: make(chan request, 1024), grown: make(chan struct{}, 1)}
+	j := &Journal{cfg: cfg, marks: newMarks(), appends: make(chan request, 1024), grown: make(chan struct{}, 1), trouble: &trouble{logger: cfg.Logger}}
 	if err := j.load(); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", cfg.Dir, err)
+	}
+	if err := j.observe(cfg.Meter); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
 	}
 	return j, nil
 }

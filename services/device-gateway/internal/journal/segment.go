@@ -43,11 +43,14 @@ func (j *Journal) load() error {
 		j.segments = append(j.segments, segment{number: number, size: size})
 	}
 	j.dropDelivered(0)
-	next := j.cursor.segment
-	if n := len(j.segments); n > 0 {
-		next = max(next, j.segments[n-1].number)
+	j.nextSegment = j.cursor.segment + 1
+	if n := len(numbers); n > 0 {
+		j.nextSegment = max(j.nextSegment, numbers[n-1]+1)
 	}
-	return j.startSegment(next + 1)
+	if err := j.startSegment(); err != nil {
+		j.trouble.met(err, 0)
+	}
+	return nil
 }
 
 func (j *Journal) list() ([]uint64, error) {
@@ -106,7 +109,9 @@ func (p position) before(other position) bool {
 	return p.segment < other.segment || p.segment == other.segment && p.offset < other.offset
 }
 
-func (j *Journal) startSegment(number uint64) error {
+// startSegment makes the next segment's file the one that is written.
+func (j *Journal) startSegment() error {
+	number := j.nextSegment
 	f, err := j.cfg.create(j.path(number))
 	if err != nil {
 		return err
@@ -116,6 +121,7 @@ func (j *Journal) startSegment(number uint64) error {
 		return err
 	}
 	j.out = f
+	j.nextSegment++
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.segments = append(j.segments, segment{number: number})

@@ -43,13 +43,15 @@ func (j *Journal) commit(group []request) {
 	fresh := j.fresh(group)
 	err := j.writeEntries(fresh)
 	if err != nil {
-		j.cfg.Logger.Error("journal: cannot write; locks keep their events", "error", err)
 		err = fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if err != nil || len(fresh) > 0 {
+		j.trouble.met(err, len(group))
 	}
 	for _, r := range group {
 		r.done <- err
 	}
-	if err == nil && len(fresh) > 0 {
+	if err != nil || len(fresh) > 0 { // after a failure, so that what was delivered makes room
 		select {
 		case j.grown <- struct{}{}:
 		default:
@@ -106,17 +108,17 @@ func (j *Journal) writeEntries(entries []Entry) error {
 
 // roll starts a new segment when the last one is full, or was given up.
 func (j *Journal) roll() error {
-	j.mu.Lock()
-	last := j.segments[len(j.segments)-1]
-	j.mu.Unlock()
-	if j.out != nil && last.size < j.cfg.SegmentBytes {
-		return nil
-	}
 	if j.out != nil {
+		j.mu.Lock()
+		size := j.segments[len(j.segments)-1].size
+		j.mu.Unlock()
+		if size < j.cfg.SegmentBytes {
+			return nil
+		}
 		j.out.Close()
 		j.out = nil
 	}
-	return j.startSegment(last.number + 1)
+	return j.startSegment()
 }
 
 // writeSynced appends to the last segment. After a failure the segment is given up: what a failed fsync left on disk
