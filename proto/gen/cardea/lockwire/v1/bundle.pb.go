@@ -1046,7 +1046,7 @@ var File_cardea_lockwire_v1_bundle_proto protoreflect.FileDescriptor
 
 const file_cardea_lockwire_v1_bundle_proto_rawDesc = "" +
 	"\n" +
-	"\x1fcardea/lockwire/v1/bundle.proto\x12\x12cardea.lockwire.v1\x1a!cardea/lockwire/v1/lockwire.proto\"\x89\x02\n" +
+	"\x1fcardea/lockwire/v1/bundle.proto\x12\x12cardea.lockwire.v1\"\x89\x02\n" +
 	"\rBundleContent\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12 \n" +
@@ -1182,7 +1182,6 @@ func file_cardea_lockwire_v1_bundle_proto_init() {
 	if File_cardea_lockwire_v1_bundle_proto != nil {
 		return
 	}
-	file_cardea_lockwire_v1_lockwire_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
