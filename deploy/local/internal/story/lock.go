@@ -2,9 +2,12 @@ package story
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
@@ -20,6 +23,7 @@ type lock struct {
 	sim  *locksim.Lock
 	stop context.CancelFunc
 	done chan error
+	dead *atomic.Bool // its line is cut
 }
 
 // enrol exchanges the claim code for an identity, boots the lock and waits for its session.
@@ -31,8 +35,15 @@ func enrol(ctx context.Context, gateway, claim, dir string, tracer trace.TracerP
 	if _, err := locksim.Enroll(ctx, store, gateway, claim); err != nil {
 		return nil, err
 	}
+	dead := new(atomic.Bool)
 	sim, err := locksim.Open(locksim.Config{
-		Store: store, Model: "story", Tracer: tracer, BackoffMin: 100 * time.Millisecond, BackoffMax: time.Second,
+		Store: store, Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			if dead.Load() {
+				return nil, errLineCut
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+		Model: "story", Tracer: tracer, BackoffMin: 100 * time.Millisecond, BackoffMax: time.Second,
 		// The gateway learns of the new device from the access state, a moment after it has signed its certificate.
 		RefusedWait: 100 * time.Millisecond,
 	})
@@ -40,7 +51,7 @@ func enrol(ctx context.Context, gateway, claim, dir string, tracer trace.TracerP
 		return nil, err
 	}
 	running, stop := context.WithCancel(context.Background())
-	l := &lock{sim: sim, stop: stop, done: make(chan error, 1)}
+	l := &lock{sim: sim, stop: stop, done: make(chan error, 1), dead: dead}
 	go func() { l.done <- sim.Run(running) }()
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -49,6 +60,25 @@ func enrol(ctx context.Context, gateway, claim, dir string, tracer trace.TracerP
 		return nil, fmt.Errorf("no session: %w (last: %v)", err, sim.LastError())
 	}
 	return l, nil
+}
+
+var errLineCut = errors.New("the lock's line is cut")
+
+// cut cuts the lock's line, and waits until it has noticed.
+func (l *lock) cut(ctx context.Context) error {
+	l.dead.Store(true)
+	l.sim.Disconnect()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return l.sim.WaitClosed(ctx)
+}
+
+// mend puts the line together again, and waits for the session.
+func (l *lock) mend(ctx context.Context) error {
+	l.dead.Store(false)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return l.sim.WaitOpen(ctx)
 }
 
 func (l *lock) id() string { return l.sim.DeviceID() }
@@ -61,6 +91,7 @@ func (l *lock) close() {
 // answer is what a lock did when something was presented.
 type answer struct {
 	opened  bool
+	alone   bool // the lock decided from its bundle
 	reason  permissionsv1.DecisionReason
 	eventID string
 	trace   trace.TraceID
@@ -71,6 +102,9 @@ func (a answer) String() string {
 	if a.opened {
 		outcome = "opened"
 	}
+	if a.alone {
+		outcome += " by the lock alone"
+	}
 	return outcome + ": " + strings.TrimPrefix(a.reason.String(), "DECISION_REASON_")
 }
 
@@ -80,9 +114,14 @@ func (l *lock) present(ctx context.Context, what locksim.Presented) (answer, err
 	if err := l.sim.WaitOpen(ctx); err != nil {
 		return answer{}, fmt.Errorf("no session: %w (last: %v)", err, l.sim.LastError())
 	}
+	return l.ask(ctx, what), nil
+}
+
+// ask presents something, with a session or without.
+func (l *lock) ask(ctx context.Context, what locksim.Presented) answer {
 	got := l.sim.PresentAs(ctx, what)
 	return answer{
-		opened: got.Granted, reason: permissionsv1.DecisionReason(got.Reason), trace: got.TraceID,
+		opened: got.Granted, alone: got.Offline, reason: permissionsv1.DecisionReason(got.Reason), trace: got.TraceID,
 		eventID: fmt.Sprintf("%s.%d.%d", l.id(), got.Epoch, got.Sequence),
-	}, nil
+	}
 }

@@ -85,6 +85,8 @@ func (t *tenant) steps() []step {
 		{"a phone answers the lock's challenge; its copied key cannot", t.presentPhone},
 		{"the archive asks for more than the visitor's card: a PIN", t.presentWithPIN},
 		{"the office unlocks the front door from afar", t.remoteUnlock},
+		{"the front door's line is cut; its lock decides from its bundle", t.cutFrontDoor},
+		{"a lockdown that a cut off lock cannot hear of: who is exposed?", t.revokeWhileCut},
 		{"a US site of the same organization, a lock, a grant for the EU group", t.createUSSite},
 		{"the EU person's card at the US door", t.swipeInUS},
 		{"the EU person's record asked for at the US border", t.readAcrossBorder},
