@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// drainTimeout is how long locks have to leave when the gateway stops.
-	drainTimeout = 2 * time.Second
+	// drainTimeout is how long locks have to leave when the gateway stops: they are asked within 4 s, and each has 1 s. A process has 8 s to stop.
+	drainTimeout = 6 * time.Second
 	// sweepEvery is how often what waited for too long is closed.
 	sweepEvery = time.Second
 	// sendBuffer bounds what the kernel holds for a lock that does not read, in bytes; Linux doubles it.
