@@ -82,7 +82,7 @@ func main() {
 	flag.StringVar(&o.floor, "floor", "", "internal: be the server of a floor")
 	flag.StringVar(&o.answer, "answer", "", "internal: what an echo says, hex")
 	flag.Parse()
-	if flag.NArg() > 0 || o.seconds <= 0 || o.rounds < 1 || o.scale < 1 || o.scale > 100 || o.locks < 1 || o.storm < 1 || o.history < 1000 {
+	if flag.NArg() > 0 || o.seconds <= 0 || o.rounds < 1 || o.scale < 1 || o.scale > 100 || o.locks < 1 || o.storm < 1 || o.storm > maxLocks || o.history < 1000 {
 		flag.Usage()
 		os.Exit(2)
 	}
