@@ -13,7 +13,7 @@ import (
 
 // Client is one lock: it makes a session on a connection, and says when that ends.
 type Client interface {
-	// Open greets; the connection is the client's.
+	// Open greets, until ctx ends; the connection is the client's.
 	Open(ctx context.Context, conn net.Conn) error
 	// Wait returns when the session ends.
 	Wait() error
@@ -30,15 +30,15 @@ const (
 	// backoffMin and backoffMax are those of PROTOCOL.md: a lock waits d/2 to d, where d doubles.
 	backoffMin = time.Second
 	backoffMax = time.Minute
-	// patience is how long a storm may take at most.
-	patience = 5 * time.Minute
+	// longest is how long a storm may take at most.
+	longest = 5 * time.Minute
 )
 
 // Run connects all clients, from one moment on, then cuts all connections, times times, and returns what each took; the first result is the
-// connecting.
-func Run(ctx context.Context, network *Network, clients []Client, times int) ([]Result, error) {
+// connecting. patience is how long a client waits for its session; 0: as long as it takes.
+func Run(ctx context.Context, network *Network, clients []Client, times int, patience time.Duration) ([]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &storm{network: network, back: make(chan time.Time, len(clients))}
+	s := &storm{network: network, patience: patience, back: make(chan time.Time, len(clients))}
 	defer s.all.Wait()
 	defer network.Cut()
 	defer cancel()
@@ -62,15 +62,16 @@ func Run(ctx context.Context, network *Network, clients []Client, times int) ([]
 }
 
 type storm struct {
-	network *Network
-	back    chan time.Time
-	refused atomic.Int64
-	all     sync.WaitGroup
+	network  *Network
+	patience time.Duration
+	back     chan time.Time
+	refused  atomic.Int64
+	all      sync.WaitGroup
 }
 
 // await waits until so many sessions were opened.
 func (s *storm) await(ctx context.Context, n int) ([]time.Time, error) {
-	end := time.NewTimer(patience)
+	end := time.NewTimer(longest)
 	defer end.Stop()
 	var at []time.Time
 	for len(at) < n {
@@ -78,7 +79,7 @@ func (s *storm) await(ctx context.Context, n int) ([]time.Time, error) {
 		case t := <-s.back:
 			at = append(at, t)
 		case <-end.C:
-			return at, fmt.Errorf("%d of %d locks are back after %s; %d attempts were refused", len(at), n, patience, s.refused.Load())
+			return at, fmt.Errorf("%d of %d locks are back after %s; %d attempts were refused", len(at), n, longest, s.refused.Load())
 		case <-ctx.Done():
 			return at, ctx.Err()
 		}
@@ -92,11 +93,7 @@ func (s *storm) live(ctx context.Context, index int, c Client) {
 		if !pause(ctx, wait/2+rand.N(wait/2)) {
 			return
 		}
-		conn, err := s.network.Dial(ctx, index)
-		if err == nil {
-			err = c.Open(ctx, conn)
-		}
-		if err != nil {
+		if err := s.open(ctx, index, c); err != nil {
 			s.refused.Add(1)
 			wait = min(2*wait, backoffMax)
 			continue
@@ -106,6 +103,19 @@ func (s *storm) live(ctx context.Context, index int, c Client) {
 		c.Wait()
 		c.Close()
 	}
+}
+
+func (s *storm) open(ctx context.Context, index int, c Client) error {
+	if s.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.patience)
+		defer cancel()
+	}
+	conn, err := s.network.Dial(ctx, index)
+	if err != nil {
+		return err
+	}
+	return c.Open(ctx, conn)
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
