@@ -36,7 +36,9 @@ func TestSlowHandshakesDoNotKeepOthersOut(t *testing.T) {
 // However many come and say nothing, so many are under way, so many wait, and the others are closed.
 func TestSilentPeersAreBounded(t *testing.T) {
 	const handshakes, waiting, more = 4, 6, 20
-	o := newOpen(t, func(c *Config) { c.MaxHandshakes, c.MaxHandshakesPerAddress, c.MaxWaiting = handshakes, handshakes, waiting })
+	o := newOpen(t, func(c *Config) {
+		c.MaxHandshakes, c.MaxHandshakesPerAddress, c.MaxWaiting = handshakes, handshakes, waiting
+	})
 	conns := make([]net.Conn, handshakes+waiting+more)
 	for i := range conns {
 		conns[i] = o.dial(fmt.Sprint("127.0.3.", i+1))
