@@ -59,8 +59,8 @@ func tell(name string, all []storm.Result) {
 		if i > 0 {
 			which = "reconnect"
 		}
-		fmt.Printf("  %s, %s: half back after %s, 99 %% after %s, all after %s; %d attempts failed\n", name, which,
-			s.Half.Round(time.Millisecond), s.Most.Round(time.Millisecond), s.All.Round(time.Millisecond), s.Refused)
+		fmt.Printf("  %s, %s: half back after %s, 99 %% after %s, all after %s; %d attempts failed; %s of CPU on both sides\n", name, which,
+			s.Half.Round(time.Millisecond), s.Most.Round(time.Millisecond), s.All.Round(time.Millisecond), s.Refused, s.CPU.Round(time.Millisecond))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -20,10 +21,11 @@ type Client interface {
 	Close()
 }
 
-// Result says how long it took, from the cut, until half, 99 % and all locks were back, and how many attempts were refused.
+// Result says how long it took, from the cut, until half, 99 % and all locks were back, how many attempts were refused, and how much CPU
+// time this process took meanwhile, for both sides.
 type Result struct {
-	Half, Most, All time.Duration
-	Refused         int64
+	Half, Most, All, CPU time.Duration
+	Refused              int64
 }
 
 const (
@@ -48,7 +50,7 @@ func Run(ctx context.Context, network *Network, clients []Client, times int, pat
 	var results []Result
 	for n := range 1 + times {
 		s.refused.Store(0)
-		cut := time.Now()
+		cut, cpu := time.Now(), cpuTime()
 		network.Cut() // there is nothing to cut the first time
 		took, err := s.await(ctx, len(clients))
 		if err != nil {
@@ -56,7 +58,7 @@ func Run(ctx context.Context, network *Network, clients []Client, times int, pat
 		}
 		slices.SortFunc(took, time.Time.Compare)
 		at := func(q float64) time.Duration { return took[int(q*float64(len(took)-1))].Sub(cut) }
-		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), Refused: s.refused.Load()})
+		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), CPU: cpuTime() - cpu, Refused: s.refused.Load()})
 	}
 	return results, nil
 }
@@ -103,6 +105,13 @@ func (s *storm) live(ctx context.Context, index int, c Client) {
 		c.Wait()
 		c.Close()
 	}
+}
+
+// cpuTime is what this process has taken of its CPUs.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for no reason that there is
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func (s *storm) open(ctx context.Context, index int, c Client) error {
