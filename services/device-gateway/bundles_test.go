@@ -258,11 +258,13 @@ func TestABundleThatARevocationOvertakesIsNotGiven(t *testing.T) {
 	held, goOn := make(chan struct{}, 100), make(chan struct{})
 	var once sync.Once
 	slow := p.start("", func(parts *gateway.Parts) {
-		parts.BundleNoted = func(string) {
-			once.Do(func() {
-				held <- struct{}{}
-				<-goOn
-			})
+		parts.BundleMoment = func(_ string, at gateway.BundleMoment) {
+			if at == gateway.BundleNoted {
+				once.Do(func() {
+					held <- struct{}{}
+					<-goOn
+				})
+			}
 		}
 	})
 	quick := p.start("")

@@ -35,7 +35,10 @@ func rules(door int) *permissionsv1.DoorRules {
 	return nil
 }
 
-// play plays a history in a world that is whole, and leaves it so. The error says that the world did not become whole again.
+// errSetUp: what every history begins with could not be made. The history itself was not played, so it has nothing to do with it.
+var errSetUp = errors.New("the drill could not be set up")
+
+// play plays a history in a world that is whole, and leaves it so. Errors: errSetUp; else the world did not become whole again.
 func (w *world) play(h drill.History, lies bool) (*drill.Record, error) {
 	w.mend()
 	p := &play{w: w, record: new(drill.Record), byDevice: map[string]int{}, lies: lies}
@@ -47,7 +50,7 @@ func (w *world) play(h drill.History, lies bool) (*drill.Record, error) {
 		}
 	}()
 	if err := p.prepare(h); err != nil {
-		return p.record, fmt.Errorf("before the first tick: %w", err)
+		return p.record, fmt.Errorf("%w: %w", errSetUp, err)
 	}
 	for _, tick := range h.Ticks {
 		var all sync.WaitGroup

@@ -60,7 +60,7 @@ type BundleSigner interface {
 	Revocations(m *lockwirev1.RevocationsContent) (*lockwirev1.Revocations, error)
 }
 
-// Bundles is what a Hub needs to give locks what they may decide alone; all but Noted is required.
+// Bundles is what a Hub needs to give locks what they may decide alone; all but Moment is required.
 type Bundles struct {
 	Source BundleSource
 	States BundleStates
@@ -69,8 +69,24 @@ type Bundles struct {
 	Home func(device string) (region.Name, error)
 	// Gateway is this gateway's id.
 	Gateway string
-	// Noted is called when it was noted what a lock will be given, before it is looked whether that still holds; for tests.
-	Noted func(device string)
+	// Moment is called at the moments of a lock's bundle, which wait until it returns; for tests.
+	Moment func(device string, at BundleMoment)
+}
+
+// BundleMoment is how far a lock's bundle is.
+type BundleMoment string
+
+// The moments of a bundle, in their order. Others may do anything between two of them.
+const (
+	BundleCompiled BundleMoment = "compiled" // nothing is noted
+	BundleNoted    BundleMoment = "noted"    // it was not looked whether it still holds
+	BundleSending  BundleMoment = "sending"  // no part of it was sent; what is taken away may go first
+)
+
+func (b *Bundles) moment(device string, at BundleMoment) {
+	if b.Moment != nil {
+		b.Moment(device, at)
+	}
 }
 
 // bundler gives locks their bundles. A lock is looked at by one worker at a time, when its door has changed, it has answered, or it is

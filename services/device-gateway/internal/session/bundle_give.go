@@ -169,9 +169,7 @@ func (v *visit) giveBundle(ctx context.Context, now access.OfflineBundle, base *
 	if err := v.write(ctx, bundlestate.Give(s, g.version, g.Content, v.Gateway, v.session.device.Door)); err != nil {
 		return err
 	}
-	if v.Noted != nil {
-		v.Noted(v.session.deviceID)
-	}
+	v.moment(v.session.deviceID, BundleNoted)
 	if v.Source.Stamp(v.session.device.Org, v.session.device.Door) != now.Stamp {
 		return errChanged // nobody gets it; that it was noted does no harm
 	}

@@ -29,6 +29,7 @@ func (v *visit) sendBundle(m *lockwirev1.Bundle) {
 		defer close(sent)
 		out <- struct{}{}
 		defer func() { <-out }()
+		v.moment(s.deviceID, BundleSending)
 		if err := s.sendPieces(m); err != nil {
 			s.hub.cfg.Logger.Warn("a bundle could not be sent", "device", s.deviceID, "error", err)
 			s.conn.Close()
