@@ -34,7 +34,7 @@ type Config struct {
 	SegmentBytes int64
 	// MaxBytes is how much may wait on disk; above it Append answers ErrUnavailable; 0: 4 GiB.
 	MaxBytes int64
-	// Window is how many events are on their way to the broker at once; 0: 256.
+	// Window is how many events are on their way to the broker at once, each of another device; 0: 256.
 	Window int
 	// Retry is the longest pause after a failed delivery; 0: 2 s.
 	Retry time.Duration
@@ -92,6 +92,7 @@ type Journal struct {
 
 	// cursor is the deliverer's alone: everything before it was delivered.
 	cursor      position
+	cursorKept  position // what the file says
 	cursorSaved time.Time
 }
 

@@ -100,7 +100,7 @@ type bundler struct {
 	// urgent goes before other: what was taken away goes before what is new or renewed.
 	urgent, other []*session
 	wake          chan struct{}
-	due           dueHeap
+	due           agenda[*session]
 	dueChanged    chan struct{}
 }
 

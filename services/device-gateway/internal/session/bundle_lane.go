@@ -24,8 +24,7 @@ type lane struct {
 
 	// The bundler's mu guards these: where the session is in its queues.
 	queued, urgent, working, again, left bool
-	place                                int // in due, from 1; 0: not
-	due                                  time.Time
+	due                                  date[*session]
 
 	// stale: what was noted is lost.
 	stale atomic.Bool

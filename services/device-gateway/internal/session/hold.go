@@ -29,7 +29,7 @@ const (
 // kept is what a lock does for its door's rules, as far as this gateway knows. One look at a time uses what is not guarded.
 type kept struct {
 	// The keeper's mu guards these.
-	entry *entry
+	due   date[*session]
 	busy  bool // somebody tells the lock
 	ended bool
 
