@@ -11,6 +11,7 @@ import (
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"github.com/cardea-mesh/cardea/services/device-gateway/lockconformance"
 )
@@ -20,7 +21,7 @@ func TestTheGatewayKeepsTheRules(t *testing.T) {
 	p := newPlace(t)
 	g := p.start("")
 	report, err := lockconformance.Gateway(t.Context(), lockconformance.GatewayConfig{
-		Address: g.locks, Claim: g.device().GetClaimCode(), Card: badge, Out: t.Output(),
+		Address: g.locks, Claims: g.claims(4), Card: badge, Out: t.Output(),
 	})
 	p.must(err)
 	if failed := report.Failed(); len(failed) > 0 {
@@ -31,13 +32,34 @@ func TestTheGatewayKeepsTheRules(t *testing.T) {
 	}
 }
 
+// claims makes devices at the door, for their claim codes.
+func (r *running) claims(n int) (codes []string) {
+	for range n {
+		codes = append(codes, r.device().GetClaimCode())
+	}
+	return codes
+}
+
+// TestTheKitKeepsTheLimit: with one device at a gateway that lets few sessions begin it waits as it is told, and sees no fault in that.
+func TestTheKitKeepsTheLimit(t *testing.T) {
+	p := newPlace(t)
+	g := p.start("", func(parts *gateway.Parts) { parts.Limits.MaxReconnectsPerDevice = 4 })
+	report, err := lockconformance.Gateway(t.Context(), lockconformance.GatewayConfig{
+		Address: g.locks, Claims: g.claims(1), Out: t.Output(), Only: []string{"R-FRAME-1", "R-HELLO-1", "R-HELLO-5"},
+	})
+	p.must(err)
+	if report.Count(lockconformance.Pass) != 3 {
+		t.Errorf("%v", report)
+	}
+}
+
 // TestAGatewayThatAnswersNoPingFails: one that greets and then says nothing keeps some rules, and not these.
 func TestAGatewayThatAnswersNoPingFails(t *testing.T) {
 	p := newPlace(t)
 	address := p.deafGateway()
 	fingerprint := p.root.Fingerprint()
 	report, err := lockconformance.Gateway(t.Context(), lockconformance.GatewayConfig{
-		Address: address, Claim: "x." + base64.RawURLEncoding.EncodeToString(fingerprint[:]), Out: t.Output(),
+		Address: address, Claims: []string{"x." + base64.RawURLEncoding.EncodeToString(fingerprint[:])}, Out: t.Output(), Patience: 5 * time.Second,
 		Only: []string{"R-TLS-4", "R-HELLO-5", "R-BEAT-1", "R-FRAME-1"},
 	})
 	p.must(err)

@@ -75,7 +75,7 @@ func (b *inbox) event(at place) (*lockwirev1.Event, error) {
 	if e := b.events[at]; e != nil {
 		return e, nil
 	}
-	err := b.until(2*patience, func(any) (bool, error) { return b.events[at] != nil, nil })
+	err := b.until(b.p.patience, func(any) (bool, error) { return b.events[at] != nil, nil })
 	if err != nil {
 		return nil, fmt.Errorf("event %d of boot epoch %d does not come: %w", at.sequence, at.epoch, err)
 	}
@@ -101,7 +101,7 @@ func (b *inbox) presented(ctx context.Context, l *lockRun) (*lockwirev1.AccessRe
 	if err := b.p.send(ready); err != nil {
 		return nil, err
 	}
-	if err := b.until(patience, func(m any) (bool, error) {
+	if err := b.until(b.p.patience, func(m any) (bool, error) {
 		pong, ok := m.(*lockwirev1.Pong)
 		return ok && pong.GetNonce() == ready.GetNonce(), nil
 	}); err != nil {

@@ -1,6 +1,7 @@
 package lockconformance
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -42,6 +43,8 @@ type LockConfig struct {
 	Operator Operator
 	// Only are the rules to look at; none: all.
 	Only []string
+	// Patience is how long something is waited for that has to come; default 30 s.
+	Patience time.Duration
 	// Out gets a line for each rule; default none.
 	Out io.Writer
 }
@@ -69,6 +72,7 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 	if cfg.Out == nil {
 		cfg.Out = io.Discard
 	}
+	cfg.Patience = cmp.Or(cfg.Patience, defaultPatience)
 	l := &lockRun{cfg: cfg}
 	if err := l.makeCertificates(); err != nil {
 		return nil, err
@@ -81,7 +85,7 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 		switch {
 		case len(cfg.Only) > 0 && !slices.Contains(cfg.Only, r.name):
 		case r.lock != nil:
-			report = append(report, perform(ctx, cfg.Out, l, r.name, r.lock, 3*time.Minute))
+			report = append(report, perform(ctx, cfg.Out, l, r.name, r.lock))
 		case r.lockNote != "":
 			result := Result{Rule: r.name, Outcome: Skipped, Why: r.lockNote}
 			printLine(cfg.Out, result)
@@ -126,7 +130,7 @@ func (l *lockRun) enrol(ctx context.Context) error {
 	}
 	p, err := l.accept(ctx, l.strayRoot)
 	if err == nil {
-		if m, err := p.next(patience); err == nil {
+		if m, err := p.next(p.patience); err == nil {
 			l.pinned = fmt.Errorf("it sends %s to a server that does not show the root", name(m))
 		}
 		p.cut()
@@ -141,7 +145,7 @@ func (l *lockRun) enrol(ctx context.Context) error {
 	if got := p.conn.ConnectionState().NegotiatedProtocol; got != wire.ALPNEnroll {
 		return fmt.Errorf("it offers %q", got)
 	}
-	request, err := await[*lockwirev1.EnrollRequest](p, 2*patience)
+	request, err := await[*lockwirev1.EnrollRequest](p, p.patience)
 	if err != nil {
 		return err
 	}
@@ -194,13 +198,13 @@ func (l *lockRun) accept(ctx context.Context, cert tls.Certificate) (*peer, erro
 		}
 		return enrolling, nil
 	}})
-	handshake, cancel := context.WithTimeout(ctx, 2*patience)
+	handshake, cancel := context.WithTimeout(ctx, l.cfg.Patience)
 	defer cancel()
 	if err := conn.HandshakeContext(handshake); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	return newPeer(conn), nil
+	return newPeer(conn, l.cfg.Patience), nil
 }
 
 // greeted is the lock's next session up to its Hello.
@@ -213,7 +217,7 @@ func (l *lockRun) greeted(ctx context.Context) (*peer, error) {
 			}
 			continue // e.g. one that only looks whether somebody is there
 		}
-		m, err := p.next(2 * patience)
+		m, err := p.next(p.patience)
 		if err != nil {
 			p.cut()
 			continue

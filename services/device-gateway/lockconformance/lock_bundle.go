@@ -92,7 +92,7 @@ func (s *bundler) answered(m proto.Message, version uint64, want lockwirev1.Bund
 		return nil, err
 	}
 	var ack *lockwirev1.BundleAck
-	err := s.b.until(patience, func(m any) (bool, error) {
+	err := s.b.until(s.b.p.patience, func(m any) (bool, error) {
 		a, ok := m.(*lockwirev1.BundleAck)
 		ack = a
 		return ok, nil

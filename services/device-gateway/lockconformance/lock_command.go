@@ -31,7 +31,7 @@ func order(b *inbox, m *lockwirev1.Command) (*lockwirev1.CommandResult, error) {
 		return nil, err
 	}
 	var result *lockwirev1.CommandResult
-	err := b.until(patience, func(m any) (bool, error) {
+	err := b.until(b.p.patience, func(m any) (bool, error) {
 		r, ok := m.(*lockwirev1.CommandResult)
 		result = r
 		return ok, nil
@@ -119,7 +119,7 @@ func commandEvent(ctx context.Context, l *lockRun) error {
 			return err
 		}
 		for b.count(m.GetCommandId()) == 0 {
-			if err := b.until(patience, func(any) (bool, error) { return true, nil }); err != nil {
+			if err := b.until(b.p.patience, func(any) (bool, error) { return true, nil }); err != nil {
 				return fmt.Errorf("no event of the command: %w", err)
 			}
 		}
@@ -206,7 +206,7 @@ func lockRenews(ctx context.Context, l *lockRun) error {
 	}
 	b := newInbox(p, true)
 	var request *lockwirev1.CertificateRequest
-	if err := b.until(2*patience, func(m any) (bool, error) {
+	if err := b.until(b.p.patience, func(m any) (bool, error) {
 		r, ok := m.(*lockwirev1.CertificateRequest)
 		request = r
 		return ok, nil

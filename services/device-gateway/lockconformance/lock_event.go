@@ -222,7 +222,7 @@ func goesBack(ctx context.Context, l *lockRun) error {
 		return err
 	}
 	return inLock(func(_ context.Context, _ *lockRun, p *peer) error {
-		m, err := await[*lockwirev1.EventBatch](p, 2*patience)
+		m, err := await[*lockwirev1.EventBatch](p, p.patience)
 		if err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func goesBack(ctx context.Context, l *lockRun) error {
 		if err := p.send(refusal); err != nil {
 			return err
 		}
-		again, err := await[*lockwirev1.EventBatch](p, 2*patience)
+		again, err := await[*lockwirev1.EventBatch](p, p.patience)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ func otherServerName(ctx context.Context, l *lockRun) error {
 		return nil // it ended the handshake
 	}
 	defer p.cut()
-	if m, err := p.next(patience); err == nil {
+	if m, err := p.next(p.patience); err == nil {
 		return fmt.Errorf("a server with another name gets %s", name(m))
 	}
 	return nil
@@ -210,7 +210,7 @@ func lockKeepsCredit(ctx context.Context, l *lockRun) error {
 	if err := p.send(denial(request)); err != nil {
 		return err
 	}
-	batch, err := await[*lockwirev1.EventBatch](p, patience)
+	batch, err := await[*lockwirev1.EventBatch](p, p.patience)
 	if err != nil {
 		return err
 	}

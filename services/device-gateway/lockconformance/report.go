@@ -63,10 +63,13 @@ func (s skip) Error() string { return string(s) }
 // check is one way to look whether the other end keeps a rule. Its error: a skip, or what is wrong.
 type check[T any] func(ctx context.Context, run T) error
 
+// ruleLimit is how long a rule is looked at.
+const ruleLimit = 5 * time.Minute
+
 // perform makes one check and prints its line.
-func perform[T any](ctx context.Context, out io.Writer, run T, rule string, do check[T], limit time.Duration) Result {
+func perform[T any](ctx context.Context, out io.Writer, run T, rule string, do check[T]) Result {
 	began := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, ruleLimit)
 	defer cancel()
 	result := Result{Rule: rule, Outcome: Pass}
 	var skipped skip

@@ -71,7 +71,7 @@ func decide(ctx context.Context, g *gatewayRun, change func(*lockwirev1.AccessRe
 	if err := p.send(m); err != nil {
 		return nil, err
 	}
-	d, err := await[*lockwirev1.AccessDecision](p, patience)
+	d, err := await[*lockwirev1.AccessDecision](p, p.patience)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -90,7 +91,7 @@ func bundleIsGood(ctx context.Context, g *gatewayRun) error {
 		return err
 	}
 	defer p.close()
-	b, err := await[*lockwirev1.Bundle](p, patience)
+	b, err := await[*lockwirev1.Bundle](p, p.patience)
 	if err != nil {
 		return skip("the gateway sends no bundle: the door allows none")
 	}
@@ -109,8 +110,8 @@ func bundleIsGood(ctx context.Context, g *gatewayRun) error {
 	if key, ok := signer.PublicKey.(*ecdsa.PublicKey); !ok || !ecdsa.VerifyASN1(key, digest[:], b.GetSignature()) {
 		return errors.New("the signature is wrong")
 	}
-	if c.GetDeviceId() != g.device || c.GetVersion() != b.GetVersion() || c.GetBaseVersion() != 0 {
-		return fmt.Errorf("it is version %d of %s onto %d, sent as %d to %s", c.GetVersion(), c.GetDeviceId(), c.GetBaseVersion(), b.GetVersion(), g.device)
+	if c.GetDeviceId() != g.name || c.GetVersion() != b.GetVersion() || c.GetBaseVersion() != 0 {
+		return fmt.Errorf("it is version %d of %s onto %d, sent as %d to %s", c.GetVersion(), c.GetDeviceId(), c.GetBaseVersion(), b.GetVersion(), g.name)
 	}
 	if !bytes.Equal(contentHash(c.GetDoor(), c.GetEntries()), c.GetHash()) {
 		return errors.New("its hash is another")
@@ -162,7 +163,7 @@ func badRenewal(ctx context.Context, g *gatewayRun) error {
 	if err := p.send(&lockwirev1.CertificateRequest{RequestId: 1, CertificateRequest: []byte("none")}); err != nil {
 		return err
 	}
-	m, err := p.next(patience)
+	m, err := p.next(p.patience)
 	if e, ok := m.(*lockwirev1.Error); err != nil || !ok || e.GetCode() != lockwirev1.ErrorCode_ERROR_CODE_BAD_CERTIFICATE_REQUEST || e.GetRequestId() != 1 {
 		return fmt.Errorf("the answer is %v (%v)", m, err)
 	}
@@ -196,11 +197,11 @@ func (g *gatewayRun) renewal(ctx context.Context) (*ecdsa.PrivateKey, [][]byte, 
 	if err := p.send(&lockwirev1.CertificateRequest{RequestId: 1, CertificateRequest: csr}); err != nil {
 		return nil, nil, nil, err
 	}
-	c, err := await[*lockwirev1.Certificate](p, 2*patience)
+	c, err := await[*lockwirev1.Certificate](p, p.patience)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	probe := *g
+	probe := *g.device
 	if err := probe.adopt(g.next, c.GetCertificateChain(), c.GetRoots()); err != nil {
 		return nil, nil, nil, err
 	}
@@ -218,7 +219,9 @@ func oldKeyEnds(ctx context.Context, g *gatewayRun) error {
 		return fmt.Errorf("the old key is refused before the new one was used: %w", err)
 	}
 	p.close()
+	was := *g.device
 	old := *g
+	old.device = &was
 	if err := g.adopt(key, chain, roots); err != nil {
 		return err
 	}
@@ -228,8 +231,12 @@ func oldKeyEnds(ctx context.Context, g *gatewayRun) error {
 	defer p.close()
 	for ctx.Err() == nil {
 		late, _, err := old.session(ctx, old.hello())
+		var said *wire.ProtocolError
+		if errors.As(err, &said) && said.Code == lockwirev1.ErrorCode_ERROR_CODE_DEVICE_REFUSED {
+			return nil
+		}
 		if err != nil {
-			return nil // refused, in one way or another
+			return fmt.Errorf("the old key is refused with %w", err)
 		}
 		late.close()
 		if !pause(ctx, 200*time.Millisecond) {
@@ -248,7 +255,7 @@ func endRules() []rule {
 			if err := p.send(&lockwirev1.Error{Code: malformed, Text: "you are at fault"}); err != nil {
 				return err
 			}
-			for end := time.Now().Add(patience); ; {
+			for end := time.Now().Add(p.patience); ; {
 				m, err := p.next(time.Until(end))
 				if e, ok := m.(*lockwirev1.Error); ok {
 					return fmt.Errorf("it answers an Error with Error %s", code(e.GetCode()))
@@ -261,6 +268,7 @@ func endRules() []rule {
 				}
 			}
 		})},
+		{name: "R-RATE-2", gateway: sessionLimit, lockNote: "R-DIAL-3 looks at it"},
 		{name: "R-DIAL-1", lockNote: "this kit has one endpoint only"},
 		{name: "R-DIAL-2", lockNote: "R-DIAL-3 looks at the shortest wait; the longer ones take minutes"},
 		{name: "R-DIAL-3", lock: waitsAsAsked},

@@ -77,7 +77,7 @@ func sessionRules() []rule {
 		{name: "R-CREDIT-1", gateway: fullCredit},
 		{name: "R-CREDIT-2", lock: lockKeepsCredit},
 		{name: "R-RATE-1", gateway: in(func(_ context.Context, _ *gatewayRun, p *peer) error {
-			frames := bytes.Repeat([]byte{0, 0, 0, 2, 1, 2}, 2000) // Pongs, which nobody answers
+			frames := bytes.Repeat([]byte{0, 0, 0, 2, 1, 2}, 20_000) // Pongs, which nobody answers
 			if err := p.raw(frames); err != nil && !broke(err) {
 				return err
 			}
@@ -98,7 +98,7 @@ func welcomeFirst(ctx context.Context, g *gatewayRun) error {
 	if err := p.send(h, &lockwirev1.Ping{Nonce: 1}); err != nil {
 		return err
 	}
-	m, err := p.next(15 * time.Second)
+	m, err := p.next(p.patience)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func answers(p *peer, ids ...uint64) error {
 	for _, id := range ids {
 		open[id] = true
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(p.patience)
 	settled := false
 	for {
 		wait := time.Until(deadline)
@@ -225,7 +225,7 @@ func durableInWelcome(ctx context.Context, g *gatewayRun) error {
 
 // durable waits until the gateway says that events up to a sequence are.
 func durable(p *peer, upTo uint64) error {
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(2 * p.patience); ; {
 		ack, err := await[*lockwirev1.EventAck](p, time.Until(end))
 		if err != nil {
 			return fmt.Errorf("events do not become durable: %w", err)
@@ -276,7 +276,7 @@ func marksGoOn(ctx context.Context, g *gatewayRun) error {
 	if err := p.send(g.events(5, 1, 2)); err != nil {
 		return err
 	}
-	if _, err := await[*lockwirev1.EventAck](p, patience); err != nil {
+	if _, err := await[*lockwirev1.EventAck](p, p.patience); err != nil {
 		return err
 	}
 	p.cut()
@@ -289,7 +289,7 @@ func marksGoOn(ctx context.Context, g *gatewayRun) error {
 	if !second.GetResumed() {
 		return errors.New("a session that broke does not go on")
 	}
-	ack, err := await[*lockwirev1.EventAck](again, patience)
+	ack, err := await[*lockwirev1.EventAck](again, again.patience)
 	if err != nil {
 		return err
 	}
@@ -312,7 +312,7 @@ func silentLock(ctx context.Context, g *gatewayRun) error {
 	if wait > 15*time.Second && !g.cfg.Slow {
 		return skip(fmt.Sprintf("it takes %s; only with -slow", wait))
 	}
-	for end := time.Now().Add(wait + patience); ; {
+	for end := time.Now().Add(wait + p.patience); ; {
 		m, err := p.next(time.Until(end))
 		if err != nil {
 			return fmt.Errorf("not TIMED_OUT after %s of silence: %w", wait, err)

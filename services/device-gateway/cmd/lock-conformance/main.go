@@ -1,6 +1,6 @@
 // Command lock-conformance runs the rules of PROTOCOL.md against a gateway or a lock, and prints what became of each.
 //
-//	lock-conformance gateway -address HOST:PORT -claim CODE [-card FACILITY-NUMBER] [-slow]   plays a lock
+//	lock-conformance gateway -address HOST:PORT -claim CODE [-claim CODE ...] [-card FACILITY-NUMBER] [-slow]   plays a lock
 //	lock-conformance lock -listen HOST:PORT [-auto]                                            plays a gateway
 //
 // As a gateway it prints the claim code and asks on standard output for what somebody has to do at the lock under test, and for
@@ -53,11 +53,14 @@ func gateway(ctx context.Context, args []string) (lockconformance.Report, error)
 	flags := flag.NewFlagSet("gateway", flag.ExitOnError)
 	cfg := lockconformance.GatewayConfig{Out: os.Stdout}
 	flags.StringVar(&cfg.Address, "address", "", "the gateway's `HOST:PORT` for locks")
-	flags.StringVar(&cfg.Claim, "claim", "", "a claim `code`; it is used up")
+	flags.Func("claim", "a claim `code` that was not used; give four of one door, each with its -claim, and the run need not wait", func(code string) error {
+		cfg.Claims = append(cfg.Claims, code)
+		return nil
+	})
 	flags.BoolVar(&cfg.Slow, "slow", false, "also rules that take up to a minute")
 	card := flags.String("card", "", "a 26-bit card that opens the device's door, `FACILITY-NUMBER`")
 	flags.Parse(args)
-	if cfg.Address == "" || cfg.Claim == "" {
+	if cfg.Address == "" || len(cfg.Claims) == 0 {
 		return nil, errors.New("-address and -claim are needed")
 	}
 	if *card != "" {
