@@ -35,6 +35,10 @@ type GatewayConfig struct {
 	Claims []string
 	// Card opens the device's door; nil: rules that need one are skipped.
 	Card *lockwirev1.Card
+	// Bundle: the door allows its locks to decide alone, so that they get a bundle.
+	Bundle bool
+	// Operator may be nil: rules that need one are skipped.
+	Operator GatewayOperator
 	// Slow: rules are run too that take up to a minute each.
 	Slow bool
 	// Only are the rules to look at; none: all.
@@ -54,6 +58,10 @@ type gatewayRun struct {
 	// device is the one that the rule at hand plays, of devices.
 	*device
 	devices []*device
+	// taken is what came of taking the card away; nil: that was not done yet.
+	taken *error
+	// noBundle: it was waited for one, and none came.
+	noBundle bool
 	// seen is what the server showed at enrolment.
 	seen tls.ConnectionState
 }
@@ -64,6 +72,9 @@ func Gateway(ctx context.Context, cfg GatewayConfig) (Report, error) {
 		cfg.Out = io.Discard
 	}
 	cfg.Patience = cmp.Or(cfg.Patience, defaultPatience)
+	if err := known(cfg.Only); err != nil {
+		return nil, err
+	}
 	g := &gatewayRun{cfg: cfg}
 	if err := g.enrolAll(ctx); err != nil {
 		return nil, err
@@ -75,10 +86,8 @@ func Gateway(ctx context.Context, cfg GatewayConfig) (Report, error) {
 		case r.gateway != nil:
 			g.device = g.freshest()
 			report = append(report, perform(ctx, cfg.Out, g, r.name, letIn(r.gateway)))
-		case r.gatewayNote != "":
-			result := Result{Rule: r.name, Outcome: Skipped, Why: r.gatewayNote}
-			printLine(cfg.Out, result)
-			report = append(report, result)
+		default:
+			report = append(report, passOver(cfg.Out, r.name, cmp.Or(r.gatewayNote, "it binds the lock")))
 		}
 	}
 	report.Print(cfg.Out)

@@ -122,11 +122,11 @@ func (p *peer) next(wait time.Duration) (proto.Message, error) {
 	case got := <-p.came:
 		return p.take(got)
 	case <-timer.C:
-		return nil, fmt.Errorf("%w for %s", errNothing, wait.Round(100*time.Millisecond))
+		return nil, fmt.Errorf("%w in %s", errNothing, wait.Round(100*time.Millisecond))
 	}
 }
 
-var errNothing = errors.New("nothing came")
+var errNothing = errors.New("it did not come")
 
 func (p *peer) take(got arrival) (proto.Message, error) {
 	if got.err != nil {
@@ -225,6 +225,14 @@ func (p *peer) alive() error {
 			return nil
 		}
 	}
+}
+
+// ended hides that an error is a connection's end from who would try again.
+func ended(err error) error {
+	if broke(err) {
+		return errors.New("the connection ended")
+	}
+	return err
 }
 
 // broke says whether an error is the connection's end.

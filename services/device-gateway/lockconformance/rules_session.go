@@ -10,8 +10,6 @@ import (
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 )
 
-const operator = "it takes somebody who commands the gateway"
-
 func sessionRules() []rule {
 	return []rule{
 		{name: "R-HELLO-1", gateway: first(lockwirev1.ErrorCode_ERROR_CODE_IDENTITY_MISMATCH, func(g *gatewayRun, p *peer) error {
@@ -34,14 +32,14 @@ func sessionRules() []rule {
 		{name: "R-HELLO-3", gateway: first(unexpected, func(_ *gatewayRun, p *peer) error { return p.send(&lockwirev1.Ping{}) })},
 		{name: "R-HELLO-4", gateway: refuses(unexpected, func(g *gatewayRun, p *peer) error { return p.send(g.hello()) })},
 		{name: "R-HELLO-5", gateway: welcomeFirst},
-		{name: "R-HELLO-6", gatewayNote: "it takes a device that was revoked", lockNote: "R-DIAL-3 and R-DIAL-4"},
+		{name: "R-HELLO-6", gateway: revokedDevice, lockNote: "R-DIAL-3 and R-DIAL-4"},
 		{name: "R-HELLO-7", lock: quietBeforeWelcome},
 		{name: "R-HELLO-8", lock: bootEpochRises},
 		{name: "R-HELLO-9", gateway: durableInWelcome, lock: lockFreesByWelcome},
-		{name: "R-RESUME-1", gateway: resumed, lockNote: "a lock need not ask for it"},
-		{name: "R-RESUME-2", gateway: marksGoOn, lockNote: "a lock need not ask for it"},
-		{name: "R-RESUME-3", gatewayNote: operator},
-		{name: "R-RESUME-4", lock: beginsAnew},
+		{name: "R-RESUME-1", gateway: resumed, lock: asksToGoOn},
+		{name: "R-RESUME-2", gateway: marksGoOn, lock: goesOn},
+		{name: "R-RESUME-3", gateway: commandGoesOn},
+		{name: "R-RESUME-4", lock: all(beginsAnew, forgetsByBoot)},
 		bothTake("R-BEAT-1", func(p *peer) error {
 			if err := p.send(&lockwirev1.Ping{Nonce: 1 << 63}); err != nil {
 				return err
@@ -83,7 +81,7 @@ func sessionRules() []rule {
 			}
 			return p.refused(lockwirev1.ErrorCode_ERROR_CODE_OVER_LIMIT)
 		})},
-		{name: "R-LEAVE-1", gatewayNote: operator, lock: leaves},
+		{name: "R-LEAVE-1", gatewayNote: "it takes a gateway that is stopped", lock: leaves},
 	}
 }
 
