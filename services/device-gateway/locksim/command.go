@@ -11,8 +11,9 @@ import (
 // commandsKept is how many answers are remembered, also over a boot.
 const commandsKept = 32
 
-// commandCapabilities are the actions that a simulated lock knows, as it names them in Hello.
-var commandCapabilities = []string{
+// capabilities are what a simulated lock can do, as it names it in Hello; `bundle` it names by itself.
+var capabilities = []string{
+	capabilityCertificate,
 	"command.unlock", "command.lock", "command.hold_open", "command.lockdown", "command.set_time", "command.reboot",
 	"command.configure", "command.firmware",
 }
@@ -106,7 +107,7 @@ func (l *Lock) do(c *lockwirev1.Command, result *lockwirev1.CommandResult) {
 		l.configure(a.Configure)
 	case *lockwirev1.Command_Firmware:
 		l.firmware(a.Firmware, result)
-	case *lockwirev1.Command_Reboot: // after the answer
+	case *lockwirev1.Command_Reboot, *lockwirev1.Command_RenewCertificate: // after the answer
 	default:
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED
 	}

@@ -182,7 +182,7 @@ func (l *Lock) hello() *lockwirev1.Hello {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	h := &lockwirev1.Hello{
-		DeviceId: l.flash.DeviceID, Firmware: l.running, Model: l.cfg.Model, Capabilities: slices.Clone(commandCapabilities),
+		DeviceId: l.flash.DeviceID, Firmware: l.running, Model: l.cfg.Model, Capabilities: slices.Clone(capabilities),
 		BootEpoch: l.flash.BootEpoch, JournalHead: l.ring().Next - 1, Versions: []uint32{wire.Version},
 		ResumeSession: l.wanted(), HoldOpenCommand: l.door.holdCommand, LockdownCommand: l.flash.Lockdown,
 	}

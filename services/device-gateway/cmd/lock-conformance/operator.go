@@ -4,78 +4,80 @@ import (
 	"bufio"
 	"context"
 	"fmt"
-	"os"
+	"io"
 	"strings"
-	"time"
 
 	"github.com/cardea-mesh/cardea/services/device-gateway/lockconformance"
-	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 )
 
-// person is somebody at the terminal who stands at the lock.
-type person struct{}
-
-// Enrol implements lockconformance.Operator.
-func (person) Enrol(_ context.Context, address, code string) error {
-	return ask("give the lock the claim code " + code + " and the endpoint " + address + " (it is asked for twice: the first time it must refuse)")
+// person is somebody at the terminal who stands at the lock, or commands the gateway's system.
+type person struct {
+	in  *bufio.Reader
+	out io.Writer
 }
 
-// Present implements lockconformance.Operator.
-func (person) Present(context.Context) error { return ask("present a card") }
-
-// Boot implements lockconformance.Operator.
-func (person) Boot(context.Context) error { return ask("boot the lock") }
-
-func ask(what string) error {
-	fmt.Println(">>>", what+"; then Enter (s: it cannot be done)")
-	text, err := bufio.NewReader(os.Stdin).ReadString('\n')
+// ask has somebody do something, and returns when it is done.
+func (p person) ask(what string) error {
+	fmt.Fprintf(p.out, ">>> %s; then Enter (s and Enter: it cannot be done)\n", what)
+	text, err := p.in.ReadString('\n')
 	if err != nil || strings.TrimSpace(text) == "s" {
 		return lockconformance.ErrCannot
 	}
 	return nil
 }
 
-// simulated is a simulated lock that does what is asked.
-type simulated struct {
-	ctx   context.Context
-	store *locksim.Memory
-	lock  *locksim.Lock
-	stop  func()
-}
+// atLock is a person at the lock under test.
+type atLock struct{ person }
 
 // Enrol implements lockconformance.Operator.
-func (s *simulated) Enrol(_ context.Context, address, code string) error {
-	go func() {
-		if _, err := locksim.Enroll(s.ctx, s.store, address, code); err == nil {
-			s.run()
-		}
-	}()
-	return nil
-}
-
-func (s *simulated) run() {
-	lock, err := locksim.Open(locksim.Config{
-		Store: s.store, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond, RefusedWait: 100 * time.Millisecond,
-	})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "lock-conformance:", err)
-		return
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); lock.Run(ctx) }()
-	s.lock, s.stop = lock, func() { cancel(); <-done }
+func (a atLock) Enrol(_ context.Context, address, code string) error {
+	return a.ask("have the lock enrol with the claim code " + code + " at " + address + " (this is asked twice: the first time the lock must refuse)")
 }
 
 // Present implements lockconformance.Operator.
-func (s *simulated) Present(ctx context.Context) error {
-	go s.lock.Present(ctx, locksim.Wiegand26(17, 4711))
-	return nil
-}
+func (a atLock) Present(context.Context) error { return a.ask("present a card, always the same") }
 
 // Boot implements lockconformance.Operator.
-func (s *simulated) Boot(context.Context) error {
-	s.stop()
-	s.run()
-	return nil
+func (a atLock) Boot(context.Context) error { return a.ask("boot the lock") }
+
+// Type implements lockconformance.Keypad.
+func (a atLock) Type(_ context.Context, digits string, card bool) error {
+	if card {
+		return a.ask("type " + digits + " and present the card, so that the lock asks with both")
+	}
+	return a.ask("type the entry code " + digits)
+}
+
+// PresentKey implements lockconformance.Phone.
+func (a atLock) PresentKey(context.Context) error {
+	return a.ask("present a phone, or a card with a key")
+}
+
+// Door implements lockconformance.Doorway.
+func (a atLock) Door(_ context.Context, open bool) error {
+	if open {
+		return a.ask("open the door (its contact)")
+	}
+	return a.ask("close the door (its contact)")
+}
+
+// Exit implements lockconformance.Doorway.
+func (a atLock) Exit(context.Context) error { return a.ask("ask to go out (the button)") }
+
+// atGateway is a person who commands the system of the gateway under test.
+type atGateway struct{ person }
+
+// Unlock implements lockconformance.GatewayOperator.
+func (a atGateway) Unlock(_ context.Context, device string) error {
+	return a.ask("order an unlock of the door by " + device)
+}
+
+// TakeCard implements lockconformance.GatewayOperator.
+func (a atGateway) TakeCard(context.Context) error {
+	return a.ask("take the card away from its person")
+}
+
+// Revoke implements lockconformance.GatewayOperator.
+func (a atGateway) Revoke(_ context.Context, device string) error {
+	return a.ask("revoke " + device + ", for ever")
 }
