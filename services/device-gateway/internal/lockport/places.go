@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// waitLimit is how long a connection may wait for its handshake to begin; its lock has given up by then.
-const waitLimit = 10 * time.Second
+// waitLimit is how long a connection may wait for its handshake to begin. A lock gives up 10 s after it dialled: one whose turn comes
+// later could not end its handshake any more.
+const waitLimit = 8 * time.Second
 
 // places bounds connections and the handshakes under way, in all and per address, and lets what is over wait its turn. Addresses
 // take turns, so that one that sends many does not keep the others out. Its cost is bounded: a waiting connection has a

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// drainTimeout is how long locks have to leave when the gateway stops.
-	drainTimeout = 2 * time.Second
+	// drainTimeout is how long locks have to leave when the gateway stops: they are asked within 4 s, and each has 1 s. A process has 8 s to stop.
+	drainTimeout = 6 * time.Second
 	// sweepEvery is how often what waited for too long is closed.
 	sweepEvery = time.Second
 	// sendBuffer bounds what the kernel holds for a lock that does not read, in bytes; Linux doubles it.
@@ -55,7 +55,8 @@ type Config struct {
 	// MaxHandshakes is how many handshakes and enrolments may be under way, MaxHandshakesPerAddress how many from one address;
 	// default 512 for each CPU that the process may use, and 64.
 	MaxHandshakes, MaxHandshakesPerAddress int
-	// MaxWaiting is how many connections may wait for their handshake to begin; default 16 times MaxHandshakes.
+	// MaxWaiting is how many connections may wait for their handshake to begin; default 32 times MaxHandshakes: 16,384 for each CPU, which
+	// makes some 2,500 handshakes a second, take waitLimit.
 	MaxWaiting int
 	// MaxEnrolments is how many enrolments one address may try in a minute; default 600.
 	MaxEnrolments int
@@ -67,7 +68,7 @@ func (c *Config) setDefaults() {
 	c.MaxConnectionsPerAddress = cmp.Or(c.MaxConnectionsPerAddress, 25_000)
 	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 512*cpus)
 	c.MaxHandshakesPerAddress = cmp.Or(c.MaxHandshakesPerAddress, 64)
-	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16*c.MaxHandshakes)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 32*c.MaxHandshakes)
 	c.MaxEnrolments = cmp.Or(c.MaxEnrolments, 600)
 }
 
@@ -77,13 +78,13 @@ type Port struct {
 	tls *tls.Config
 
 	places *places
-	slots  chan struct{} // handshakes that compute
+	slots  *slots // of handshakes that compute
 }
 
 // New makes a port; Serve opens it.
 func New(cfg Config) *Port {
 	cfg.setDefaults()
-	p := &Port{cfg: cfg, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	p := &Port{cfg: cfg, slots: newSlots(runtime.GOMAXPROCS(0))}
 	p.places = newPlaces(limits{
 		connections: cfg.MaxConnections, connectionsPerAddress: cfg.MaxConnectionsPerAddress,
 		handshakes: cfg.MaxHandshakes, handshakesPerAddress: cfg.MaxHandshakesPerAddress,
@@ -194,10 +195,17 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-// known gives a handshake's place to the connection whose turn it is.
+// known gives a handshake's place to the connection whose turn it is and whose lock still waits.
 func (s *serving) known(address netip.Addr) {
 	next, at, late := s.places.known(address)
 	closeAll(late)
+	for next != nil && gone(next) {
+		next.Close()
+		left := at
+		next, at, late = s.places.known(left)
+		closeAll(late)
+		s.places.leave(left)
+	}
 	if next != nil {
 		s.connections.Go(func() { s.serve(next, at) })
 	}

@@ -44,11 +44,11 @@ func TestAllAreBackAfterEachCutAndRefusalsAreCounted(t *testing.T) {
 	results, err := storm.Run(t.Context(), network, clients, 2)
 	network.Close()
 	<-served
-	if err != nil || len(results) != 2 {
+	if err != nil || len(results) != 3 {
 		t.Fatalf("%v, %v", results, err)
 	}
-	for _, r := range results {
-		if r.Half <= 0 || r.Most < r.Half || r.All < r.Most || r.Refused != 0 {
+	for i, want := range []int64{1, 0, 0} {
+		if r := results[i]; r.Half <= 0 || r.Most < r.Half || r.All < r.Most || r.Refused != want {
 			t.Errorf("%+v", r)
 		}
 	}
