@@ -97,7 +97,7 @@ func (v *visit) keep(ctx context.Context, now, then access.OfflineBundle) error 
 		return v.giveBundle(ctx, now, l.held)
 	}
 	for source, version := range v.Source.AllTakenAway(v.session.device.Org, v.session.device.Door) {
-		if l.record.State.GetAsOf()[source] < version && then.Heads[source] >= version {
+		if as := l.record.State.GetAsOf()[source]; as < version && as < then.Heads[source] {
 			return v.write(ctx, bundlestate.Raise(l.record.State, then.Heads))
 		}
 	}
