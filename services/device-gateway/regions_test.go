@@ -8,6 +8,7 @@ import (
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
@@ -99,4 +100,22 @@ func await(t *testing.T, found <-chan string, id string) {
 			t.Fatalf("event %s did not come", id)
 		}
 	}
+}
+
+// What a revoked device holds stays, and the neighbour's gateway says so too while the home region is away.
+func TestANeighbourListsARevokedDeviceThatHoldsABundle(t *testing.T) {
+	p := newPlaces(t)
+	p.offline(permissionsv1.OfflineAfter_OFFLINE_AFTER_STAY_SECURE)
+	central, west := p.start(""), p.startIn(neighbour, "")
+	l, wire := central.bundled()
+	wire.set(true)
+	p.must(l.WaitClosed(p.soon()))
+	_, err := central.client("devices.write").RevokeDevice(p.soon(), &gatewayv1.RevokeDeviceRequest{OrgId: string(p.org), DeviceId: l.DeviceID()})
+	p.must(err)
+	p.eventually("the home lists it", func() bool { return len(central.exposures()) == 1 })
+	central.stop()
+	p.eventually("the neighbour lists it", func() bool {
+		out, err := west.client("devices.read").ListExposures(p.soon(), &gatewayv1.ListExposuresRequest{OrgId: string(p.org), Region: string(home)})
+		return err == nil && len(out.GetExposures()) == 1 && out.GetExposures()[0].GetDeviceId() == l.DeviceID()
+	})
 }

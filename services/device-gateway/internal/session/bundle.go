@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -24,10 +25,13 @@ const (
 	bundleWorkers = 16
 	// bundleTimeout bounds one look: the broker answers or it counts as away.
 	bundleTimeout = 5 * time.Second
-	// bundleRetry is when a lock is looked at again that could not be served, bundleRetryMax the longest pause for one that refuses
-	// what it is given.
+	// bundleRetry is when a lock is looked at again that could not be served, at first; bundleWaitMax the longest pause while that goes
+	// on, bundleRetryMax the longest for one that refuses what it is given.
 	bundleRetry    = 2 * time.Second
+	bundleWaitMax  = 30 * time.Second
 	bundleRetryMax = 10 * time.Minute
+	// bundleLogEvery is how often it is logged that locks cannot be served: while the broker is away that is all of them.
+	bundleLogEvery = 30 * time.Second
 	// bundleAckTimeout is how long a lock may take to answer what it was sent before it is sent the whole anew.
 	bundleAckTimeout = 2 * time.Minute
 	// bundleSpacing is how far apart a lock's bundles are at least: what is taken away does not wait for it.
@@ -102,6 +106,8 @@ type bundler struct {
 	wake          chan struct{}
 	due           agenda[*session]
 	dueChanged    chan struct{}
+	failed        int       // looks since it was logged
+	logged        time.Time // that locks cannot be served
 }
 
 func newBundler(h *Hub, b Bundles) *bundler {
@@ -233,6 +239,21 @@ func (b *bundler) work(ctx context.Context) error {
 	}
 }
 
+// logFailure says now and then that locks wait, and names one.
+func (b *bundler) logFailure(ctx context.Context, s *session, err error) {
+	b.mu.Lock()
+	b.failed++
+	failed, now := b.failed, time.Now()
+	due := now.Sub(b.logged) >= bundleLogEvery
+	if due {
+		b.failed, b.logged = 0, now
+	}
+	b.mu.Unlock()
+	if due {
+		b.hub.cfg.Logger.WarnContext(ctx, "locks' bundles wait", "device", s.deviceID, "error", err, "looks", failed)
+	}
+}
+
 // serve looks at a lock: takes what it has answered, and gives it what it lacks.
 func (b *bundler) serve(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, bundleTimeout)
@@ -243,10 +264,13 @@ func (b *bundler) serve(ctx context.Context, s *session) {
 		v.lane.lost = true
 		err = v.run(ctx)
 	}
-	if err != nil {
+	if v.lane.failures++; err == nil {
+		v.lane.failures = 0
+	} else {
 		v.lane.lost = true
-		b.hub.cfg.Logger.WarnContext(ctx, "a lock's bundle waits", "device", s.deviceID, "error", err)
-		v.later(bundleRetry)
+		b.logFailure(ctx, s, err)
+		pause := min(bundleRetry<<min(v.lane.failures-1, 10), bundleWaitMax)
+		v.later(pause/2 + rand.N(pause/2)) // those that failed together do not come back together
 	}
 	v.await()
 	b.schedule(s, v.lane.next)

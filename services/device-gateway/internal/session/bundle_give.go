@@ -53,13 +53,17 @@ func (v *visit) takeAll(ctx context.Context) error {
 	return v.revoke(ctx, &given{all: true})
 }
 
-// giveWhole gives everything. While a whole one is on its way, only what went since.
+// giveWhole gives everything. While a whole one is on its way, only what went since; while revocations are, nothing: their answer brings
+// us back.
 func (v *visit) giveWhole(ctx context.Context, now access.OfflineBundle) error {
 	l := v.lane
-	if l.bundle == nil {
-		return v.giveBundle(ctx, now, nil)
+	switch {
+	case l.bundle != nil:
+		return v.revokeFrom(ctx, now, l.bundle.lacking(now.Content), false)
+	case len(l.revoked) > 0:
+		return nil
 	}
-	return v.revokeFrom(ctx, now, l.bundle.lacking(now.Content), false)
+	return v.giveBundle(ctx, now, nil)
 }
 
 // giveRest gives the difference to what the lock holds: first what goes, then, when that is confirmed, what is new or has changed.
@@ -97,7 +101,7 @@ func (v *visit) keep(ctx context.Context, now, then access.OfflineBundle) error 
 		return v.giveBundle(ctx, now, l.held)
 	}
 	for source, version := range v.Source.AllTakenAway(v.session.device.Org, v.session.device.Door) {
-		if l.record.State.GetAsOf()[source] < version && then.Heads[source] >= version {
+		if as := l.record.State.GetAsOf()[source]; as < version && as < then.Heads[source] {
 			return v.write(ctx, bundlestate.Raise(l.record.State, then.Heads))
 		}
 	}

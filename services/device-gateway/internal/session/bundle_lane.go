@@ -52,6 +52,7 @@ type lane struct {
 	sending  chan struct{}
 	gaveAt   time.Time // the last bundle
 	refusals int
+	failures int // looks in a row that could not be finished
 	// resume is until when the lock is left in peace, because it refused.
 	resume time.Time
 	next   time.Time // when to look again; zero: no need

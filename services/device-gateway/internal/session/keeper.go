@@ -13,6 +13,8 @@ const (
 	settleTime = 50 * time.Millisecond
 	// keptAtOnce is how many locks are told at a time what their doors' rules want; each holds a goroutine while it is written to.
 	keptAtOnce = 64
+	// looksAtOnce is how many doors' rules are looked up at a time; each holds a goroutine while shared door state is waited for.
+	looksAtOnce = 512
 )
 
 // keeper makes the locks that are connected here do what their doors' rules want by themselves: stand open, or admit nobody. It
@@ -21,6 +23,7 @@ const (
 type keeper struct {
 	hub   *Hub
 	slots chan struct{}
+	looks chan struct{}
 	wake  chan struct{}
 
 	mu sync.Mutex // guards what follows, and kept.due and kept.busy of all sessions
@@ -32,7 +35,7 @@ type keeper struct {
 
 func newKeeper(h *Hub) *keeper {
 	return &keeper{
-		hub: h, slots: make(chan struct{}, keptAtOnce), wake: make(chan struct{}, 1),
+		hub: h, slots: make(chan struct{}, keptAtOnce), looks: make(chan struct{}, looksAtOnce), wake: make(chan struct{}, 1),
 		touched: map[*session]bool{}, changed: map[access.DoorRule]bool{},
 	}
 }

@@ -152,6 +152,7 @@ func (s *session) adopt(was carried) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.carried = was
+	s.orders.dropOwn()
 	for epoch, all := range s.sent {
 		if p := s.progress[epoch]; p != nil {
 			all.next = p.next

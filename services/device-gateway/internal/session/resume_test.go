@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -241,4 +242,63 @@ func TestACommandThatEndedMeanwhileIsNotSentAgain(t *testing.T) {
 func withUnlock(h *lockwirev1.Hello) *lockwirev1.Hello {
 	h.Capabilities = []string{"command.unlock"}
 	return h
+}
+
+// What a gateway ordered by itself is not sent again when its reason is gone: a door would be held open that is to be closed.
+func TestAGatewaysOwnCommandDoesNotOutliveItsReason(t *testing.T) {
+	p := newPlace(t)
+	now := time.Now().Truncate(time.Minute)
+	p.standsOpen(now.Add(-time.Hour), now.Add(time.Hour))
+	p.settle()
+	r := p.dial()
+	hello := r.hello()
+	hello.Capabilities = []string{"command.lock", "command.hold_open"}
+	p.must(r.w.Write(hello))
+	m, err := r.r.Next()
+	p.must(err)
+	welcome := m.(*lockwirev1.Welcome)
+	if m, err = r.r.Next(); err != nil || m.(*lockwirev1.Command).GetHoldOpen() == nil {
+		t.Fatalf("%v, %v", m, err)
+	}
+	r.NetConn().Close() // the line breaks before the lock has read it
+	p.rules(nil)
+	p.settle()
+	next, got := p.again(r, welcome.GetSession(), 1)
+	if !got.GetResumed() {
+		t.Fatal("not resumed")
+	}
+	p.must(next.w.Write(&lockwirev1.Ping{Nonce: 4}))
+	if m, err := next.r.Next(); err != nil || pongNonce(m) != 4 {
+		t.Fatalf("%v, %v", m, err)
+	}
+}
+
+func pongNonce(m any) uint64 {
+	pong, _ := m.(*lockwirev1.Pong)
+	return pong.GetNonce()
+}
+
+func TestCommandsComeAgainInTheOrderInWhichTheyWereGiven(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.must(r.w.Write(withUnlock(r.hello())))
+	m, err := r.r.Next()
+	p.must(err)
+	welcome := m.(*lockwirev1.Welcome)
+	var ids []string
+	for i := range 12 {
+		id := fmt.Sprintf("command_euc_%d", i)
+		go p.hub.Command(p.soon(), unlock(id, r.device))
+		if m, err := r.r.Next(); err != nil || m.(*lockwirev1.Command).GetCommandId() != id {
+			t.Fatalf("%v, %v", m, err)
+		}
+		ids = append(ids, id)
+	}
+	r.NetConn().Close()
+	next, _ := p.again(r, welcome.GetSession(), 1)
+	for _, id := range ids {
+		if m, err := next.r.Next(); err != nil || m.(*lockwirev1.Command).GetCommandId() != id {
+			t.Fatalf("%v, %v; wanted %s", m, err, id)
+		}
+	}
 }

@@ -1,0 +1,55 @@
+package session
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/bundlestate"
+	"github.com/cardea-mesh/cardea/services/platform/region"
+)
+
+// notes keeps the record of one device.
+type notes struct{ BundleStates }
+
+func (notes) Write(_ context.Context, _ bundlestate.Device, over bundlestate.Record, next *gatewayv1.BundleState) (bundlestate.Record, error) {
+	return bundlestate.Record{State: next, Revision: over.Revision + 1}, nil
+}
+
+func newVisit(record *gatewayv1.BundleState) *visit {
+	b := &bundler{Bundles: Bundles{States: notes{}, Home: func(string) (region.Name, error) { return "eu-central", nil }}}
+	l := &lane{capable: true, known: true, record: bundlestate.Record{State: record, Revision: 1}}
+	return &visit{bundler: b, session: &session{lane: l}, lane: l, now: time.Now()}
+}
+
+// A lock may answer in another order than it was told. What it holds last counts.
+func TestALateAnswerToRevocationsDoesNotHideALaterBundle(t *testing.T) {
+	t.Parallel()
+	now := time.Now().Truncate(time.Minute)
+	later := bundlestate.Content{Hash: [32]byte{1}, Issued: now, NotAfter: now.Add(time.Hour), Heads: map[string]int64{"permissions.eu-central": 7}}
+	v := newVisit(bundlestate.Give(&gatewayv1.BundleState{Version: 6}, 7, later, "gateway", "door"))
+	v.lane.revoked = []*given{{all: true, held: held{version: 6}}}
+	v.lane.bundle = &given{held: held{version: 7, Content: later}}
+	for _, ack := range []*lockwirev1.BundleAck{
+		{Version: 7, Applied: true, Hash: later.Hash[:]}, {Version: 6, Applied: true, Hash: later.Hash[:]},
+	} {
+		if err := v.acked(t.Context(), ack); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := v.lane.record.State; !bundlestate.Holds(s, now) || v.lane.held == nil {
+		t.Fatalf("the lock holds a bundle, and the record says: %v", s)
+	}
+}
+
+func TestAWholeBundleWaitsForTheAnswerToRevocations(t *testing.T) {
+	t.Parallel()
+	v := newVisit(&gatewayv1.BundleState{Version: 6})
+	v.lane.revoked = []*given{{all: true, held: held{version: 6}}}
+	if err := v.giveWhole(t.Context(), access.OfflineBundle{Allowed: true}); err != nil || v.lane.record.State.GetVersion() != 6 {
+		t.Fatalf("%v, %v", err, v.lane.record.State)
+	}
+}
