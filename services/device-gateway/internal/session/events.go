@@ -249,7 +249,8 @@ func (s *session) appendBatch(ctx context.Context, m *lockwirev1.EventBatch) err
 	if len(entries) == 0 {
 		return nil
 	}
-	return s.hub.cfg.Journal.Append(ctx, entries...)
+	// Also when the connection breaks meanwhile: a session that goes on later must know what is on disk.
+	return s.hub.cfg.Journal.Append(context.WithoutCancel(ctx), entries...)
 }
 
 // acknowledgeDurable tells the lock what became durable; done when nothing is left to tell.

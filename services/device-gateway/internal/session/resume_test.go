@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 )
 
@@ -162,6 +165,51 @@ func TestOnlyTheDevicesOwnSessionOfThisBootIsResumed(t *testing.T) {
 				t.Fatalf("%v after %v", got, welcome)
 			}
 		})
+	}
+}
+
+// slowDisk is a journal whose disk takes its time.
+type slowDisk struct {
+	session.Journal
+	began, goOn chan struct{}
+}
+
+func (d slowDisk) Append(ctx context.Context, entries ...journal.Entry) error {
+	done := make(chan error, 1)
+	go func() {
+		<-d.goOn
+		done <- d.Journal.Append(context.WithoutCancel(ctx), entries...)
+	}()
+	d.began <- struct{}{}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestAResumedSessionCountsWhatTheDiskTookAfterTheBreak(t *testing.T) {
+	disk := slowDisk{began: make(chan struct{}), goOn: make(chan struct{})}
+	p := newPlace(t, func(c *session.Config) {
+		disk.Journal = c.Journal
+		c.Journal = disk
+	})
+	r := p.dial()
+	welcome := p.open(r)
+	p.must(r.w.Write(batch(5, 1, 30)))
+	<-disk.began
+	r.NetConn().Close()
+	close(disk.goOn)
+	go func() { <-disk.began }() // the next batch
+	next, again := p.again(r, welcome.GetSession(), 1)
+	m, err := next.r.Next()
+	if ack, ok := m.(*lockwirev1.EventAck); err != nil || !ok || !again.GetResumed() || ack.GetReceivedUpTo() != 30 {
+		t.Fatalf("%v, then %v, %v", again, m, err)
+	}
+	p.must(next.w.Write(batch(6, 31, 1)))
+	if ack, failed := p.answer(next, 6); failed != nil || ack.GetReceivedUpTo() != 31 {
+		t.Fatalf("%v %v", ack, failed)
 	}
 }
 
