@@ -77,6 +77,7 @@ require (
 
 replace (
 	github.com/cardea-mesh/cardea/proto => ../../proto
+	github.com/cardea-mesh/cardea/services/audit => ../audit
 	github.com/cardea-mesh/cardea/services/device-gateway => ../device-gateway
 	github.com/cardea-mesh/cardea/services/identity => ../identity
 	github.com/cardea-mesh/cardea/services/permissions => ../permissions
