@@ -127,7 +127,9 @@ func (b *inbox) asked(ctx context.Context, act func(context.Context) error) (*lo
 		return nil, err
 	}
 	acted := make(chan error, 1)
-	go func() { acted <- act(ctx) }()
+	acting, stop := context.WithCancel(ctx)
+	defer stop() // when the request is there nobody needs to say that it was done
+	go func() { acted <- act(acting) }()
 	const walk = 2 * time.Minute // somebody has to go to the lock
 	for end := time.Now().Add(walk); time.Now().Before(end) && ctx.Err() == nil; {
 		var request *lockwirev1.AccessRequest

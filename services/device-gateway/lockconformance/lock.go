@@ -138,20 +138,17 @@ func (l *lockRun) makeCertificates() error {
 func (l *lockRun) enrol(ctx context.Context) error {
 	fingerprint := l.root.Fingerprint()
 	code := "conformance." + base64.RawURLEncoding.EncodeToString(fingerprint[:])
-	if err := l.cfg.Operator.Enrol(ctx, l.cfg.Listener.Addr().String(), code); err != nil {
+	p, err := l.enrolling(ctx, code, l.strayRoot)
+	if errors.Is(err, ErrCannot) {
 		return err
 	}
-	p, err := l.accept(ctx, l.strayRoot)
-	if err == nil {
+	if err == nil { // else it ended the handshake
 		if m, err := p.next(p.patience); err == nil {
 			l.pinned = fmt.Errorf("it sends %s to a server that does not show the root", name(m))
 		}
 		p.cut()
 	}
-	if err := l.cfg.Operator.Enrol(ctx, l.cfg.Listener.Addr().String(), code); err != nil {
-		return err
-	}
-	if p, err = l.accept(ctx, l.cert); err != nil {
+	if p, err = l.enrolling(ctx, code, l.cert); err != nil {
 		return err
 	}
 	defer p.close()
@@ -181,6 +178,24 @@ func (l *lockRun) enrol(ctx context.Context) error {
 	})
 }
 
+// enrolling has the operator enrol the lock, and is the connection that comes of it.
+func (l *lockRun) enrolling(ctx context.Context, code string, cert tls.Certificate) (*peer, error) {
+	acting, stop := context.WithCancel(ctx)
+	defer stop()
+	waiting, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	go func() {
+		if err := l.cfg.Operator.Enrol(acting, l.cfg.Listener.Addr().String(), code); err != nil && acting.Err() == nil {
+			give(err)
+		}
+	}()
+	p, err := l.accept(waiting, cert)
+	if err != nil && waiting.Err() != nil {
+		err = context.Cause(waiting)
+	}
+	return p, err
+}
+
 func nowMS() uint64 { return uint64(time.Now().UnixMilli()) }
 
 // accept is the lock's next connection, after the handshake.
@@ -191,6 +206,9 @@ func (l *lockRun) accept(ctx context.Context, cert tls.Certificate) (*peer, erro
 		}
 	})
 	defer stop()
+	if d, ok := l.cfg.Listener.(interface{ SetDeadline(time.Time) error }); ok && ctx.Err() == nil {
+		d.SetDeadline(time.Time{}) // that of a rule whose time was over
+	}
 	raw, err := l.cfg.Listener.Accept()
 	if err != nil {
 		return nil, fmt.Errorf("the lock does not dial: %w", err)

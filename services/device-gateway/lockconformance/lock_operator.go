@@ -10,9 +10,10 @@ var ErrCannot = errors.New("the operator cannot do that")
 
 // Operator stands at the lock under test. One who can do more implements Keypad, Phone or Doorway, too.
 type Operator interface {
-	// Enrol gives the lock a claim code and where to dial. It returns when the lock has it, and not when it is enrolled.
+	// Enrol gives the lock a claim code and where to dial. It returns when the lock has it, or when ctx ends: the
+	// lock has dialled.
 	Enrol(ctx context.Context, address, code string) error
-	// Present presents a card, the same each time. It returns when that is done.
+	// Present presents a card, the same each time. It returns when that is done, or when ctx ends: the lock has asked.
 	Present(ctx context.Context) error
 	// Boot boots the lock. It returns when the lock has begun to.
 	Boot(ctx context.Context) error

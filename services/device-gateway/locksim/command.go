@@ -2,6 +2,7 @@ package locksim
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -107,7 +108,11 @@ func (l *Lock) do(c *lockwirev1.Command, result *lockwirev1.CommandResult) {
 		l.configure(a.Configure)
 	case *lockwirev1.Command_Firmware:
 		l.firmware(a.Firmware, result)
-	case *lockwirev1.Command_Reboot, *lockwirev1.Command_RenewCertificate: // after the answer
+	case *lockwirev1.Command_Reboot: // after the answer
+	case *lockwirev1.Command_RenewCertificate: // after the answer, too
+		if l.link == nil || !slices.Contains(l.link.welcome.GetCapabilities(), capabilityCertificate) {
+			result.Outcome, result.Text = lockwirev1.CommandOutcome_COMMAND_OUTCOME_FAILED, "this gateway does not renew certificates"
+		}
 	default:
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED
 	}

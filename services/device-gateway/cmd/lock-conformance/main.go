@@ -11,7 +11,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -104,7 +103,7 @@ func lock(ctx context.Context, args []string) (lockconformance.Report, error) {
 			return nil, err
 		}
 	}
-	cfg.Operator = atLock{terminal()}
+	cfg.Operator = &atLock{person: terminal()}
 	if *auto {
 		o, err := simulated.New(ctx, nil)
 		if err != nil {
@@ -120,7 +119,7 @@ func lock(ctx context.Context, args []string) (lockconformance.Report, error) {
 	return lockconformance.Lock(ctx, cfg)
 }
 
-func terminal() person { return person{in: bufio.NewReader(os.Stdin), out: os.Stdout} }
+func terminal() person { return newPerson(os.Stdin, os.Stdout) }
 
 func only(flags *flag.FlagSet, rules *[]string) {
 	flags.Func("only", "look at these `rules`, separated by commas", func(text string) error {

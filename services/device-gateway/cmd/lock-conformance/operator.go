@@ -12,72 +12,109 @@ import (
 
 // person is somebody at the terminal who stands at the lock, or commands the gateway's system.
 type person struct {
-	in  *bufio.Reader
-	out io.Writer
+	lines <-chan string // closed at the end of what is typed
+	out   io.Writer
 }
 
-// ask has somebody do something, and returns when it is done.
-func (p person) ask(what string) error {
-	fmt.Fprintf(p.out, ">>> %s; then Enter (s and Enter: it cannot be done)\n", what)
-	text, err := p.in.ReadString('\n')
-	if err != nil || strings.TrimSpace(text) == "s" {
-		return lockconformance.ErrCannot
+func newPerson(in io.Reader, out io.Writer) person {
+	lines := make(chan string, 16)
+	go func() {
+		defer close(lines)
+		for s := bufio.NewScanner(in); s.Scan(); {
+			lines <- s.Text()
+		}
+	}()
+	return person{lines, out}
+}
+
+// ask has somebody do something, and returns when they say that it is done.
+func (p person) ask(ctx context.Context, what string) error {
+	return p.wait(ctx, what+"; then Enter (s and Enter: it cannot be done)")
+}
+
+// watch has somebody do something that the kit itself sees, and then ends ctx.
+func (p person) watch(ctx context.Context, what string) error {
+	return p.wait(ctx, what+" (s and Enter: it cannot be done)")
+}
+
+func (p person) wait(ctx context.Context, what string) error {
+	for len(p.lines) > 0 { // typed before it was asked
+		<-p.lines
 	}
-	return nil
+	fmt.Fprintln(p.out, ">>>", what)
+	select {
+	case line, ok := <-p.lines:
+		if !ok || strings.TrimSpace(line) == "s" {
+			return lockconformance.ErrCannot
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // atLock is a person at the lock under test.
-type atLock struct{ person }
+type atLock struct {
+	person
+	enrolled int // how often it was asked to be
+}
 
 // Enrol implements lockconformance.Operator.
-func (a atLock) Enrol(_ context.Context, address, code string) error {
-	return a.ask("have the lock enrol with the claim code " + code + " at " + address + " (this is asked twice: the first time the lock must refuse)")
+func (a *atLock) Enrol(ctx context.Context, address, code string) error {
+	a.enrolled++
+	note := "the server shows another root: the lock has to refuse it"
+	if a.enrolled > 1 {
+		note = "once more with the same: now it has to work"
+	}
+	return a.watch(ctx, "have the lock enrol with the claim code "+code+" at "+address+" ("+note+")")
 }
 
 // Present implements lockconformance.Operator.
-func (a atLock) Present(context.Context) error { return a.ask("present a card, always the same") }
+func (a *atLock) Present(ctx context.Context) error {
+	return a.watch(ctx, "present a card, always the same")
+}
 
 // Boot implements lockconformance.Operator.
-func (a atLock) Boot(context.Context) error { return a.ask("boot the lock") }
+func (a *atLock) Boot(ctx context.Context) error { return a.ask(ctx, "boot the lock") }
 
 // Type implements lockconformance.Keypad.
-func (a atLock) Type(_ context.Context, digits string, card bool) error {
+func (a *atLock) Type(ctx context.Context, digits string, card bool) error {
 	if card {
-		return a.ask("type " + digits + " and present the card, so that the lock asks with both")
+		return a.watch(ctx, "type "+digits+" and present the card, so that the lock asks with both")
 	}
-	return a.ask("type the entry code " + digits)
+	return a.watch(ctx, "type the entry code "+digits)
 }
 
 // PresentKey implements lockconformance.Phone.
-func (a atLock) PresentKey(context.Context) error {
-	return a.ask("present a phone, or a card with a key")
+func (a *atLock) PresentKey(ctx context.Context) error {
+	return a.watch(ctx, "present a phone, or a card with a key")
 }
 
 // Door implements lockconformance.Doorway.
-func (a atLock) Door(_ context.Context, open bool) error {
+func (a *atLock) Door(ctx context.Context, open bool) error {
 	if open {
-		return a.ask("open the door (its contact)")
+		return a.ask(ctx, "open the door (its contact)")
 	}
-	return a.ask("close the door (its contact)")
+	return a.ask(ctx, "close the door (its contact)")
 }
 
 // Exit implements lockconformance.Doorway.
-func (a atLock) Exit(context.Context) error { return a.ask("ask to go out (the button)") }
+func (a *atLock) Exit(ctx context.Context) error { return a.ask(ctx, "ask to go out (the button)") }
 
 // atGateway is a person who commands the system of the gateway under test.
 type atGateway struct{ person }
 
 // Unlock implements lockconformance.GatewayOperator.
-func (a atGateway) Unlock(_ context.Context, device string) error {
-	return a.ask("order an unlock of the door by " + device)
+func (a atGateway) Unlock(ctx context.Context, device string) error {
+	return a.ask(ctx, "order an unlock of the door by "+device)
 }
 
 // TakeCard implements lockconformance.GatewayOperator.
-func (a atGateway) TakeCard(context.Context) error {
-	return a.ask("take the card away from its person")
+func (a atGateway) TakeCard(ctx context.Context) error {
+	return a.ask(ctx, "take the card away from its person")
 }
 
 // Revoke implements lockconformance.GatewayOperator.
-func (a atGateway) Revoke(_ context.Context, device string) error {
-	return a.ask("revoke " + device + ", for ever")
+func (a atGateway) Revoke(ctx context.Context, device string) error {
+	return a.ask(ctx, "revoke "+device+", for ever")
 }

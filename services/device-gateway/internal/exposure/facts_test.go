@@ -27,6 +27,8 @@ type facts struct {
 	settled   bool
 	elsewhere int
 	changed   chan struct{}
+	// revoked are devices that locks no longer speak for.
+	revoked []string
 	// paused is called whenever somebody begins to look.
 	paused func()
 }
@@ -47,6 +49,7 @@ func (f *facts) Bundle(string, time.Time) (access.OfflineBundle, bool) { return 
 func (f *facts) Device(string) (d access.Device, known, removed bool) {
 	return access.Device{}, true, false
 }
+func (f *facts) Revoked(string) []string                                { return f.revoked }
 func (f *facts) Settle(context.Context) error                           { f.settled = true; return f.broken }
 func (f *facts) Known(d bundlestate.Device) (bundlestate.Record, error) { return f.records[d.ID], nil }
 
