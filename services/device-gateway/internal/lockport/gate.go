@@ -11,13 +11,18 @@ import (
 // proves its key are well below it.
 const unknownBytes = 32 << 10
 
-var errTooMuch = errors.New("more bytes than a handshake needs")
+var (
+	errTooMuch = errors.New("more bytes than a handshake needs")
+	errLate    = errors.New("its turn came when the lock had given up, or was about to")
+)
 
 // gate lets a handshake compute only while it holds one of a few slots, which it gives back whenever it waits for its peer. So a
 // storm of handshakes, however large, leaves open sessions their share of the CPU, and a peer that sends nothing holds no slot.
-// One that was answered goes before those that were not: what was spent on it is not to be in vain. After known it passes everything on.
+// One that was answered goes before those that were not, and one that cannot be answered in time is not at all: nothing is computed in
+// vain. After known it passes everything on.
 type gate struct {
 	net.Conn
+	since time.Time // when it came
 	slots *slots
 	// crowded says that many handshakes are under way: then a peer has less time for each answer.
 	crowded  func() bool
@@ -34,8 +39,8 @@ const (
 	patience         = 3 * time.Second
 )
 
-func newGate(conn net.Conn, slots *slots, crowded func() bool) *gate {
-	return &gate{Conn: conn, slots: slots, crowded: crowded, deadline: time.Now().Add(handshakeTimeout)}
+func newGate(c waiting, slots *slots, crowded func() bool) *gate {
+	return &gate{Conn: c.conn, since: c.since, slots: slots, crowded: crowded, deadline: time.Now().Add(handshakeTimeout)}
 }
 
 // Read gives the slot back while it waits, and takes one for what follows.
@@ -56,6 +61,9 @@ func (g *gate) Read(b []byte) (int, error) {
 	g.read += n
 	g.slots.take(g.answered)
 	g.holds = true
+	if err == nil && !g.answered && (time.Since(g.since) > waitLimit || gone(g.Conn)) {
+		return 0, errLate
+	}
 	return n, err
 }
 

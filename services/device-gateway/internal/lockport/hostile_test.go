@@ -33,6 +33,27 @@ func TestSlowHandshakesDoNotKeepOthersOut(t *testing.T) {
 	conn.Close()
 }
 
+// However many come and say nothing, so many are under way, so many wait, and the others are closed.
+func TestSilentPeersAreBounded(t *testing.T) {
+	const handshakes, waiting, more = 4, 6, 20
+	o := newOpen(t, func(c *Config) {
+		c.MaxHandshakes, c.MaxHandshakesPerAddress, c.MaxWaiting = handshakes, handshakes, waiting
+	})
+	conns := make([]net.Conn, handshakes+waiting+more)
+	for i := range conns {
+		conns[i] = o.dial(fmt.Sprint("127.0.3.", i+1))
+		p := o.port.places
+		p.mu.Lock()
+		if p.handshakes > handshakes || p.waiting > waiting || p.open > handshakes+waiting {
+			t.Errorf("%d handshakes are under way, %d connections wait, %d are open", p.handshakes, p.waiting, p.open)
+		}
+		p.mu.Unlock()
+	}
+	if _, err := conns[len(conns)-1].Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("the last one was not closed: %v", err)
+	}
+}
+
 // Nothing is computed for a lock that gave up while it waited for its turn.
 func TestWhoGaveUpInLineCostsNoHandshake(t *testing.T) {
 	var failed atomic.Int64

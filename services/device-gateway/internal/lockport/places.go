@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// waitLimit is how long a connection may wait for its handshake to begin. A lock gives up 10 s after it dialled: one whose turn comes
-// later could not end its handshake any more.
+// waitLimit is how long a connection may wait for its ClientHello to be answered. A lock gives up 10 s after it dialled: one whose turn comes
+// later could not end its handshake any more, and what is computed for it would be in vain.
 const waitLimit = 8 * time.Second
 
 // places bounds connections and the handshakes under way, in all and per address, and lets what is over wait its turn. Addresses
@@ -45,9 +45,10 @@ type address struct {
 	refilled         time.Time
 }
 
-// waiting is a connection whose handshake has not begun.
+// waiting is a connection whose handshake has not begun, or begins now.
 type waiting struct {
 	conn  net.Conn
+	from  netip.Addr
 	since time.Time
 }
 
@@ -88,7 +89,7 @@ func (p *places) enter(addr netip.Addr, conn net.Conn) verdict {
 		return begin
 	}
 	p.waiting++
-	a.queue = append(a.queue, waiting{conn, p.now()})
+	a.queue = append(a.queue, waiting{conn, addr, p.now()})
 	p.line(a)
 	return queued
 }
@@ -111,9 +112,9 @@ func (p *places) line(a *address) {
 	}
 }
 
-// known gives a handshake's place back, and returns the connection whose turn it is, if there is one, and those that waited for too
+// known gives a handshake's place back, and returns the connection whose turn it is, if any, and those that waited for too
 // long and are to be closed.
-func (p *places) known(addr netip.Addr) (next net.Conn, at netip.Addr, late []net.Conn) {
+func (p *places) known(addr netip.Addr) (next waiting, any bool, late []net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.handshakes--
@@ -125,7 +126,7 @@ func (p *places) known(addr netip.Addr) (next net.Conn, at netip.Addr, late []ne
 }
 
 // next takes the connection whose turn it is. mu is held.
-func (p *places) next() (next net.Conn, at netip.Addr, late []net.Conn) {
+func (p *places) next() (next waiting, any bool, late []net.Conn) {
 	for p.handshakes < p.limits.handshakes && p.turns.Len() > 0 {
 		a := p.turns.Remove(p.turns.Front()).(*address)
 		a.turn = nil
@@ -142,9 +143,9 @@ func (p *places) next() (next net.Conn, at netip.Addr, late []net.Conn) {
 		p.handshakes++
 		a.handshakes++
 		p.line(a)
-		return first.conn, a.addr, late
+		return first, true, late
 	}
-	return nil, netip.Addr{}, late
+	return waiting{}, false, late
 }
 
 // leave counts a connection out; its handshake's place was given back before.

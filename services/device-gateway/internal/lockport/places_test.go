@@ -37,8 +37,8 @@ func TestAddressesTakeTurns(t *testing.T) {
 	var order string
 	at := a
 	for range 5 {
-		next, from, _ := p.known(at)
-		order, at = order+next.(line).name, from
+		next, _, _ := p.known(at)
+		order, at = order+next.conn.(line).name, next.from
 	}
 	if order != "bcaaa" && order != "abcaa" {
 		t.Fatalf("the turns were %s", order)
@@ -85,10 +85,10 @@ func TestAnAddressWithAllItsHandshakesComesBackInLine(t *testing.T) {
 	if p.enter(a, line{}) != begin || p.enter(a, line{name: "second"}) != queued || p.enter(b, line{}) != begin {
 		t.Fatal("the limit per address")
 	}
-	if next, _, _ := p.known(b); next != nil {
+	if _, any, _ := p.known(b); any {
 		t.Fatal("over the limit per address")
 	}
-	if next, _, _ := p.known(a); next == nil || next.(line).name != "second" {
+	if next, any, _ := p.known(a); !any || next.conn.(line).name != "second" {
 		t.Fatal("the second one was forgotten")
 	}
 }

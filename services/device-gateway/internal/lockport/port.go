@@ -173,7 +173,7 @@ func (s *serving) accepted(raw net.Conn) {
 	address := addressOf(raw)
 	switch s.places.enter(address, raw) {
 	case begin:
-		s.connections.Go(func() { s.serve(raw, address) })
+		s.begin(waiting{raw, address, time.Now()})
 	case refused:
 		raw.Close()
 		if now := time.Now().Unix(); s.overLimit.Swap(now) != now { // a storm writes a line a second
@@ -181,6 +181,8 @@ func (s *serving) accepted(raw net.Conn) {
 		}
 	}
 }
+
+func (s *serving) begin(c waiting) { s.connections.Go(func() { s.serve(c) }) }
 
 // sweep closes, now and then, what waited for too long.
 func (s *serving) sweep(ctx context.Context) {
@@ -197,29 +199,34 @@ func closeAll(conns []net.Conn) {
 
 // known gives a handshake's place to the connection whose turn it is and whose lock still waits.
 func (s *serving) known(address netip.Addr) {
-	next, at, late := s.places.known(address)
+	next, any, late := s.places.known(address)
 	closeAll(late)
-	for next != nil && gone(next) {
-		next.Close()
-		left := at
-		next, at, late = s.places.known(left)
+	for any && gone(next.conn) {
+		next.conn.Close()
+		left := next.from
+		next, any, late = s.places.known(left)
 		closeAll(late)
 		s.places.leave(left)
 	}
-	if next != nil {
-		s.connections.Go(func() { s.serve(next, at) })
+	if any {
+		s.begin(next)
 	}
 }
 
-func (s *serving) serve(raw net.Conn, address netip.Addr) {
+func (s *serving) serve(c waiting) {
+	address := c.from
 	defer s.places.leave(address)
 	knownOnce := sync.OnceFunc(func() { s.known(address) })
 	defer knownOnce()
-	if tcp, ok := raw.(*net.TCPConn); ok {
+	if tcp, ok := c.conn.(*net.TCPConn); ok {
 		tcp.SetWriteBuffer(sendBuffer)
 	}
-	conn, err := s.handshake(raw)
-	if err != nil {
+	conn, err := s.handshake(c)
+	switch {
+	case errors.Is(err, errLate): // the port is crowded, not the lock at fault
+		conn.Close()
+		return
+	case err != nil:
 		s.cfg.Logger.Warn("a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
 		conn.Close()
 		return
@@ -240,8 +247,8 @@ func (s *serving) serve(raw net.Conn, address netip.Addr) {
 }
 
 // handshake makes TLS of a connection; with an error the connection is still to be closed.
-func (s *serving) handshake(raw net.Conn) (*tls.Conn, error) {
-	g := newGate(raw, s.slots, s.places.crowded)
+func (s *serving) handshake(c waiting) (*tls.Conn, error) {
+	g := newGate(c, s.slots, s.places.crowded)
 	defer g.known()
 	conn := tls.Server(g, s.tls)
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)

@@ -63,16 +63,19 @@ type stream struct {
 	unread  []byte
 	// ended: its writer has closed; dropped: its reader has.
 	ended, dropped   bool
+	wanted           chan struct{} // closed when the reader reads or closes first
+	once             sync.Once
 	reading, writing deadline
 }
 
 func newStream() *stream {
-	s := new(stream)
+	s := &stream{wanted: make(chan struct{})}
 	s.changed.L = &s.mu
 	return s
 }
 
 func (s *stream) read(b []byte) (int, error) {
+	s.once.Do(func() { close(s.wanted) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for {
@@ -122,6 +125,7 @@ func (s *stream) write(b []byte) (written int, err error) {
 }
 
 func (s *stream) close(byReader bool) {
+	s.once.Do(func() { close(s.wanted) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if byReader {

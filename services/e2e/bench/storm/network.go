@@ -3,6 +3,10 @@
 // A process may have fewer open files than a gateway has locks (20,000 on some machines), so the connections are in memory: a
 // buffer each way instead of a socket, and everything from TLS on as ever. What the kernel's TCP costs is in neither side's
 // figure.
+//
+// Locks compute on processors of their own; these take the gateway's. What they compute for an attempt that the gateway never begins
+// would be in the gateway's figure, so a client begins when the server first reads from its connection: its hello is late by as much as it takes,
+// and never made in vain.
 package storm
 
 import (
@@ -43,16 +47,22 @@ func (e *end) Close() error {
 	return e.conn.Close()
 }
 
-// Dial connects. The index tells the address that the server sees, one for each lock: limits are by address.
+// Dial connects, and returns when the server reads from the connection or has closed it. The index tells the address that the server sees, one for each lock: limits are by address.
 func (n *Network) Dial(ctx context.Context, index int) (net.Conn, error) {
 	from := &net.TCPAddr{IP: net.IPv4(127, byte(index>>16), byte(index>>8), byte(index)), Port: 40_000}
 	client, server := newConns(from)
 	select {
 	case n.queue <- &end{conn: server, network: n}:
-		return client, nil
 	case <-n.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case <-server.in.wanted:
+		return client, nil
+	case <-ctx.Done():
+		client.Close()
 		return nil, ctx.Err()
 	}
 }

@@ -8,37 +8,39 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
 // Client is one lock: it makes a session on a connection, and says when that ends.
 type Client interface {
-	// Open greets; the connection is the client's.
+	// Open greets, until ctx ends; the connection is the client's.
 	Open(ctx context.Context, conn net.Conn) error
 	// Wait returns when the session ends.
 	Wait() error
 	Close()
 }
 
-// Result says how long it took, from the cut, until half, 99 % and all locks were back, and how many attempts were refused.
+// Result says how long it took, from the cut, until half, 99 % and all locks were back, how many attempts were refused, and how much CPU
+// time this process took meanwhile, for both sides.
 type Result struct {
-	Half, Most, All time.Duration
-	Refused         int64
+	Half, Most, All, CPU time.Duration
+	Refused              int64
 }
 
 const (
 	// backoffMin and backoffMax are those of PROTOCOL.md: a lock waits d/2 to d, where d doubles.
 	backoffMin = time.Second
 	backoffMax = time.Minute
-	// patience is how long a storm may take at most.
-	patience = 5 * time.Minute
+	// longest is how long a storm may take at most.
+	longest = 5 * time.Minute
 )
 
 // Run connects all clients, from one moment on, then cuts all connections, times times, and returns what each took; the first result is the
-// connecting.
-func Run(ctx context.Context, network *Network, clients []Client, times int) ([]Result, error) {
+// connecting. patience is how long a client waits for its session; 0: as long as it takes.
+func Run(ctx context.Context, network *Network, clients []Client, times int, patience time.Duration) ([]Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	s := &storm{network: network, back: make(chan time.Time, len(clients))}
+	s := &storm{network: network, patience: patience, back: make(chan time.Time, len(clients))}
 	defer s.all.Wait()
 	defer network.Cut()
 	defer cancel()
@@ -48,7 +50,7 @@ func Run(ctx context.Context, network *Network, clients []Client, times int) ([]
 	var results []Result
 	for n := range 1 + times {
 		s.refused.Store(0)
-		cut := time.Now()
+		cut, cpu := time.Now(), cpuTime()
 		network.Cut() // there is nothing to cut the first time
 		took, err := s.await(ctx, len(clients))
 		if err != nil {
@@ -56,21 +58,22 @@ func Run(ctx context.Context, network *Network, clients []Client, times int) ([]
 		}
 		slices.SortFunc(took, time.Time.Compare)
 		at := func(q float64) time.Duration { return took[int(q*float64(len(took)-1))].Sub(cut) }
-		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), Refused: s.refused.Load()})
+		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), CPU: cpuTime() - cpu, Refused: s.refused.Load()})
 	}
 	return results, nil
 }
 
 type storm struct {
-	network *Network
-	back    chan time.Time
-	refused atomic.Int64
-	all     sync.WaitGroup
+	network  *Network
+	patience time.Duration
+	back     chan time.Time
+	refused  atomic.Int64
+	all      sync.WaitGroup
 }
 
 // await waits until so many sessions were opened.
 func (s *storm) await(ctx context.Context, n int) ([]time.Time, error) {
-	end := time.NewTimer(patience)
+	end := time.NewTimer(longest)
 	defer end.Stop()
 	var at []time.Time
 	for len(at) < n {
@@ -78,7 +81,7 @@ func (s *storm) await(ctx context.Context, n int) ([]time.Time, error) {
 		case t := <-s.back:
 			at = append(at, t)
 		case <-end.C:
-			return at, fmt.Errorf("%d of %d locks are back after %s; %d attempts were refused", len(at), n, patience, s.refused.Load())
+			return at, fmt.Errorf("%d of %d locks are back after %s; %d attempts were refused", len(at), n, longest, s.refused.Load())
 		case <-ctx.Done():
 			return at, ctx.Err()
 		}
@@ -92,11 +95,7 @@ func (s *storm) live(ctx context.Context, index int, c Client) {
 		if !pause(ctx, wait/2+rand.N(wait/2)) {
 			return
 		}
-		conn, err := s.network.Dial(ctx, index)
-		if err == nil {
-			err = c.Open(ctx, conn)
-		}
-		if err != nil {
+		if err := s.open(ctx, index, c); err != nil {
 			s.refused.Add(1)
 			wait = min(2*wait, backoffMax)
 			continue
@@ -106,6 +105,26 @@ func (s *storm) live(ctx context.Context, index int, c Client) {
 		c.Wait()
 		c.Close()
 	}
+}
+
+// cpuTime is what this process has taken of its CPUs.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for no reason that there is
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func (s *storm) open(ctx context.Context, index int, c Client) error {
+	if s.patience > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.patience)
+		defer cancel()
+	}
+	conn, err := s.network.Dial(ctx, index)
+	if err != nil {
+		return err
+	}
+	return c.Open(ctx, conn)
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

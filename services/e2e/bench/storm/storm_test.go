@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/cardea-mesh/cardea/services/e2e/bench/storm"
 )
@@ -34,6 +35,10 @@ func TestAllAreBackAfterEachCutAndRefusalsAreCounted(t *testing.T) {
 				continue
 			}
 			addresses[conn.RemoteAddr().(*net.TCPAddr).IP.String()] = true
+			go func() {
+				conn.Read(make([]byte, 1)) // the client says nothing
+				conn.Close()
+			}()
 			conn.Write([]byte{1})
 		}
 	}()
@@ -41,7 +46,7 @@ func TestAllAreBackAfterEachCutAndRefusalsAreCounted(t *testing.T) {
 	for i := range clients {
 		clients[i] = new(client)
 	}
-	results, err := storm.Run(t.Context(), network, clients, 2)
+	results, err := storm.Run(t.Context(), network, clients, 2, time.Minute)
 	network.Close()
 	<-served
 	if err != nil || len(results) != 3 {
