@@ -2,6 +2,8 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
+	"net"
 	"testing"
 	"time"
 
@@ -51,5 +53,28 @@ func TestAWholeBundleWaitsForTheAnswerToRevocations(t *testing.T) {
 	v.lane.revoked = []*given{{all: true, held: held{version: 6}}}
 	if err := v.giveWhole(t.Context(), access.OfflineBundle{Allowed: true}); err != nil || v.lane.record.State.GetVersion() != 6 {
 		t.Fatalf("%v, %v", err, v.lane.record.State)
+	}
+}
+
+type unsigned struct{ BundleSigner }
+
+func (unsigned) Revocations(m *lockwirev1.RevocationsContent) (*lockwirev1.Revocations, error) {
+	return &lockwirev1.Revocations{Version: m.GetVersion()}, nil
+}
+
+func TestALockThatDoesNotAnswerIsNotSentEverMoreRevocations(t *testing.T) {
+	t.Parallel()
+	v := newVisit(&gatewayv1.BundleState{Version: 6})
+	v.Signer = unsigned{}
+	one, other := net.Pipe()
+	defer other.Close()
+	v.session.conn, v.session.closing = tls.Client(one, &tls.Config{ServerName: "a lock that has left"}), true
+	for n := range byte(100) {
+		if err := v.revokeFrom(t.Context(), access.OfflineBundle{}, []entryHash{{n}}, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(v.lane.revoked); n != maxRevocationsOut || v.lane.record.State.GetVersion() != 6+maxRevocationsOut {
+		t.Fatalf("%d are without answer, version %d", n, v.lane.record.State.GetVersion())
 	}
 }

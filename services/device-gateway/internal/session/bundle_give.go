@@ -116,6 +116,9 @@ func (v *visit) revokeFrom(ctx context.Context, now access.OfflineBundle, remove
 		removed = slices.DeleteFunc(removed, func(e entryHash) bool { return g.all || slices.Contains(g.removed, e) })
 	}
 	for chunk := range slices.Chunk(removed, bundle.MaxRemoved) {
+		if len(v.lane.revoked) >= maxRevocationsOut { // the next answer brings us back
+			return nil
+		}
 		g := &given{removed: chunk, settles: sameDoor && len(removed) <= bundle.MaxRemoved && v.lane.bundle == nil}
 		g.Heads = now.Heads
 		if err := v.revoke(ctx, g); err != nil {
