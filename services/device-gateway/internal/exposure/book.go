@@ -182,6 +182,9 @@ func (b *Book) look(ctx context.Context, candidates []candidate, a asked) ([]*Ex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	for i, c := range candidates {
+		if err := ctx.Err(); err != nil { // each may cost milliseconds, and nobody may wait any more
+			return nil, context.Cause(ctx)
+		}
 		if c.of.Home == b.Own.Name {
 			record, err := b.States.Known(c.of)
 			if err != nil {

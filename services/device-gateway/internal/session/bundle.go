@@ -38,6 +38,8 @@ const (
 	bundleSpacing = 500 * time.Millisecond
 	// maxBundlesOut is how many bundles of several parts are on their way at once: each is held in memory until it is sent.
 	maxBundlesOut = 64
+	// maxRevocationsOut is how many revocations one lock may have to answer: one that does not read is not sent ever more of them.
+	maxRevocationsOut = 16
 )
 
 // BundleSource compiles what locks may decide alone, and tells when that changes. access.Copy is one.

@@ -212,7 +212,10 @@ func (s *session) journalBatch(ctx context.Context, m *lockwirev1.EventBatch, p 
 	s.mu.Lock()
 	s.inFlight--
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // the session ended meanwhile, and the lock is told why: that is no fault of the journal
+		return err
+	case err != nil:
 		return s.send(unavailable(m.GetRequestId(), "the journal cannot take events now").Message())
 	}
 	p.reached(m)
