@@ -109,9 +109,9 @@ type progress struct {
 // span is a series of sequences, both ends included.
 type span struct{ first, last uint64 }
 
-// reached notes that a batch is on disk.
-func (p *progress) reached(m *lockwirev1.EventBatch) {
-	first, last := max(m.GetFirstSequence(), p.next), m.GetFirstSequence()+uint64(len(m.GetEvents()))-1
+// reached notes that events up to last, from first or where it was on, are on disk.
+func (p *progress) reached(first, last uint64) {
+	first = max(first, p.next)
 	if last < p.next {
 		return // a resend
 	}
@@ -218,7 +218,7 @@ func (s *session) journalBatch(ctx context.Context, m *lockwirev1.EventBatch, p 
 	case err != nil:
 		return s.send(unavailable(m.GetRequestId(), "the journal cannot take events now").Message())
 	}
-	p.reached(m)
+	p.reached(m.GetFirstSequence(), m.GetFirstSequence()+uint64(len(m.GetEvents()))-1)
 	p.settle(s.durable(m.GetBootEpoch()))
 	return s.send(p.ack(m.GetRequestId(), m.GetBootEpoch()))
 }

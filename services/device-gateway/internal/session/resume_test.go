@@ -213,6 +213,29 @@ func TestAResumedSessionCountsWhatTheDiskTookAfterTheBreak(t *testing.T) {
 	}
 }
 
+func TestAResumedSessionGoesOnBehindWhatAnEarlierOneBrought(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	p.must(r.w.Write(batch(1, 1, 10)))
+	p.durable(r, 10)
+	r.NetConn().Close()
+	second, welcome := p.again(r, nil, 1)
+	p.must(second.w.Write(batch(1, 5, 2))) // a resend: the lock had not heard of the end
+	if ack, failed := p.answer(second, 1); failed != nil || ack.GetReceivedUpTo() != 6 {
+		t.Fatalf("%v %v", ack, failed)
+	}
+	second.NetConn().Close()
+	third, again := p.again(r, welcome.GetSession(), 1)
+	if !again.GetResumed() || again.GetDurableUpTo() != 10 {
+		t.Fatal(again)
+	}
+	p.must(third.w.Write(batch(2, 11, 1)))
+	if ack, failed := p.answer(third, 2); failed != nil || ack.GetReceivedUpTo() != 11 || ack.GetFromSequence() != 5 {
+		t.Fatalf("%v %v", ack, failed)
+	}
+}
+
 func TestAResumedSessionGoesOnWithItsCountersAndMarks(t *testing.T) {
 	p := newPlace(t)
 	r := p.dial()
