@@ -35,17 +35,17 @@ func rightCases() []decisionCase {
 		{"lockdown-ranks", "a right opens in lockdowns of at most its override rank; the highest that holds counts", []int{6, 7, 13},
 			aDoor(lockdowns), []*lockwirev1.BundleEntry{
 				has("zero", right("grant-zero")), has("two2", ranked("grant-two", 2)), has("thre", ranked("grant-three", 3)), has("five", ranked("grant-five", 5)),
-				has("nine", ranked("grant-nine", 9)), has("tenn", ranked("grant-ten", 10)), has("used", &lockwirev1.BundleRight{GrantId: "grant-used", Limited: true, OverrideRank: 10}),
+				has("nine", ranked("grant-nine", 9)), has("used", &lockwirev1.BundleRight{GrantId: "grant-used", Limited: true, OverrideRank: 9}),
 			}, []decisionStep{
 				asks(ms(10, -1), card("zero"), grant, ""), asks(in(10), card("zero"), lockdown, "grant-zero"), asks(in(10), card("two2"), lockdown, ""), asks(in(10), card("thre"), grant, ""),
 				asks(ms(15, -1), card("thre"), grant, ""), asks(in(15), card("thre"), lockdown, ""), asks(in(15), card("five"), grant, ""), asks(in(18), card("thre"), grant, ""),
-				asks(ms(20, -1), card("zero"), lockdown, ""), asks(in(20), card("zero"), grant, ""), asks(in(60), card("nine"), lockdown, ""), asks(in(60), card("tenn"), grant, "grant-ten"),
+				asks(ms(20, -1), card("zero"), lockdown, ""), asks(in(20), card("zero"), grant, ""), asks(in(59), card("nine"), grant, "grant-nine"), asks(in(60), card("nine"), lockdown, "grant-nine"),
 				asks(in(60), card("used"), stateUnknown, "grant-used"), asks(in(119), card("nine"), lockdown, "")}},
 		{"lockdown-without-clock", "without a clock every lockdown holds, also one that has ended or not begun", []int{5, 6},
 			aDoor(func(d *lockwirev1.BundleDoor) {
 				lockdowns(d)
 				d.AfterBudget = lockwirev1.AfterBudget_AFTER_BUDGET_KEEP_GOING
-			}), []*lockwirev1.BundleEntry{has("nine", ranked("grant-nine", 9)), has("tenn", ranked("grant-ten", 10))}, []decisionStep{
-				asks(noClock(0), card("nine"), lockdown, ""), asks(noClock(0), card("tenn"), grant, ""), asks(in(-3), card("nine"), lockdown, "")}},
+			}), []*lockwirev1.BundleEntry{has("nine", ranked("grant-nine", 9))}, []decisionStep{
+				asks(noClock(0), card("nine"), lockdown, ""), asks(in(-3), card("nine"), lockdown, "")}},
 	}
 }
