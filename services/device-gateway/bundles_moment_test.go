@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -9,6 +10,7 @@ import (
 	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
 // gate stops whoever comes, until it is opened.
@@ -39,35 +41,53 @@ func (g *gate) await(p *place) {
 
 // moments puts gates at the moments of bundles, from when it is armed.
 type moments struct {
-	mu    sync.Mutex
-	armed bool                         // guarded by mu, as is count
-	count map[gateway.BundleMoment]int // since then
-	// gate says where to stop, from how often the moment has come and a bundle was sent; nil: nowhere.
-	gate func(at gateway.BundleMoment, times, sent int) *gate
+	mu       sync.Mutex
+	compiled int   // how often; guarded by mu, as is what follows
+	armed    bool  //
+	sent     []int // how many entries the bundles had that were sent since then
+	// gate says where to stop, from how many entries the bundle has, and how many were sent; nil: nowhere.
+	gate func(at gateway.BundleMoment, entries, sent int) *gate
 }
 
 func (m *moments) of(parts *gateway.Parts) {
-	parts.BundleMoment = func(_ string, at gateway.BundleMoment) {
-		if g := m.at(at); g != nil {
+	parts.BundleMoment = func(_ string, at gateway.BundleMoment, entries int) {
+		if g := m.at(at, entries); g != nil {
 			g.stop()
 		}
 	}
 }
 
-func (m *moments) at(at gateway.BundleMoment) *gate {
+func (m *moments) at(at gateway.BundleMoment, entries int) *gate {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if at == gateway.BundleCompiled {
+		m.compiled++
+	}
 	if !m.armed {
 		return nil
 	}
-	m.count[at]++
-	return m.gate(at, m.count[at], m.count[gateway.BundleSending])
+	if at == gateway.BundleSending {
+		m.sent = append(m.sent, entries)
+	}
+	return m.gate(at, entries, len(m.sent))
+}
+
+func (m *moments) given() []int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.sent)
+}
+
+func (m *moments) looks() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.compiled
 }
 
 func (m *moments) arm() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.armed, m.count = true, map[gateway.BundleMoment]int{}
+	m.armed = true
 }
 
 // given is a lock at a gateway that stops at moments, with another gateway beside it. What the lock holds does not open for the badge;
@@ -80,7 +100,13 @@ func (p *place) given(m *moments) (quick *running, l *locksim.Lock, wire *uplink
 	quick = p.start("")
 	l, wire = slow.bundled()
 	p.eventually("the lock has confirmed all", func() bool { return len(quick.exposures()) == 0 })
-	p.ahead.Add(int64(time.Second)) // so that the next bundle does not wait for its distance from the last
+	// The next bundle shall not wait for its distance from the last: the second look from now begins after that.
+	p.ahead.Add(int64(time.Second))
+	looks, nothing := m.looks(), outbox.SiteKey(p.org, p.site, "grant", region.NewID(region.Grant, "euc"))
+	p.eventually("the lock is looked at again", func() bool {
+		p.put(nothing, &permissionsv1.GrantState{SubjectId: string(region.NewID(region.Person, "euc")), TargetId: string(p.door)})
+		return m.looks() >= looks+2
+	})
 	m.arm()
 	p.put(outbox.SiteKey(p.org, p.site, "grant", p.grant), &permissionsv1.GrantState{SubjectId: string(p.person), TargetId: string(p.door)})
 	return quick, l, wire
@@ -98,29 +124,25 @@ func (p *place) alone(l *locksim.Lock, wire *uplink) locksim.Result {
 // not be given what was compiled, though the next look would put that right.
 func TestABundleThatNoAnswerCouldCountIsNotGiven(t *testing.T) {
 	p := newPlace(t)
-	first, later := newGate(), newGate()
-	m := &moments{gate: func(at gateway.BundleMoment, times, sent int) *gate {
-		switch {
-		case at != gateway.BundleCompiled:
-			return nil
-		case times == 1:
+	first := newGate()
+	m := &moments{gate: func(at gateway.BundleMoment, entries, _ int) *gate {
+		if at == gateway.BundleCompiled && entries > 0 {
 			return first
-		case sent > 0: // nothing puts right what was given
-			return later
-		default:
-			return nil
 		}
+		return nil
 	}}
 	quick, l, wire := p.given(m)
-	t.Cleanup(later.pass) // before the gateways stop
-	t.Cleanup(first.pass)
+	t.Cleanup(first.pass) // before the gateways stop
 	first.await(p)
 	held := l.BundleVersion()
 	if got := quick.after(p.revoke()); len(got) != 0 {
 		t.Fatalf("a lock that holds nothing of it is exposed: %v", got)
 	}
 	first.pass()
-	p.eventually("the lock is given a bundle", func() bool { return l.BundleVersion() > held })
+	p.eventually("the lock is given a bundle", func() bool { return len(m.given()) > 0 && l.BundleVersion() > held })
+	if got := m.given(); slices.Max(got) > 0 {
+		t.Errorf("bundles of %v entries were sent; that none was had been answered", got)
+	}
 	if got := p.alone(l, wire); got.Granted || !got.Offline {
 		t.Fatalf("alone: %+v", got)
 	}
@@ -131,11 +153,11 @@ func TestABundleThatNoAnswerCouldCountIsNotGiven(t *testing.T) {
 func TestABundleThatRevocationsOvertakeOnTheWay(t *testing.T) {
 	p := newPlace(t)
 	first, later := newGate(), newGate()
-	m := &moments{gate: func(at gateway.BundleMoment, times, _ int) *gate {
+	m := &moments{gate: func(at gateway.BundleMoment, _, sent int) *gate {
 		switch {
 		case at != gateway.BundleSending:
 			return nil
-		case times == 1:
+		case sent == 1:
 			return first
 		default: // no second bundle puts right what the first one did
 			return later

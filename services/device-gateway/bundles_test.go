@@ -259,7 +259,7 @@ func TestABundleThatARevocationOvertakesIsNotGiven(t *testing.T) {
 	held, goOn := make(chan struct{}, 100), make(chan struct{})
 	var once sync.Once
 	slow := p.start("", func(parts *gateway.Parts) {
-		parts.BundleMoment = func(_ string, at gateway.BundleMoment) {
+		parts.BundleMoment = func(_ string, at gateway.BundleMoment, _ int) {
 			if at == gateway.BundleNoted {
 				once.Do(func() {
 					held <- struct{}{}

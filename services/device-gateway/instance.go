@@ -58,8 +58,8 @@ type Parts struct {
 	CertificateTTL time.Duration    // default 5 years
 	Limits         LockLimits       // defaults as in Locks
 	Now            func() time.Time // default time.Now
-	// BundleMoment is called at the moments of a lock's bundle, which wait until it returns; for tests; default nil.
-	BundleMoment func(device string, at BundleMoment)
+	// BundleMoment is called at the moments of a lock's bundle of so many entries, which wait until it returns; for tests; default nil.
+	BundleMoment func(device string, at BundleMoment, entries int)
 
 	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
 	MoreRoots []*x509.Certificate

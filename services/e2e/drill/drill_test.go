@@ -53,7 +53,7 @@ func TestDrill(t *testing.T) {
 		}
 	}
 	t.Logf("%s", all)
-	if all.opened == all.alone || all.alone == 0 || all.refused == 0 || all.enforced == 0 || all.exposed == 0 {
+	if all.opened == all.alone || all.alone == 0 || all.refused == 0 || all.enforced == 0 || all.exposed == 0 || all.durable == 0 {
 		t.Errorf("nothing was tested: %s", all)
 	}
 }
@@ -79,7 +79,7 @@ func (w *world) fails(h drill.History, lies bool) bool {
 		switch {
 		case errors.Is(err, errSetUp):
 			w.t.Log(err)
-		case err != nil || len(drill.Check(r)) > 0:
+		case err != nil || len(drill.Check(r)) > 0 || len(drill.CheckLedger(r)) > 0:
 			return true
 		}
 	}
@@ -100,11 +100,14 @@ func (w *world) judge(h drill.History, all *tally) (failure string, err error) {
 	case err != nil:
 		return err.Error(), nil
 	}
+	if wrong := drill.CheckLedger(r); len(wrong) > 0 {
+		return fmt.Sprintf("%d things are wrong with the ledger, the first: %s", len(wrong), wrong[0]), nil
+	}
 	return "", nil
 }
 
 // tally is what histories came to.
-type tally struct{ histories, presented, opened, alone, refused, taken, enforced, exposed int }
+type tally struct{ histories, presented, opened, alone, refused, taken, enforced, exposed, durable int }
 
 func (a *tally) add(r *drill.Record) {
 	a.histories++
@@ -113,6 +116,7 @@ func (a *tally) add(r *drill.Record) {
 	a.refused += r.Refused
 	a.taken += len(r.Takings)
 	a.enforced += len(r.Enforced)
+	a.durable += len(r.Durable)
 	for _, u := range r.Unlocks {
 		if u.Alone {
 			a.alone++
@@ -124,8 +128,8 @@ func (a *tally) add(r *drill.Record) {
 }
 
 func (a tally) String() string {
-	return fmt.Sprintf("%d histories: %d cards presented, %d opened (%d alone), %d refused by a gateway; %d revocations, %d answers that one is enforced, %d locks listed as exposed",
-		a.histories, a.presented, a.opened, a.alone, a.refused, a.taken, a.enforced, a.exposed)
+	return fmt.Sprintf("%d histories: %d cards presented, %d opened (%d alone), %d refused by a gateway; %d revocations, %d answers that one is enforced, %d locks listed as exposed; %d events in the ledger",
+		a.histories, a.presented, a.opened, a.alone, a.refused, a.taken, a.enforced, a.exposed, a.durable)
 }
 
 // TestADrillCanFail: when somebody says "enforced" too early, the drill finds it, and makes the history small.

@@ -127,7 +127,7 @@ func (p *play) places() (*typev1.ConsistencyToken, error) {
 // enroll gives each lock its identity, and switches it on.
 func (p *play) enroll(h drill.History) error {
 	for i := range p.locks {
-		l := &lock{world: p.w, door: i % drill.Doors, clock: h.Clocks[i], store: new(locksim.Memory)}
+		l := &lock{world: p.w, record: p.record, index: i, door: i % drill.Doors, clock: h.Clocks[i], store: new(locksim.Memory)}
 		for _, s := range p.w.sites {
 			l.lines = append(l.lines, p.w.exchange.lay(p.w.t, s.locks, &l.uplink, &s.frozen))
 		}
@@ -164,8 +164,8 @@ func (p *play) open(token *typev1.ConsistencyToken) error {
 		return err
 	}
 	return p.until("the first card to open every door", func() bool {
-		for i, l := range p.locks {
-			if !l.present(p.record, i, p.cards[0].bits, 0).Granted {
+		for _, l := range p.locks {
+			if !l.present(p.cards[0].bits, 0).Granted {
 				return false
 			}
 		}
@@ -203,7 +203,7 @@ func (p *play) settle() error {
 			return fmt.Errorf("lock %d keeps events: %w", i, err)
 		}
 	}
-	return nil
+	return p.readLedger()
 }
 
 // alone cuts every lock off, now that everything is enforced, and tries all cards: what a lock still believes shows.

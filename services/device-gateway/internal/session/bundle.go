@@ -75,8 +75,8 @@ type Bundles struct {
 	Home func(device string) (region.Name, error)
 	// Gateway is this gateway's id.
 	Gateway string
-	// Moment is called at the moments of a lock's bundle, which wait until it returns; for tests.
-	Moment func(device string, at BundleMoment)
+	// Moment is called at the moments of a lock's bundle of so many entries, which wait until it returns; for tests.
+	Moment func(device string, at BundleMoment, entries int)
 }
 
 // BundleMoment is how far a lock's bundle is.
@@ -89,9 +89,9 @@ const (
 	BundleSending  BundleMoment = "sending"  // no part of it was sent; what is taken away may go first
 )
 
-func (b *Bundles) moment(device string, at BundleMoment) {
+func (b *Bundles) moment(device string, at BundleMoment, entries int) {
 	if b.Moment != nil {
-		b.Moment(device, at)
+		b.Moment(device, at, entries)
 	}
 }
 

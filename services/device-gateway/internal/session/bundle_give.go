@@ -169,13 +169,13 @@ func (v *visit) giveBundle(ctx context.Context, now access.OfflineBundle, base *
 	if err := v.write(ctx, bundlestate.Give(s, g.version, g.Content, v.Gateway, v.session.device.Door)); err != nil {
 		return err
 	}
-	v.moment(v.session.deviceID, BundleNoted)
+	v.moment(v.session.deviceID, BundleNoted, len(g.entries))
 	if v.Source.Stamp(v.session.device.Org, v.session.device.Door) != now.Stamp {
 		return errChanged // nobody gets it; that it was noted does no harm
 	}
 	l.bundle, l.gaveAt = g, v.now
 	l.await(g.version)
-	v.sendBundle(m)
+	v.sendBundle(m, len(g.entries))
 	return nil
 }
 
