@@ -10,8 +10,12 @@ import (
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 )
 
-// maxUnderway is how many commands of one lock may be without answer.
-const maxUnderway = 64
+// maxUnderway is how many commands of one lock may be without answer; the last ownRoom are for the gateway's own, so that no number of
+// other commands keeps a lockdown from it.
+const (
+	maxUnderway = 64
+	ownRoom     = 4
+)
 
 // underway is a command without answer.
 type underway struct {
@@ -34,16 +38,20 @@ type orders struct {
 
 // add notes one; who is late is forgotten when room is needed. ErrBusy: there is none.
 func (o *orders) add(u *underway, now time.Time) error {
+	room := maxUnderway - ownRoom
+	if strings.HasPrefix(u.command.GetCommandId(), ownCommand) {
+		room = maxUnderway
+	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.byID) >= maxUnderway {
+	if len(o.byID) >= room {
 		for id, old := range o.byID {
 			if old.over(now.Add(-answerSlack)) {
 				delete(o.byID, id)
 			}
 		}
 	}
-	if len(o.byID) >= maxUnderway {
+	if len(o.byID) >= room {
 		return ErrBusy
 	}
 	o.given++
