@@ -248,7 +248,7 @@ func (s *serving) serve(c waiting) {
 
 // handshake makes TLS of a connection; with an error the connection is still to be closed.
 func (s *serving) handshake(c waiting) (*tls.Conn, error) {
-	g := newGate(c, s.slots, s.places.crowded)
+	g := newGate(c, s.slots, func() bool { return s.places.crowded(c.from) })
 	defer g.known()
 	conn := tls.Server(g, s.tls)
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
