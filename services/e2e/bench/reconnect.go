@@ -61,6 +61,9 @@ func tell(name string, all []storm.Result) {
 		}
 		fmt.Printf("  %s, %s: half back after %s, 99 %% after %s, all after %s; %d attempts failed; %s of CPU on both sides\n", name, which,
 			s.Half.Round(time.Millisecond), s.Most.Round(time.Millisecond), s.All.Round(time.Millisecond), s.Refused, s.CPU.Round(time.Millisecond))
+		for why, n := range s.Why {
+			fmt.Printf("    %d times: %s\n", n, why)
+		}
 	}
 }
 

@@ -8,9 +8,10 @@ import (
 	"time"
 )
 
-// waitLimit is how long a connection may wait for its ClientHello to be answered. A lock gives up 10 s after it dialled: one whose turn comes
-// later could not end its handshake any more, and what is computed for it would be in vain.
-const waitLimit = 8 * time.Second
+// waitLimit is how long a connection may wait for its ClientHello to be answered. A lock gives up 10 s after it dialled, and a small one
+// computes for a second or two of that: one whose turn comes later could not end its handshake any more, and what is computed for it would be in
+// vain.
+const waitLimit = 5 * time.Second
 
 // places bounds connections and the handshakes under way, in all and per address, and lets what is over wait its turn. Addresses
 // take turns, so that one that sends many does not keep the others out. Its cost is bounded: a waiting connection has a

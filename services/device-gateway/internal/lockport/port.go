@@ -55,8 +55,8 @@ type Config struct {
 	// MaxHandshakes is how many handshakes and enrolments may be under way, MaxHandshakesPerAddress how many from one address;
 	// default 512 for each CPU that the process may use, and 64.
 	MaxHandshakes, MaxHandshakesPerAddress int
-	// MaxWaiting is how many connections may wait for their handshake to begin; default 32 times MaxHandshakes: 16,384 for each CPU, which
-	// makes some 2,500 handshakes a second, take waitLimit.
+	// MaxWaiting is how many connections may wait for their handshake to begin; default 32 times MaxHandshakes: 16,384 for each CPU, a few
+	// seconds of its handshakes.
 	MaxWaiting int
 	// MaxEnrolments is how many enrolments one address may try in a minute; default 600.
 	MaxEnrolments int

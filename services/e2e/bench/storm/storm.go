@@ -26,6 +26,8 @@ type Client interface {
 type Result struct {
 	Half, Most, All, CPU time.Duration
 	Refused              int64
+	// Why is how many were refused for each reason, as the clients saw it.
+	Why map[string]int64
 }
 
 const (
@@ -49,7 +51,7 @@ func Run(ctx context.Context, network *Network, clients []Client, times int, pat
 	}
 	var results []Result
 	for n := range 1 + times {
-		s.refused.Store(0)
+		s.forget()
 		cut, cpu := time.Now(), cpuTime()
 		network.Cut() // there is nothing to cut the first time
 		took, err := s.await(ctx, len(clients))
@@ -58,7 +60,7 @@ func Run(ctx context.Context, network *Network, clients []Client, times int, pat
 		}
 		slices.SortFunc(took, time.Time.Compare)
 		at := func(q float64) time.Duration { return took[int(q*float64(len(took)-1))].Sub(cut) }
-		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), CPU: cpuTime() - cpu, Refused: s.refused.Load()})
+		results = append(results, Result{Half: at(0.5), Most: at(0.99), All: at(1), CPU: cpuTime() - cpu, Refused: s.refused.Load(), Why: s.forget()})
 	}
 	return results, nil
 }
@@ -69,6 +71,9 @@ type storm struct {
 	back     chan time.Time
 	refused  atomic.Int64
 	all      sync.WaitGroup
+
+	mu  sync.Mutex
+	why map[string]int64 // guarded by mu
 }
 
 // await waits until so many sessions were opened.
@@ -96,7 +101,7 @@ func (s *storm) live(ctx context.Context, index int, c Client) {
 			return
 		}
 		if err := s.open(ctx, index, c); err != nil {
-			s.refused.Add(1)
+			s.failed(err)
 			wait = min(2*wait, backoffMax)
 			continue
 		}
@@ -112,6 +117,23 @@ func cpuTime() time.Duration {
 	var u syscall.Rusage
 	syscall.Getrusage(syscall.RUSAGE_SELF, &u) // fails for no reason that there is
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+func (s *storm) failed(err error) {
+	s.refused.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.why[err.Error()]++
+}
+
+// forget begins to count anew, and returns why attempts failed until now.
+func (s *storm) forget() map[string]int64 {
+	s.refused.Store(0)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was := s.why
+	s.why = map[string]int64{}
+	return was
 }
 
 func (s *storm) open(ctx context.Context, index int, c Client) error {
