@@ -59,7 +59,7 @@ func (b *broker) set(down, loseAcks bool) {
 
 func (b *broker) await(t failer, n int) []string {
 	t.Helper()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		b.mu.Lock()
 		ids := append([]string(nil), b.ids...)
@@ -111,7 +111,7 @@ func awaitDurable(t failer, j *Journal, device string, epoch, want uint64) {
 	t.Helper()
 	changed, stop := j.Watch(device)
 	defer stop()
-	deadline := time.After(10 * time.Second)
+	deadline := time.After(time.Minute)
 	for j.Durable(device, epoch, 1) < want {
 		select {
 		case <-changed:
