@@ -85,7 +85,20 @@ func (c *Copy) Device(id string) (d Device, known, removed bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	d, known = c.devices.byID[id]
-	return d, known, !known && c.revoked[id]
+	_, removed = c.revoked[id]
+	return d, known, !known && removed
+}
+
+// RevokedOf are the devices of an organization that are known to have been revoked, in no order.
+func (c *Copy) RevokedOf(org string) (all []string) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for id, of := range c.revoked {
+		if of == org {
+			all = append(all, id)
+		}
+	}
+	return all
 }
 
 // DevicesOf returns the devices of a door; a door has few.

@@ -32,7 +32,7 @@ type Copy interface {
 	OfflineRule(org, door string) *permissionsv1.OfflineRule
 	Stamp(org, door string) uint64
 	Bundle(device string, at time.Time) (access.OfflineBundle, bool)
-	Device(id string) (d access.Device, known, removed bool)
+	RevokedOf(org string) []string
 }
 
 // States has the records of what locks may hold. bundlestate.Store is one.
@@ -142,7 +142,8 @@ type candidate struct {
 	rule  *permissionsv1.OfflineRule
 }
 
-// candidates are the devices at doors where something may have been taken away, and those that were revoked: what they hold stays.
+// candidates are the devices at doors where something may have been taken away, and those that were revoked, wherever their home is: what
+// they hold stays.
 func (b *Book) candidates(a asked) []candidate {
 	var all []candidate
 	served := map[string]bool{}
@@ -155,6 +156,11 @@ func (b *Book) candidates(a asked) []candidate {
 	for _, id := range b.States.Devices(a.org) {
 		if !served[id] {
 			all = append(all, candidate{of: bundlestate.Device{Home: b.Own.Name, Org: a.org, ID: id}})
+		}
+	}
+	for _, id := range b.Copy.RevokedOf(a.org) { // of the own region all with a record are there
+		if home, err := b.Regions.Home(region.ID(id)); err == nil && home.Name != b.Own.Name && !served[id] {
+			all = append(all, candidate{of: bundlestate.Device{Home: home.Name, Org: a.org, ID: id}})
 		}
 	}
 	return all

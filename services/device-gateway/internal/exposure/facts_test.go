@@ -22,6 +22,7 @@ type facts struct {
 	// compiled is what the lock would get now.
 	compiled access.OfflineBundle
 	records  map[string]bundlestate.Record
+	revoked  []string
 	broken   error
 	// settled: memory has what was written; elsewhere counts the reads at other regions.
 	settled   bool
@@ -44,8 +45,8 @@ func (f *facts) AllTakenAway(string, string) map[string]int64 {
 func (f *facts) OfflineRule(string, string) *permissionsv1.OfflineRule { return nil }
 func (f *facts) Stamp(string, string) uint64                           { return f.compiled.Stamp }
 func (f *facts) Bundle(string, time.Time) (access.OfflineBundle, bool) { return f.compiled, true }
-func (f *facts) Device(string) (d access.Device, known, removed bool) {
-	return access.Device{}, true, false
+func (f *facts) RevokedOf(string) []string {
+	return f.revoked
 }
 func (f *facts) Settle(context.Context) error                           { f.settled = true; return f.broken }
 func (f *facts) Known(d bundlestate.Device) (bundlestate.Record, error) { return f.records[d.ID], nil }

@@ -53,6 +53,11 @@ func (b *Book) all(org string, home region.Name, after string) []candidate {
 			}
 		}
 	}
+	for _, id := range b.Copy.RevokedOf(org) {
+		if _, served := ids[id]; !served {
+			ids[id] = access.Reached{Device: id}
+		}
+	}
 	var list []candidate
 	for id, r := range ids {
 		if at, err := b.Regions.Home(region.ID(id)); err == nil && at.Name == home && id > after {
