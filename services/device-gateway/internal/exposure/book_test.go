@@ -108,6 +108,16 @@ func TestALockOfAnotherRegionIsReadThere(t *testing.T) {
 	if got := f.after(t); len(got) != 1 || got[0].Device != other || f.elsewhere != 1 {
 		t.Fatalf("%v, %d reads", got, f.elsewhere)
 	}
+	if page, _, err := f.book(t).List(t.Context(), "org", "eu-west", "", 10); err != nil || len(page) != 1 {
+		t.Fatalf("%v, %v", page, err)
+	}
+	f.reached, f.revoked, f.elsewhere = nil, []string{other}, 0
+	if got := f.after(t); len(got) != 1 || got[0].Device != other || got[0].Door != door || f.elsewhere != 1 {
+		t.Fatalf("revoked: %v, %d reads", got, f.elsewhere)
+	}
+	if page, _, err := f.book(t).List(t.Context(), "org", "eu-west", "", 10); err != nil || len(page) != 1 {
+		t.Fatalf("revoked: %v, %v", page, err)
+	}
 	f.broken = errors.New("the router is away")
 	if got, err := f.book(t).After(t.Context(), token(7), time.Now(), nobody); !errors.Is(err, f.broken) {
 		t.Fatalf("what cannot be read is no empty list: %v, %v", got, err)
