@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/cardea-mesh/cardea/proto v0.0.0
+	github.com/cardea-mesh/cardea/services/audit v0.0.0
 	github.com/cardea-mesh/cardea/services/device-gateway v0.0.0
 	github.com/cardea-mesh/cardea/services/identity v0.0.0
 	github.com/cardea-mesh/cardea/services/permissions v0.0.0
@@ -77,6 +78,7 @@ require (
 
 replace (
 	github.com/cardea-mesh/cardea/proto => ../../proto
+	github.com/cardea-mesh/cardea/services/audit => ../audit
 	github.com/cardea-mesh/cardea/services/device-gateway => ../device-gateway
 	github.com/cardea-mesh/cardea/services/identity => ../identity
 	github.com/cardea-mesh/cardea/services/permissions => ../permissions

@@ -51,6 +51,9 @@ func (b *inbox) take(m *lockwirev1.EventBatch) error {
 func (b *inbox) until(wait time.Duration, done func(m any) (bool, error)) error {
 	for end := time.Now().Add(wait); ; {
 		m, err := b.p.next(time.Until(end))
+		if errors.Is(err, errNothing) {
+			return fmt.Errorf("%w in %s", errNothing, wait)
+		}
 		if err != nil {
 			return err
 		}
@@ -71,58 +74,82 @@ func (b *inbox) until(wait time.Duration, done func(m any) (bool, error)) error 
 }
 
 // event waits for an event.
-func (b *inbox) event(at place) (*lockwirev1.Event, error) {
-	if e := b.events[at]; e != nil {
-		return e, nil
-	}
-	err := b.until(2*patience, func(any) (bool, error) { return b.events[at] != nil, nil })
-	if err != nil {
-		return nil, fmt.Errorf("event %d of boot epoch %d does not come: %w", at.sequence, at.epoch, err)
+func (b *inbox) event(at place) (*lockwirev1.Event, error) { return b.eventWithin(b.p.patience, at) }
+
+func (b *inbox) eventWithin(wait time.Duration, at place) (*lockwirev1.Event, error) {
+	if b.events[at] == nil {
+		if err := b.until(wait, func(any) (bool, error) { return b.events[at] != nil, nil }); err != nil {
+			return nil, fmt.Errorf("event %d of boot epoch %d does not come: %w", at.sequence, at.epoch, err)
+		}
 	}
 	return b.events[at], nil
 }
 
+// settle is how long it is waited for what must not come, or need not.
+const settle = 700 * time.Millisecond
+
 // quiet reads until nothing came for a moment.
 func (b *inbox) quiet() error {
 	for {
-		if err := b.until(700*time.Millisecond, func(any) (bool, error) { return true, nil }); err != nil {
-			if broke(err) {
-				return err
-			}
+		switch err := b.until(settle, func(any) (bool, error) { return true, nil }); {
+		case errors.Is(err, errNothing):
 			return nil
+		case err != nil:
+			return err
 		}
 	}
 }
 
+// ready waits until the lock has read all that it was sent: a Welcome that it has not read is no session yet.
+func (b *inbox) ready() error {
+	ping := &lockwirev1.Ping{Nonce: uint64(time.Now().UnixNano())}
+	if err := b.p.send(ping); err != nil {
+		return err
+	}
+	err := b.until(b.p.patience, func(m any) (bool, error) {
+		pong, ok := m.(*lockwirev1.Pong)
+		return ok && pong.GetNonce() == ping.GetNonce(), nil
+	})
+	if err != nil {
+		return fmt.Errorf("no Pong: %w", err)
+	}
+	return nil
+}
+
 // presented has a card presented, and is what the lock asks.
 func (b *inbox) presented(ctx context.Context, l *lockRun) (*lockwirev1.AccessRequest, error) {
-	// A Welcome that was sent was not read yet: who presents a card now would find no session.
-	ready := &lockwirev1.Ping{Nonce: nowMS()}
-	if err := b.p.send(ready); err != nil {
+	return b.asked(ctx, l.cfg.Operator.Present)
+}
+
+// asked has the operator do something after which the lock asks.
+func (b *inbox) asked(ctx context.Context, act func(context.Context) error) (*lockwirev1.AccessRequest, error) {
+	if err := b.ready(); err != nil {
 		return nil, err
 	}
-	if err := b.until(patience, func(m any) (bool, error) {
-		pong, ok := m.(*lockwirev1.Pong)
-		return ok && pong.GetNonce() == ready.GetNonce(), nil
-	}); err != nil {
-		return nil, fmt.Errorf("no Pong: %w", err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- l.cfg.Operator.Present(ctx) }()
-	const wait = 30 * time.Second // somebody has to walk to the lock
-	var request *lockwirev1.AccessRequest
-	err := b.until(wait, func(m any) (bool, error) {
+	acted := make(chan error, 1)
+	acting, stop := context.WithCancel(ctx)
+	defer stop() // when the request is there nobody needs to say that it was done
+	go func() { acted <- act(acting) }()
+	const walk = 2 * time.Minute // somebody has to go to the lock
+	for end := time.Now().Add(walk); time.Now().Before(end) && ctx.Err() == nil; {
+		var request *lockwirev1.AccessRequest
+		err := b.until(200*time.Millisecond, func(m any) (ok bool, _ error) {
+			request, ok = m.(*lockwirev1.AccessRequest)
+			return ok, nil
+		})
+		if err == nil {
+			return request, nil
+		}
+		if !errors.Is(err, errNothing) {
+			return nil, err
+		}
 		select {
-		case err := <-done:
-			done <- err
-			if errors.Is(err, ErrCannot) {
-				return false, skip("it takes somebody who presents a card")
+		case err := <-acted:
+			if err != nil {
+				return nil, operated(err)
 			}
 		default:
 		}
-		r, ok := m.(*lockwirev1.AccessRequest)
-		request = r
-		return ok, nil
-	})
-	return request, err
+	}
+	return nil, errors.New("no AccessRequest came")
 }

@@ -1,6 +1,7 @@
 package lockconformance
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -21,19 +22,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/pki"
 )
 
-// ErrCannot is an Operator's answer to what it cannot do; the rule is skipped.
-var ErrCannot = errors.New("the operator cannot do that")
-
-// Operator stands at the lock under test.
-type Operator interface {
-	// Enrol gives the lock a claim code and where to dial. It returns when the lock has it, and not when it is enrolled.
-	Enrol(ctx context.Context, address, code string) error
-	// Present presents a card. It returns when that is done.
-	Present(ctx context.Context) error
-	// Boot boots the lock.
-	Boot(ctx context.Context) error
-}
-
 // LockConfig says where to wait for the lock under test.
 type LockConfig struct {
 	// Listener is where the lock shall dial. Required.
@@ -42,6 +30,11 @@ type LockConfig struct {
 	Operator Operator
 	// Only are the rules to look at; none: all.
 	Only []string
+	// Image is firmware of the lock's maker that the lock takes, and its version; none: rules that need it are skipped.
+	Image        []byte
+	ImageVersion string
+	// Patience is how long something is waited for that has to come; default 30 s.
+	Patience time.Duration
 	// Out gets a line for each rule; default none.
 	Out io.Writer
 }
@@ -58,8 +51,10 @@ type lockRun struct {
 	strayRoot, strayName tls.Certificate
 	// pinned and enrolled are what came of R-ENROLL-1 and R-ENROLL-2.
 	pinned, enrolled error
-	// hello is the newest that came; welcome changes what is answered.
+	// hello is the newest that came.
 	hello *lockwirev1.Hello
+	// card is what the operator presents, once it was seen.
+	card *lockwirev1.Card
 	// version counts bundles and revocations.
 	version uint64
 }
@@ -69,6 +64,10 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 	if cfg.Out == nil {
 		cfg.Out = io.Discard
 	}
+	cfg.Patience = cmp.Or(cfg.Patience, defaultPatience)
+	if err := known(cfg.Only); err != nil {
+		return nil, err
+	}
 	l := &lockRun{cfg: cfg}
 	if err := l.makeCertificates(); err != nil {
 		return nil, err
@@ -76,20 +75,38 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 	if err := l.enrol(ctx); err != nil {
 		return nil, fmt.Errorf("the lock does not enrol: %w", err)
 	}
+	// Its first session shows that it runs, so that an operator can do something with it.
+	p, err := l.session(ctx, func(*lockwirev1.Welcome) {})
+	if err != nil {
+		return nil, fmt.Errorf("the lock opens no session: %w", err)
+	}
+	p.bye()
 	var report Report
 	for _, r := range catalogue() {
 		switch {
 		case len(cfg.Only) > 0 && !slices.Contains(cfg.Only, r.name):
 		case r.lock != nil:
-			report = append(report, perform(ctx, cfg.Out, l, r.name, r.lock, 3*time.Minute))
-		case r.lockNote != "":
-			result := Result{Rule: r.name, Outcome: Skipped, Why: r.lockNote}
-			printLine(cfg.Out, result)
-			report = append(report, result)
+			report = append(report, perform(ctx, cfg.Out, l, r.name, onceMore(r.lock)))
+		default:
+			report = append(report, passOver(cfg.Out, r.name, cmp.Or(r.lockNote, "it binds the gateway")))
 		}
 	}
 	report.Print(cfg.Out)
 	return report, ctx.Err()
+}
+
+// onceMore makes a check again whose connection broke: a lock leaves a gateway that has not answered for 3 s (R-DEAD-1), and on a slow
+// machine this may be one.
+func onceMore(do check[*lockRun]) check[*lockRun] {
+	return func(ctx context.Context, l *lockRun) error {
+		var err error
+		for try := range 3 {
+			if err = do(ctx, l); !broke(err) {
+				return tried(err, try)
+			}
+		}
+		return err
+	}
 }
 
 func (l *lockRun) makeCertificates() error {
@@ -121,27 +138,24 @@ func (l *lockRun) makeCertificates() error {
 func (l *lockRun) enrol(ctx context.Context) error {
 	fingerprint := l.root.Fingerprint()
 	code := "conformance." + base64.RawURLEncoding.EncodeToString(fingerprint[:])
-	if err := l.cfg.Operator.Enrol(ctx, l.cfg.Listener.Addr().String(), code); err != nil {
+	p, err := l.enrolling(ctx, code, l.strayRoot)
+	if errors.Is(err, ErrCannot) {
 		return err
 	}
-	p, err := l.accept(ctx, l.strayRoot)
-	if err == nil {
-		if m, err := p.next(patience); err == nil {
+	if err == nil { // else it ended the handshake
+		if m, err := p.next(p.patience); err == nil {
 			l.pinned = fmt.Errorf("it sends %s to a server that does not show the root", name(m))
 		}
 		p.cut()
 	}
-	if err := l.cfg.Operator.Enrol(ctx, l.cfg.Listener.Addr().String(), code); err != nil {
-		return err
-	}
-	if p, err = l.accept(ctx, l.cert); err != nil {
+	if p, err = l.enrolling(ctx, code, l.cert); err != nil {
 		return err
 	}
 	defer p.close()
 	if got := p.conn.ConnectionState().NegotiatedProtocol; got != wire.ALPNEnroll {
 		return fmt.Errorf("it offers %q", got)
 	}
-	request, err := await[*lockwirev1.EnrollRequest](p, 2*patience)
+	request, err := await[*lockwirev1.EnrollRequest](p, p.patience)
 	if err != nil {
 		return err
 	}
@@ -164,6 +178,24 @@ func (l *lockRun) enrol(ctx context.Context) error {
 	})
 }
 
+// enrolling has the operator enrol the lock, and is the connection that comes of it.
+func (l *lockRun) enrolling(ctx context.Context, code string, cert tls.Certificate) (*peer, error) {
+	acting, stop := context.WithCancel(ctx)
+	defer stop()
+	waiting, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	go func() {
+		if err := l.cfg.Operator.Enrol(acting, l.cfg.Listener.Addr().String(), code); err != nil && acting.Err() == nil {
+			give(err)
+		}
+	}()
+	p, err := l.accept(waiting, cert)
+	if err != nil && waiting.Err() != nil {
+		err = context.Cause(waiting)
+	}
+	return p, err
+}
+
 func nowMS() uint64 { return uint64(time.Now().UnixMilli()) }
 
 // accept is the lock's next connection, after the handshake.
@@ -174,6 +206,9 @@ func (l *lockRun) accept(ctx context.Context, cert tls.Certificate) (*peer, erro
 		}
 	})
 	defer stop()
+	if d, ok := l.cfg.Listener.(interface{ SetDeadline(time.Time) error }); ok && ctx.Err() == nil {
+		d.SetDeadline(time.Time{}) // that of a rule whose time was over
+	}
 	raw, err := l.cfg.Listener.Accept()
 	if err != nil {
 		return nil, fmt.Errorf("the lock does not dial: %w", err)
@@ -194,13 +229,13 @@ func (l *lockRun) accept(ctx context.Context, cert tls.Certificate) (*peer, erro
 		}
 		return enrolling, nil
 	}})
-	handshake, cancel := context.WithTimeout(ctx, 2*patience)
+	handshake, cancel := context.WithTimeout(ctx, l.cfg.Patience)
 	defer cancel()
 	if err := conn.HandshakeContext(handshake); err != nil {
 		raw.Close()
 		return nil, err
 	}
-	return newPeer(conn), nil
+	return newPeer(conn, l.cfg.Patience), nil
 }
 
 // greeted is the lock's next session up to its Hello.
@@ -213,7 +248,7 @@ func (l *lockRun) greeted(ctx context.Context) (*peer, error) {
 			}
 			continue // e.g. one that only looks whether somebody is there
 		}
-		m, err := p.next(2 * patience)
+		m, err := p.next(p.patience)
 		if err != nil {
 			p.cut()
 			continue
@@ -248,7 +283,7 @@ func (l *lockRun) session(ctx context.Context, change func(*lockwirev1.Welcome))
 
 // bye asks the lock to come again at once.
 func (p *peer) bye() {
-	if p.send(&lockwirev1.GoAway{WithinMs: 1000}) == nil {
+	if p.send(&lockwirev1.GoAway{WithinMs: 200}) == nil {
 		p.ends()
 	}
 	p.cut()

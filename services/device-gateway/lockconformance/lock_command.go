@@ -2,10 +2,7 @@ package lockconformance
 
 import (
 	"context"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -15,7 +12,7 @@ import (
 // command is a command of now, with a new id.
 func command(action func(*lockwirev1.Command)) *lockwirev1.Command {
 	m := &lockwirev1.Command{
-		CommandId: "command_" + strconv.FormatInt(time.Now().UnixNano(), 36), ServerTimeMs: nowMS(), NotAfterMs: nowMS() + 10_000,
+		CommandId: "command_" + strconv.FormatInt(time.Now().UnixNano(), 36), ServerTimeMs: nowMS(), NotAfterMs: nowMS() + 60_000,
 	}
 	action(m)
 	return m
@@ -31,7 +28,7 @@ func order(b *inbox, m *lockwirev1.Command) (*lockwirev1.CommandResult, error) {
 		return nil, err
 	}
 	var result *lockwirev1.CommandResult
-	err := b.until(patience, func(m any) (bool, error) {
+	err := b.until(b.p.patience, func(m any) (bool, error) {
 		r, ok := m.(*lockwirev1.CommandResult)
 		result = r
 		return ok, nil
@@ -68,6 +65,9 @@ func repeatsItsAnswer(ctx context.Context, l *lockRun) error {
 				return err
 			}
 		}
+		if err := b.commandEvent(m.GetCommandId()); err != nil {
+			return err
+		}
 		if err := b.quiet(); err != nil {
 			return err
 		}
@@ -76,6 +76,17 @@ func repeatsItsAnswer(ctx context.Context, l *lockRun) error {
 		}
 		return nil
 	})(ctx, l)
+}
+
+// commandEvent waits for the event of a command.
+func (b *inbox) commandEvent(id string) error {
+	if b.count(id) > 0 {
+		return nil
+	}
+	if err := b.until(b.p.patience, func(any) (bool, error) { return b.count(id) > 0, nil }); err != nil {
+		return fmt.Errorf("no event of the command: %w", err)
+	}
+	return nil
 }
 
 // count is how many events name a command.
@@ -118,10 +129,8 @@ func commandEvent(ctx context.Context, l *lockRun) error {
 		if err != nil {
 			return err
 		}
-		for b.count(m.GetCommandId()) == 0 {
-			if err := b.until(patience, func(any) (bool, error) { return true, nil }); err != nil {
-				return fmt.Errorf("no event of the command: %w", err)
-			}
+		if err := b.commandEvent(m.GetCommandId()); err != nil {
+			return err
 		}
 		for _, e := range b.events {
 			if e.GetCommandId() == m.GetCommandId() && (e.GetKind() != lockwirev1.EventKind_EVENT_KIND_COMMAND || e.GetCommandOutcome() != r.GetOutcome()) {
@@ -130,112 +139,4 @@ func commandEvent(ctx context.Context, l *lockRun) error {
 		}
 		return nil
 	})(ctx, l)
-}
-
-// lockdown: while it holds a grant opens nothing, also after a boot of the line; then it is lifted.
-func lockdown(ctx context.Context, l *lockRun) error {
-	set := func(active bool) error {
-		return commanded("command.lockdown", func(_ context.Context, _ *lockRun, b *inbox) error {
-			r, err := order(b, command(func(m *lockwirev1.Command) {
-				m.Action = &lockwirev1.Command_Lockdown{Lockdown: &lockwirev1.Lockdown{Active: active}}
-			}))
-			return expect(r, err, lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE)
-		})(ctx, l)
-	}
-	if err := set(true); err != nil {
-		return err
-	}
-	_, e, err := swiped(ctx, l, func(p *peer, r *lockwirev1.AccessRequest) error { return p.send(grant(r)) })
-	if lifted := set(false); lifted != nil {
-		return lifted
-	}
-	if err == nil && e.GetOutcome() == granted {
-		return errors.New("it opens during a lockdown")
-	}
-	return err
-}
-
-// firmware: an image in two pieces, one out of place, and one with another hash.
-func firmware(ctx context.Context, l *lockRun) error {
-	return commanded("command.firmware", func(_ context.Context, _ *lockRun, b *inbox) error {
-		image := []byte(strconv.FormatInt(time.Now().UnixNano(), 10))
-		size, half := uint32(len(image)), uint32(len(image)/2)
-		piece := func(hash []byte, offset, end uint32) (*lockwirev1.CommandResult, error) {
-			return order(b, command(func(m *lockwirev1.Command) {
-				m.Action = &lockwirev1.Command_Firmware{Firmware: &lockwirev1.FirmwareChunk{
-					Sha256: hash, Version: "conformance", Size: size, Offset: offset, Data: image[offset:end],
-				}}
-			}))
-		}
-		for _, step := range []struct{ offset, end, needs uint32 }{{0, 0, 0}, {0, half, half}, {0, half, half}, {half + 1, size, half}} {
-			r, err := piece(sum(image), step.offset, step.end)
-			if err := expect(r, err, lockwirev1.CommandOutcome_COMMAND_OUTCOME_DONE); err != nil {
-				return err
-			}
-			if r.GetFirmwareOffset() != step.needs {
-				return fmt.Errorf("after %d..%d it needs %d, not %d", step.offset, step.end, r.GetFirmwareOffset(), step.needs)
-			}
-		}
-		// Another image, whose bytes are not what its hash says; it cannot be told from a wrong maker's signature, and neither boots.
-		r, err := piece(sum([]byte("another")), 0, size)
-		if err := expect(r, err, lockwirev1.CommandOutcome_COMMAND_OUTCOME_FAILED); err != nil {
-			return err
-		}
-		if r.GetFirmwareOffset() != 0 {
-			return fmt.Errorf("an image that was thrown away is needed from %d", r.GetFirmwareOffset())
-		}
-		return nil
-	})(ctx, l)
-}
-
-// lockRenews: asked by Welcome, the lock asks for a certificate, and opens a session with it.
-func lockRenews(ctx context.Context, l *lockRun) error {
-	p, err := l.greeted(ctx)
-	if err != nil {
-		return err
-	}
-	if err := l.can("certificate"); err != nil {
-		p.send(welcome())
-		p.bye()
-		return err
-	}
-	w := welcome()
-	w.Capabilities, w.RenewCertificate = []string{"certificate"}, true
-	if err := p.send(w); err != nil {
-		return err
-	}
-	b := newInbox(p, true)
-	var request *lockwirev1.CertificateRequest
-	if err := b.until(2*patience, func(m any) (bool, error) {
-		r, ok := m.(*lockwirev1.CertificateRequest)
-		request = r
-		return ok, nil
-	}); err != nil {
-		return fmt.Errorf("no CertificateRequest: %w", err)
-	}
-	csr, err := x509.ParseCertificateRequest(request.GetCertificateRequest())
-	if err != nil {
-		return err
-	}
-	der, err := l.root.SignDevice(csr, deviceID, "organization_conformance", 24*time.Hour)
-	if err != nil {
-		return err
-	}
-	answer := &lockwirev1.Certificate{RequestId: request.GetRequestId(), CertificateChain: [][]byte{der}, Roots: [][]byte{l.root.Certificate().Raw}}
-	if err := p.send(answer); err != nil {
-		return err
-	}
-	if err := p.ends(); err != nil {
-		return fmt.Errorf("with a new certificate %w", err)
-	}
-	p.cut()
-	next, err := l.session(ctx, func(*lockwirev1.Welcome) {})
-	if err != nil {
-		return err
-	}
-	defer next.bye()
-	if shown := next.conn.ConnectionState().PeerCertificates[0].Raw; !slices.Equal(shown, der) {
-		return errors.New("the next session is opened with the old key")
-	}
-	return nil
 }

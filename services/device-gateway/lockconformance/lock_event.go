@@ -47,17 +47,24 @@ func swiped(ctx context.Context, l *lockRun, answer func(p *peer, r *lockwirev1.
 	return r, e, err
 }
 
-// did is a check that a swipe with an answer ends as it must.
+// did is a check that a swipe with an answer ends as it must. An answer has to be there within 2 s to count: a slow machine gets
+// three tries.
 func did(want lockwirev1.Outcome, receipt string, answer func(p *peer, r *lockwirev1.AccessRequest) error) check[*lockRun] {
 	return func(ctx context.Context, l *lockRun) error {
-		_, e, err := swiped(ctx, l, answer)
-		if err != nil {
-			return err
+		var e *lockwirev1.Event
+		for range 3 {
+			var err error
+			if _, e, err = swiped(ctx, l, answer); err != nil {
+				return err
+			}
+			if e.GetOutcome() == want && string(e.GetReceipt()) == receipt {
+				return nil
+			}
+			if receipt == "" || len(e.GetReceipt()) > 0 {
+				break // the answer counted, or must not
+			}
 		}
-		if e.GetOutcome() != want || string(e.GetReceipt()) != receipt {
-			return fmt.Errorf("its event says %s with receipt %q, not %s with %q", e.GetOutcome(), e.GetReceipt(), want, receipt)
-		}
-		return nil
+		return fmt.Errorf("its event says %s with receipt %q, not %s with %q", e.GetOutcome(), e.GetReceipt(), want, receipt)
 	}
 }
 
@@ -216,54 +223,41 @@ func freesByDurable(ctx context.Context, l *lockRun) error {
 	return nil
 }
 
-// goesBack: a batch that was refused comes again from its beginning, and not before it may.
+// goesBack: a batch that was refused comes again from its beginning, and not before it may. What is behind it is refused, too.
 func goesBack(ctx context.Context, l *lockRun) error {
 	if err := l.boot(ctx); err != nil {
 		return err
 	}
 	return inLock(func(_ context.Context, _ *lockRun, p *peer) error {
-		m, err := await[*lockwirev1.EventBatch](p, 2*patience)
+		m, err := await[*lockwirev1.EventBatch](p, p.patience)
 		if err != nil {
 			return err
 		}
 		began := time.Now()
-		refusal := &lockwirev1.Error{Code: lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE, RequestId: m.GetRequestId(), RetryAfterMs: 1000}
-		if err := p.send(refusal); err != nil {
+		refuse := func(m *lockwirev1.EventBatch) error {
+			return p.send(&lockwirev1.Error{Code: lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE, RequestId: m.GetRequestId(), RetryAfterMs: 1000})
+		}
+		if err := refuse(m); err != nil {
 			return err
 		}
-		again, err := await[*lockwirev1.EventBatch](p, 2*patience)
-		if err != nil {
-			return err
+		for end := began.Add(p.patience); ; {
+			again, err := await[*lockwirev1.EventBatch](p, time.Until(end))
+			if err != nil {
+				return fmt.Errorf("batch %d was refused and does not come again: %w", m.GetFirstSequence(), err)
+			}
+			if again.GetBootEpoch() == m.GetBootEpoch() && again.GetFirstSequence() > m.GetFirstSequence() {
+				if err := refuse(again); err != nil {
+					return err
+				}
+				continue
+			}
+			if again.GetFirstSequence() != m.GetFirstSequence() || again.GetBootEpoch() != m.GetBootEpoch() {
+				return fmt.Errorf("after %d of boot epoch %d was refused comes %d of %d", m.GetFirstSequence(), m.GetBootEpoch(), again.GetFirstSequence(), again.GetBootEpoch())
+			}
+			if took := time.Since(began); took < 950*time.Millisecond {
+				return fmt.Errorf("it comes again after %s, where 1 s was asked for", took)
+			}
+			return newInbox(p, true).take(again)
 		}
-		if again.GetFirstSequence() != m.GetFirstSequence() || again.GetBootEpoch() != m.GetBootEpoch() {
-			return fmt.Errorf("after %d was refused comes %d", m.GetFirstSequence(), again.GetFirstSequence())
-		}
-		if took := time.Since(began); took < 900*time.Millisecond {
-			return fmt.Errorf("it comes again after %s, where 1 s was asked for", took)
-		}
-		return newInbox(p, true).take(again)
-	})(ctx, l)
-}
-
-func wholeDoorState(ctx context.Context, l *lockRun) error {
-	if err := l.boot(ctx); err != nil {
-		return err
-	}
-	return inLock(func(_ context.Context, l *lockRun, p *peer) error {
-		b := newInbox(p, true)
-		if _, err := b.event(place{l.hello.GetBootEpoch(), 1}); err != nil {
-			return err
-		}
-		if err := b.quiet(); err != nil {
-			return err
-		}
-		e := b.events[place{l.hello.GetBootEpoch(), 2}]
-		if e.GetKind() != lockwirev1.EventKind_EVENT_KIND_DOOR_STATE {
-			return skip("the lock tells no state of its door")
-		}
-		if e.GetDoor() == nil {
-			return errors.New("DOOR_STATE without door")
-		}
-		return nil
 	})(ctx, l)
 }

@@ -21,7 +21,7 @@ func otherServerName(ctx context.Context, l *lockRun) error {
 		return nil // it ended the handshake
 	}
 	defer p.cut()
-	if m, err := p.next(patience); err == nil {
+	if m, err := p.next(p.patience); err == nil {
 		return fmt.Errorf("a server with another name gets %s", name(m))
 	}
 	return nil
@@ -37,15 +37,6 @@ func quietBeforeWelcome(ctx context.Context, l *lockRun) error {
 		return fmt.Errorf("%s comes between Hello and Welcome", name(m))
 	}
 	return p.send(welcome())
-}
-
-func (l *lockRun) boot(ctx context.Context) error {
-	if err := l.cfg.Operator.Boot(ctx); errors.Is(err, ErrCannot) {
-		return skip("it takes somebody who boots the lock")
-	} else if err != nil {
-		return err
-	}
-	return nil
 }
 
 func bootEpochRises(ctx context.Context, l *lockRun) error {
@@ -129,7 +120,8 @@ func beats(ctx context.Context, l *lockRun) error {
 		return err
 	}
 	for range 2 {
-		if _, err := await[*lockwirev1.Ping](p, 3*time.Second); err != nil {
+		// Twice what is asked for, and a slow machine's time; a lock that beats as it likes, each 30 s, is still seen.
+		if _, err := await[*lockwirev1.Ping](p, 15*time.Second); err != nil {
 			return fmt.Errorf("with heartbeat_ms 2000: %w", err)
 		}
 	}
@@ -148,7 +140,7 @@ func silentGateway(ctx context.Context, l *lockRun) error {
 	return nil
 }
 
-// deadLine: no answer to an AccessRequest nor to anything, and the lock leaves within 3 s.
+// deadLine: no answer to an AccessRequest, then none to a Ping, and the lock leaves: in 3 s, where a heartbeat alone would take 60.
 func deadLine(ctx context.Context, l *lockRun) error {
 	p, err := l.session(ctx, func(*lockwirev1.Welcome) {})
 	if err != nil {
@@ -163,13 +155,13 @@ func deadLine(ctx context.Context, l *lockRun) error {
 		return err
 	}
 	began := time.Now()
+	if _, err := await[*lockwirev1.Ping](p, p.patience); err != nil {
+		return fmt.Errorf("no Ping after a request without an answer: %w", ended(err))
+	}
 	if err := p.ends(); err != nil {
 		return err
 	}
-	if took := time.Since(began); took > 4*time.Second {
-		return fmt.Errorf("it leaves after %s", took.Round(100*time.Millisecond))
-	}
-	return nil
+	return remark(fmt.Sprintf("it left after %s", time.Since(began).Round(100*time.Millisecond)))
 }
 
 // lockCounts: request ids are 1, 2, 3 ...
@@ -210,7 +202,7 @@ func lockKeepsCredit(ctx context.Context, l *lockRun) error {
 	if err := p.send(denial(request)); err != nil {
 		return err
 	}
-	batch, err := await[*lockwirev1.EventBatch](p, patience)
+	batch, err := await[*lockwirev1.EventBatch](p, p.patience)
 	if err != nil {
 		return err
 	}
@@ -225,33 +217,35 @@ func lockKeepsCredit(ctx context.Context, l *lockRun) error {
 	}
 }
 
-// leaves: after GoAway the lock closes in time, and dials without a wait.
+// leaves: after GoAway the lock closes and dials again by itself. How fast is only told: it cannot be seen from how slow the machine is.
 func leaves(ctx context.Context, l *lockRun) error {
 	p, err := l.session(ctx, func(*lockwirev1.Welcome) {})
 	if err != nil {
 		return err
 	}
 	defer p.cut()
-	if err := p.send(&lockwirev1.GoAway{WithinMs: 2000}); err != nil {
+	if err := newInbox(p, true).ready(); err != nil {
 		return err
 	}
 	began := time.Now()
+	if err := p.send(&lockwirev1.GoAway{WithinMs: 2000}); err != nil {
+		return err
+	}
 	if err := p.ends(); err != nil {
 		return err
 	}
-	if took := time.Since(began); took > 3*time.Second {
-		return fmt.Errorf("it leaves after %s", took)
-	}
-	began = time.Now()
+	left := time.Now()
 	next, err := l.session(ctx, func(*lockwirev1.Welcome) {})
 	if err != nil {
 		return err
 	}
 	next.bye()
-	if took := time.Since(began); took > 2*time.Second {
-		return fmt.Errorf("it dials %s after it left", took)
+	took, away := left.Sub(began), time.Since(left)
+	const slow = 15 * time.Second // of a machine
+	if took > 2*time.Second+slow || away > slow {
+		return fmt.Errorf("it left after %s and dialled %s later", took.Round(time.Second), away.Round(time.Second))
 	}
-	return nil
+	return remark(fmt.Sprintf("it left after %s and dialled %s later", took.Round(10*time.Millisecond), away.Round(10*time.Millisecond)))
 }
 
 // waitsAsAsked: with retry_after_ms the lock does not come earlier.
@@ -260,17 +254,17 @@ func waitsAsAsked(ctx context.Context, l *lockRun) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	if err := p.send(&lockwirev1.Error{Code: lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE, Text: "come later", RetryAfterMs: 3000}); err != nil {
 		return err
 	}
 	p.close()
-	began := time.Now()
 	next, err := l.session(ctx, func(*lockwirev1.Welcome) {})
 	if err != nil {
 		return err
 	}
 	next.bye()
-	if took := time.Since(began); took < 2900*time.Millisecond {
+	if took := time.Since(began); took < 2950*time.Millisecond {
 		return fmt.Errorf("it comes back after %s", took)
 	}
 	return nil

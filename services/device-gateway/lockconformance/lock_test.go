@@ -1,127 +1,71 @@
 package lockconformance_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"testing"
-	"time"
 
 	"github.com/cardea-mesh/cardea/services/device-gateway/lockconformance"
+	"github.com/cardea-mesh/cardea/services/device-gateway/lockconformance/simulated"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 )
 
-// simulated is an operator whose lock is a simulated one.
-type simulated struct {
-	t      *testing.T
-	store  *locksim.Memory
-	config func(*locksim.Config)
-	ctx    context.Context
-	lock   *locksim.Lock
-	stop   func()
-	tries  int
-}
-
-// Enrol implements lockconformance.Operator; the first code is one that the lock must not use.
-func (s *simulated) Enrol(_ context.Context, address, code string) error {
-	s.tries++
-	last := s.tries == 2
-	go func() {
-		ctx, cancel := context.WithTimeout(s.ctx, 20*time.Second)
-		defer cancel()
-		_, err := locksim.Enroll(ctx, s.store, address, code)
-		switch {
-		case last && err != nil:
-			s.t.Error(err)
-		case last:
-			s.run()
-		case !errors.Is(err, locksim.ErrWrongRoot):
-			s.t.Errorf("a server of another root: %v", err)
-		}
-	}()
-	return nil
-}
-
-func (s *simulated) run() {
-	c := locksim.Config{Store: s.store, BackoffMin: 10 * time.Millisecond, BackoffMax: 50 * time.Millisecond, RefusedWait: 100 * time.Millisecond}
-	s.config(&c)
-	lock, err := locksim.Open(c)
-	if err != nil {
-		s.t.Error(err)
-		return
-	}
-	ctx, cancel := context.WithCancel(s.ctx)
-	done := make(chan struct{})
-	go func() { defer close(done); lock.Run(ctx) }()
-	s.lock, s.stop = lock, func() { cancel(); <-done }
-}
-
-// Present implements lockconformance.Operator.
-func (s *simulated) Present(ctx context.Context) error {
-	go s.lock.Present(ctx, locksim.Wiegand26(17, 4711))
-	return nil
-}
-
-// Boot implements lockconformance.Operator.
-func (s *simulated) Boot(context.Context) error {
-	s.stop()
-	s.run()
-	return nil
-}
-
-func lockReport(t *testing.T, wrap func(net.Listener) net.Listener, config func(*locksim.Config)) (lockconformance.Report, string) {
+func listen(t *testing.T) net.Listener {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	var out bytes.Buffer
-	s := &simulated{t: t, store: new(locksim.Memory), config: config, ctx: t.Context()}
-	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{Listener: wrap(l), Operator: s, Out: io.MultiWriter(&out, t.Output())})
+	return l
+}
+
+func operatorOf(t *testing.T) *simulated.Operator {
+	t.Helper()
+	o, err := simulated.New(t.Context(), nil)
 	if err != nil {
-		t.Fatal(err, out.String())
+		t.Fatal(err)
 	}
-	if s.stop != nil {
-		s.stop()
-	}
-	return report, out.String()
+	t.Cleanup(o.Close)
+	return o
 }
 
 func TestTheSimulatedLockKeepsTheRules(t *testing.T) {
-	report, out := lockReport(t, func(l net.Listener) net.Listener { return l }, func(*locksim.Config) {})
-	t.Log(out)
+	t.Parallel()
+	o := operatorOf(t)
+	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{
+		Listener: listen(t), Operator: o, Out: t.Output(), Image: []byte("a maker's image, which is longer than a line"), ImageVersion: "2.0",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	if failed := report.Failed(); len(failed) > 0 {
 		t.Errorf("failed: %v", failed)
 	}
-	if n := report.Count(lockconformance.Pass); n < 45 {
+	if n := report.Count(lockconformance.Pass); n < 90 {
 		t.Errorf("only %d rules were looked at", n)
+	}
+	if refused := o.Refused(); len(refused) != 1 || !errors.Is(refused[0], locksim.ErrWrongRoot) {
+		t.Errorf("the code of another root, and nothing else, was to be refused: %v", refused)
 	}
 }
 
 // forgetful does not boot when it is told to: a lock that loses its counter.
-type forgetful struct{ *simulated }
+type forgetful struct{ *simulated.Operator }
 
 // Boot implements lockconformance.Operator.
 func (forgetful) Boot(context.Context) error { return nil }
 
 // TestALockThatKeepsItsBootEpochFails: and only there.
 func TestALockThatKeepsItsBootEpochFails(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	s := &simulated{t: t, store: new(locksim.Memory), config: func(*locksim.Config) {}, ctx: t.Context()}
+	t.Parallel()
 	report, err := lockconformance.Lock(t.Context(), lockconformance.LockConfig{
-		Listener: l, Operator: forgetful{s}, Out: t.Output(), Only: []string{"R-FRAME-1", "R-HELLO-1", "R-HELLO-8", "R-BEAT-1"},
+		Listener: listen(t), Operator: forgetful{operatorOf(t)}, Out: t.Output(), Only: []string{"R-FRAME-1", "R-HELLO-1", "R-HELLO-8", "R-BEAT-1"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.stop()
 	if failed := report.Failed(); len(failed) != 1 || failed[0] != "R-HELLO-8" {
 		t.Errorf("failed: %v", failed)
 	}

@@ -30,18 +30,18 @@ func accessRules() []rule {
 		{name: "R-ACCESS-5", gateway: stranger, lock: lockStaysClosed},
 		{name: "R-ACCESS-6", lock: withoutAnswer},
 		{name: "R-ACCESS-7", lock: lockOpens},
-		{name: "R-PROOF-1", lockNote: "it takes a phone, or a card with a key"},
-		{name: "R-PROOF-2", gateway: unproven, lockNote: "it takes a phone, or a card with a key"},
+		{name: "R-PROOF-1", lock: provenKey},
+		{name: "R-PROOF-2", gateway: unproven, lockNote: "it takes a key that answers wrongly"},
 		{name: "R-PROOF-3", gateway: all(
 			spoiled(func(m *request) { m.Proof = proof(1, 16, 64) }),
 			spoiled(func(m *request) { m.Card, m.Proof = publicKey(), proof(0, 16, 64) }),
 			spoiled(func(m *request) { m.Card, m.Proof = publicKey(), proof(1, 15, 64) }),
-			spoiled(func(m *request) { m.Card, m.Proof = publicKey(), proof(1, 16, 65) })), lockNote: "it takes a phone, or a card with a key"},
-		{name: "R-PIN-1", gateway: denied(func(m *request) { m.Card, m.Pin = nil, "907318264550" }), lockNote: "it takes a keypad"},
+			spoiled(func(m *request) { m.Card, m.Proof = publicKey(), proof(1, 16, 65) })), lock: provenKey},
+		{name: "R-PIN-1", gateway: denied(func(m *request) { m.Card, m.Pin = nil, "907318264550" }), lock: entryCode},
 		{name: "R-PIN-2", gateway: all(
 			spoiled(func(m *request) { m.Card = nil }),
 			spoiled(func(m *request) { m.Pin = "12a4" }),
-			spoiled(func(m *request) { m.Pin = "1234567890123" })), lockNote: "it takes a keypad"},
+			spoiled(func(m *request) { m.Pin = "1234567890123" })), lock: wellFormedCard},
 	}
 }
 
@@ -71,7 +71,7 @@ func decide(ctx context.Context, g *gatewayRun, change func(*lockwirev1.AccessRe
 	if err := p.send(m); err != nil {
 		return nil, err
 	}
-	d, err := await[*lockwirev1.AccessDecision](p, patience)
+	d, err := await[*lockwirev1.AccessDecision](p, p.patience)
 	if err != nil {
 		return nil, err
 	}

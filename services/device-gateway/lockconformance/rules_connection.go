@@ -41,9 +41,7 @@ func onlyTLS13(ctx context.Context, g *gatewayRun) error {
 }
 
 func sessionBeforeEnrolment(ctx context.Context, g *gatewayRun) error {
-	cfg := g.tls(wire.ALPNEnroll, wire.ALPNSession)
-	cfg.Certificates = []tls.Certificate{g.cert}
-	p, err := g.dial(ctx, cfg)
+	p, err := g.connect(ctx, wire.ALPNEnroll, wire.ALPNSession)
 	if err != nil {
 		return err
 	}
@@ -80,7 +78,7 @@ func strangers(ctx context.Context, g *gatewayRun) error {
 		return err
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: g.device}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: g.name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	}
 	own, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -94,8 +92,8 @@ func strangers(ctx context.Context, g *gatewayRun) error {
 		if err != nil {
 			continue // refused in the handshake already
 		}
-		p.send(&lockwirev1.Hello{DeviceId: g.device, BootEpoch: 1, Versions: []uint32{1}}) // may fail: the gateway has closed
-		m, err := p.next(patience)
+		p.send(&lockwirev1.Hello{DeviceId: g.name, BootEpoch: 1, Versions: []uint32{1}}) // may fail: the gateway has closed
+		m, err := p.next(p.patience)
 		p.close()
 		if err == nil {
 			return fmt.Errorf("a client %s got %s", what, name(m))

@@ -39,7 +39,7 @@ func eventRules() []rule {
 			if err := p.send(g.events(1, 1, 2)); err != nil {
 				return err
 			}
-			ack, err := await[*lockwirev1.EventAck](p, patience)
+			ack, err := await[*lockwirev1.EventAck](p, p.patience)
 			if err != nil {
 				return err
 			}
@@ -55,7 +55,7 @@ func eventRules() []rule {
 			if err := p.send(g.events(1, 5, 2)); err != nil {
 				return err
 			}
-			ack, err := await[*lockwirev1.EventAck](p, patience)
+			ack, err := await[*lockwirev1.EventAck](p, p.patience)
 			if err != nil {
 				return err
 			}
@@ -79,7 +79,7 @@ func gapIsNotWaitedFor(ctx context.Context, g *gatewayRun) error {
 		if err := p.send(m); err != nil {
 			return err
 		}
-		ack, err := await[*lockwirev1.EventAck](p, patience)
+		ack, err := await[*lockwirev1.EventAck](p, p.patience)
 		if err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func resendIsTaken(ctx context.Context, g *gatewayRun) error {
 		if err := p.send(g.events(1, 1, 3), g.events(2, 2, 3)); err != nil {
 			return err
 		}
-		for received, end := uint64(0), time.Now().Add(patience); received < 4; {
+		for received, end := uint64(0), time.Now().Add(p.patience); received < 4; {
 			ack, err := await[*lockwirev1.EventAck](p, time.Until(end))
 			if err != nil {
 				return err

@@ -97,7 +97,7 @@ func frameRules() []rule {
 
 // pongs waits for a Pong with a nonce.
 func pongs(p *peer, nonce uint64) error {
-	pong, err := await[*lockwirev1.Pong](p, patience)
+	pong, err := await[*lockwirev1.Pong](p, p.patience)
 	if err == nil && pong.GetNonce() != nonce {
 		return fmt.Errorf("Pong %d for Ping %d", pong.GetNonce(), nonce)
 	}
@@ -231,7 +231,7 @@ func oneAnswerForCodes(ctx context.Context, g *gatewayRun) error {
 		if err := p.send(&lockwirev1.EnrollRequest{ClaimSecret: secret, CertificateRequest: csr}); err != nil {
 			return err
 		}
-		m, err := p.next(2 * patience)
+		m, err := p.next(p.patience)
 		e, ok := m.(*lockwirev1.Error)
 		if err != nil || !ok || e.GetCode() != lockwirev1.ErrorCode_ERROR_CODE_CLAIM_REFUSED {
 			return fmt.Errorf("a code that was used, and one that never was, are answered %v (%v)", m, err)
@@ -256,9 +256,9 @@ func enrolmentLimits(ctx context.Context, g *gatewayRun) error {
 		return err
 	}
 	defer p.close()
-	m, err := p.next(12 * time.Second)
+	m, err := p.next(10*time.Second + p.patience)
 	if e, ok := m.(*lockwirev1.Error); err != nil || !ok || e.GetCode() != lockwirev1.ErrorCode_ERROR_CODE_TIMED_OUT {
-		return errors.New("12 s without an EnrollRequest were not TIMED_OUT")
+		return errors.New("10 s without an EnrollRequest were not TIMED_OUT")
 	}
 	return nil
 }

@@ -10,8 +10,6 @@ import (
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 )
 
-const operator = "it takes somebody who commands the gateway"
-
 func sessionRules() []rule {
 	return []rule{
 		{name: "R-HELLO-1", gateway: first(lockwirev1.ErrorCode_ERROR_CODE_IDENTITY_MISMATCH, func(g *gatewayRun, p *peer) error {
@@ -34,14 +32,14 @@ func sessionRules() []rule {
 		{name: "R-HELLO-3", gateway: first(unexpected, func(_ *gatewayRun, p *peer) error { return p.send(&lockwirev1.Ping{}) })},
 		{name: "R-HELLO-4", gateway: refuses(unexpected, func(g *gatewayRun, p *peer) error { return p.send(g.hello()) })},
 		{name: "R-HELLO-5", gateway: welcomeFirst},
-		{name: "R-HELLO-6", gatewayNote: "it takes a device that was revoked", lockNote: "R-DIAL-3 and R-DIAL-4"},
+		{name: "R-HELLO-6", gateway: revokedDevice, lockNote: "R-DIAL-3 and R-DIAL-4"},
 		{name: "R-HELLO-7", lock: quietBeforeWelcome},
 		{name: "R-HELLO-8", lock: bootEpochRises},
 		{name: "R-HELLO-9", gateway: durableInWelcome, lock: lockFreesByWelcome},
-		{name: "R-RESUME-1", gateway: resumed, lockNote: "a lock need not ask for it"},
-		{name: "R-RESUME-2", gateway: marksGoOn, lockNote: "a lock need not ask for it"},
-		{name: "R-RESUME-3", gatewayNote: operator},
-		{name: "R-RESUME-4", lock: beginsAnew},
+		{name: "R-RESUME-1", gateway: resumed, lock: asksToGoOn},
+		{name: "R-RESUME-2", gateway: marksGoOn, lock: goesOn},
+		{name: "R-RESUME-3", gateway: commandGoesOn},
+		{name: "R-RESUME-4", lock: all(beginsAnew, forgetsByBoot)},
 		bothTake("R-BEAT-1", func(p *peer) error {
 			if err := p.send(&lockwirev1.Ping{Nonce: 1 << 63}); err != nil {
 				return err
@@ -77,13 +75,13 @@ func sessionRules() []rule {
 		{name: "R-CREDIT-1", gateway: fullCredit},
 		{name: "R-CREDIT-2", lock: lockKeepsCredit},
 		{name: "R-RATE-1", gateway: in(func(_ context.Context, _ *gatewayRun, p *peer) error {
-			frames := bytes.Repeat([]byte{0, 0, 0, 2, 1, 2}, 2000) // Pongs, which nobody answers
+			frames := bytes.Repeat([]byte{0, 0, 0, 2, 1, 2}, 20_000) // Pongs, which nobody answers
 			if err := p.raw(frames); err != nil && !broke(err) {
 				return err
 			}
 			return p.refused(lockwirev1.ErrorCode_ERROR_CODE_OVER_LIMIT)
 		})},
-		{name: "R-LEAVE-1", gatewayNote: operator, lock: leaves},
+		{name: "R-LEAVE-1", gatewayNote: "it takes a gateway that is stopped", lock: leaves},
 	}
 }
 
@@ -98,7 +96,7 @@ func welcomeFirst(ctx context.Context, g *gatewayRun) error {
 	if err := p.send(h, &lockwirev1.Ping{Nonce: 1}); err != nil {
 		return err
 	}
-	m, err := p.next(15 * time.Second)
+	m, err := p.next(p.patience)
 	if err != nil {
 		return err
 	}
@@ -144,7 +142,7 @@ func answers(p *peer, ids ...uint64) error {
 	for _, id := range ids {
 		open[id] = true
 	}
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(p.patience)
 	settled := false
 	for {
 		wait := time.Until(deadline)
@@ -225,7 +223,7 @@ func durableInWelcome(ctx context.Context, g *gatewayRun) error {
 
 // durable waits until the gateway says that events up to a sequence are.
 func durable(p *peer, upTo uint64) error {
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(2 * p.patience); ; {
 		ack, err := await[*lockwirev1.EventAck](p, time.Until(end))
 		if err != nil {
 			return fmt.Errorf("events do not become durable: %w", err)
@@ -276,7 +274,7 @@ func marksGoOn(ctx context.Context, g *gatewayRun) error {
 	if err := p.send(g.events(5, 1, 2)); err != nil {
 		return err
 	}
-	if _, err := await[*lockwirev1.EventAck](p, patience); err != nil {
+	if _, err := await[*lockwirev1.EventAck](p, p.patience); err != nil {
 		return err
 	}
 	p.cut()
@@ -289,7 +287,7 @@ func marksGoOn(ctx context.Context, g *gatewayRun) error {
 	if !second.GetResumed() {
 		return errors.New("a session that broke does not go on")
 	}
-	ack, err := await[*lockwirev1.EventAck](again, patience)
+	ack, err := await[*lockwirev1.EventAck](again, again.patience)
 	if err != nil {
 		return err
 	}
@@ -312,7 +310,7 @@ func silentLock(ctx context.Context, g *gatewayRun) error {
 	if wait > 15*time.Second && !g.cfg.Slow {
 		return skip(fmt.Sprintf("it takes %s; only with -slow", wait))
 	}
-	for end := time.Now().Add(wait + patience); ; {
+	for end := time.Now().Add(wait + p.patience); ; {
 		m, err := p.next(time.Until(end))
 		if err != nil {
 			return fmt.Errorf("not TIMED_OUT after %s of silence: %w", wait, err)

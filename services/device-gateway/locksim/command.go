@@ -2,6 +2,7 @@ package locksim
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -11,8 +12,9 @@ import (
 // commandsKept is how many answers are remembered, also over a boot.
 const commandsKept = 32
 
-// commandCapabilities are the actions that a simulated lock knows, as it names them in Hello.
-var commandCapabilities = []string{
+// capabilities are what a simulated lock can do, as it names it in Hello; `bundle` it names by itself.
+var capabilities = []string{
+	capabilityCertificate,
 	"command.unlock", "command.lock", "command.hold_open", "command.lockdown", "command.set_time", "command.reboot",
 	"command.configure", "command.firmware",
 }
@@ -107,6 +109,10 @@ func (l *Lock) do(c *lockwirev1.Command, result *lockwirev1.CommandResult) {
 	case *lockwirev1.Command_Firmware:
 		l.firmware(a.Firmware, result)
 	case *lockwirev1.Command_Reboot: // after the answer
+	case *lockwirev1.Command_RenewCertificate: // after the answer, too
+		if l.link == nil || !slices.Contains(l.link.welcome.GetCapabilities(), capabilityCertificate) {
+			result.Outcome, result.Text = lockwirev1.CommandOutcome_COMMAND_OUTCOME_FAILED, "this gateway does not renew certificates"
+		}
 	default:
 		result.Outcome = lockwirev1.CommandOutcome_COMMAND_OUTCOME_UNSUPPORTED
 	}

@@ -99,11 +99,12 @@ func (p *places) free(a *address) bool {
 	return p.handshakes < p.limits.handshakes && a.handshakes < p.limits.handshakesPerAddress
 }
 
-// crowded says that more than half of the handshakes' places are taken.
-func (p *places) crowded() bool {
+// crowded says that more than half of the handshakes' places are taken, in all or of those of an address.
+func (p *places) crowded(addr netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return 2*p.handshakes > p.limits.handshakes
+	a := p.byAddress[addr]
+	return 2*p.handshakes > p.limits.handshakes || a != nil && 2*a.handshakes > p.limits.handshakesPerAddress
 }
 
 // line gives an address a turn when it may begin a handshake. One that has all its handshakes under way comes back in known.

@@ -45,6 +45,23 @@ func TestAddressesTakeTurns(t *testing.T) {
 	}
 }
 
+func TestAnAddressIsCrowdedByItsOwn(t *testing.T) {
+	p, _ := testPlaces(limits{connections: 100, connectionsPerAddress: 100, handshakes: 100, handshakesPerAddress: 4, waiting: 100, enrolmentsPerMinute: 1})
+	for n, want := range []bool{false, false, true} {
+		p.enter(a, line{})
+		if got := p.crowded(a); got != want {
+			t.Fatalf("%d of 4 places: %v", n+1, got)
+		}
+	}
+	if p.crowded(b) {
+		t.Fatal("another address has its own places")
+	}
+	p.known(a)
+	if p.crowded(a) {
+		t.Fatal("2 of 4 places are half of them")
+	}
+}
+
 func TestConnectionsAreBoundedInAllAndPerAddress(t *testing.T) {
 	p, _ := testPlaces(limits{connections: 3, connectionsPerAddress: 2, handshakes: 9, handshakesPerAddress: 9, waiting: 9, enrolmentsPerMinute: 1})
 	for i, c := range []struct {

@@ -79,6 +79,7 @@ type Port struct {
 
 	places *places
 	slots  *slots // of handshakes that compute
+	lines  lines  // about strangers
 }
 
 // New makes a port; Serve opens it.
@@ -227,7 +228,7 @@ func (s *serving) serve(c waiting) {
 		conn.Close()
 		return
 	case err != nil:
-		s.cfg.Logger.Warn("a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
+		s.warn(s.ctx, "a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
 		conn.Close()
 		return
 	}
@@ -248,12 +249,23 @@ func (s *serving) serve(c waiting) {
 
 // handshake makes TLS of a connection; with an error the connection is still to be closed.
 func (s *serving) handshake(c waiting) (*tls.Conn, error) {
-	g := newGate(c, s.slots, s.places.crowded)
+	g := newGate(c, s.slots, func() bool { return s.places.crowded(c.from) })
 	defer g.known()
 	conn := tls.Server(g, s.tls)
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
 	defer cancel()
 	return conn, conn.HandshakeContext(ctx)
+}
+
+// warn logs what a stranger did, as far as they may fill the log.
+func (p *Port) warn(ctx context.Context, what string, args ...any) {
+	ok, omitted := p.lines.take(time.Now().Unix())
+	if omitted > 0 {
+		args = append(args, "lines left out before", omitted)
+	}
+	if ok {
+		p.cfg.Logger.WarnContext(ctx, what, args...)
+	}
 }
 
 // claimedDevice is who an unverified certificate says that it is, for the log only.

@@ -86,13 +86,19 @@ type Hub struct {
 	churn    *churn
 }
 
+// What Config says where it says nothing.
+const (
+	defaultHeartbeat = 30 * time.Second
+	defaultHello     = 10 * time.Second
+)
+
 // NewHub has no sessions yet. Run keeps doors as their rules say.
 func NewHub(cfg Config) *Hub {
 	if cfg.Heartbeat == 0 {
-		cfg.Heartbeat = 30 * time.Second
+		cfg.Heartbeat = defaultHeartbeat
 	}
 	if cfg.HelloTimeout == 0 {
-		cfg.HelloTimeout = 10 * time.Second
+		cfg.HelloTimeout = defaultHello
 	}
 	if cfg.KnownTimeout == 0 {
 		cfg.KnownTimeout = 5 * time.Second

@@ -14,6 +14,11 @@ const (
 	maxHost         = 255
 	maxEndpoints    = 16
 	maxCapabilities = 64
+	maxVersions     = 16
+	maxPort         = 65_535
+	maxCredit       = 1 << 20
+	minHeartbeat    = 1000
+	maxHeartbeat    = 300_000
 	hashSize        = 32
 	maxPartBody     = 65000
 
@@ -33,6 +38,8 @@ const (
 
 	// maxCount bounds sequences and boot epochs, so that sums of them fit.
 	maxCount = 1 << 62
+	// maxHeldVersion leaves the gateway room to count on from what a lock says that it holds.
+	maxHeldVersion = 1 << 61
 )
 
 // limit is one field's value and its bounds.
@@ -119,11 +126,14 @@ func checkHello(m *lockwirev1.Hello) error {
 	if m.GetBootEpoch() == 0 || m.GetBootEpoch() > maxCount {
 		return malformed("boot_epoch: counts from 1, at most 2^62")
 	}
+	if m.GetBundleVersion() > maxHeldVersion {
+		return malformed("bundle_version: at most 2^61")
+	}
 	return within(
 		limit{"device_id", len(m.GetDeviceId()), 1, maxName},
 		limit{"firmware", len(m.GetFirmware()), 0, maxName},
 		limit{"model", len(m.GetModel()), 0, maxName},
-		limit{"number of versions", len(m.GetVersions()), 1, 16},
+		limit{"number of versions", len(m.GetVersions()), 1, maxVersions},
 		limit{"resume_session", len(m.GetResumeSession()), 0, maxSession},
 		limit{"hold_open_command", len(m.GetHoldOpenCommand()), 0, maxName},
 		limit{"lockdown_command", len(m.GetLockdownCommand()), 0, maxName},
@@ -151,14 +161,14 @@ func checkWelcome(m *lockwirev1.Welcome) error {
 	}
 	return within(
 		limit{"session", len(m.GetSession()), 1, maxSession},
-		limit{"heartbeat_ms", int(m.GetHeartbeatMs()), 1000, 300_000},
-		limit{"event_credit", int(m.GetEventCredit()), 1, 1 << 20},
-		limit{"access_credit", int(m.GetAccessCredit()), 1, 1 << 20})
+		limit{"heartbeat_ms", int(m.GetHeartbeatMs()), minHeartbeat, maxHeartbeat},
+		limit{"event_credit", int(m.GetEventCredit()), 1, maxCredit},
+		limit{"access_credit", int(m.GetAccessCredit()), 1, maxCredit})
 }
 
 func checkEndpoints(endpoints []*lockwirev1.Endpoint) error {
 	for _, e := range endpoints {
-		if err := within(limit{"host", len(e.GetHost()), 1, maxHost}, limit{"port", int(e.GetPort()), 1, 65535}); err != nil {
+		if err := within(limit{"host", len(e.GetHost()), 1, maxHost}, limit{"port", int(e.GetPort()), 1, maxPort}); err != nil {
 			return err
 		}
 	}

@@ -18,6 +18,7 @@ const (
 	maxHeldOpen = 86_400_000
 	maxSettings = 32
 	maxSetting  = 256
+	maxVolume   = 100
 )
 
 // checkCommand allows a command without an action: one that this end does not know looks the same, and is answered
@@ -64,7 +65,7 @@ func checkConfiguration(c *lockwirev1.Configuration) error {
 	return within(
 		optional("held_open_after_ms", int(c.GetHeldOpenAfterMs()), minHeldOpen, maxHeldOpen),
 		optional("unlock_ms", int(c.GetUnlockMs()), MinUnlock, MaxUnlock),
-		limit{"volume", int(c.GetVolume()), 0, 100},
+		limit{"volume", int(c.GetVolume()), 0, maxVolume},
 		limit{"number of settings", len(c.GetSettings()), 0, maxSettings})
 }
 
