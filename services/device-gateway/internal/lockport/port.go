@@ -198,17 +198,10 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-// known gives a handshake's place to the connection whose turn it is and whose lock still waits.
+// known gives a handshake's place to the connection whose turn it is.
 func (s *serving) known(address netip.Addr) {
 	next, any, late := s.places.known(address)
 	closeAll(late)
-	for any && gone(next.conn) {
-		next.conn.Close()
-		left := next.from
-		next, any, late = s.places.known(left)
-		closeAll(late)
-		s.places.leave(left)
-	}
 	if any {
 		s.begin(next)
 	}
