@@ -10,6 +10,7 @@ import (
 	"time"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
@@ -258,11 +259,13 @@ func TestABundleThatARevocationOvertakesIsNotGiven(t *testing.T) {
 	held, goOn := make(chan struct{}, 100), make(chan struct{})
 	var once sync.Once
 	slow := p.start("", func(parts *gateway.Parts) {
-		parts.BundleNoted = func(string) {
-			once.Do(func() {
-				held <- struct{}{}
-				<-goOn
-			})
+		parts.BundleMoment = func(_ string, at gateway.BundleMoment, _ int) {
+			if at == gateway.BundleNoted {
+				once.Do(func() {
+					held <- struct{}{}
+					<-goOn
+				})
+			}
 		}
 	})
 	quick := p.start("")
@@ -287,4 +290,69 @@ func TestABundleThatARevocationOvertakesIsNotGiven(t *testing.T) {
 	if got := l.Present(p.soon(), badge); got.Granted || !got.Offline {
 		t.Fatalf("alone: %+v", got)
 	}
+}
+
+// TestALockThatIsCutOffStandsOpenByItself: the piece of the door's schedule begins and ends while nobody can tell the lock.
+func TestALockThatIsCutOffStandsOpenByItself(t *testing.T) {
+	p := newPlace(t)
+	begin := time.Now().Add(40 * time.Minute).Truncate(time.Minute).UTC()
+	end := begin.Add(10 * time.Minute)
+	schedule := region.NewID(region.Schedule, "euc")
+	p.put(outbox.SiteKey(p.org, p.site, "schedule", schedule), &permissionsv1.ScheduleState{
+		TimeZone: "Etc/UTC", Spec: &permissionsv1.ScheduleSpec{Weekly: daily(begin, end)},
+	})
+	p.put(outbox.SiteKey(p.org, p.site, "door", p.door), &permissionsv1.DoorState{TimeZone: "Etc/UTC", Rules: &permissionsv1.DoorRules{
+		AutoUnlockScheduleId: string(schedule), Offline: &permissionsv1.OfflineRule{Budget: durationpb.New(budget)},
+	}})
+	g := p.start("")
+	wire, ahead := new(uplink), new(atomic.Int64)
+	l := p.boot(g.enroll(), func(c *locksim.Config) {
+		c.Dial, c.Sensors, c.KeepClock = wire.dial, true, true
+		c.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
+	p.must(l.WaitOpen(p.soon()))
+	p.eventually("the lock holds a bundle", func() bool { return l.BundleVersion() > 0 })
+	wire.set(true)
+	p.must(l.WaitClosed(p.soon()))
+	if d := l.Door(); d.GetHeldUnlocked() || d.GetBolt() != lockwirev1.Bolt_BOLT_LOCKED {
+		t.Fatalf("before its time it stands open: %v", d)
+	}
+	// move brings the lock's clock to a moment, and has the lock look at its door: its timers run by the true one.
+	move := func(to time.Time) {
+		ahead.Store(int64(time.Until(to)))
+		l.SetDoor(func(s *locksim.Sensors) { s.RequestToExit = !s.RequestToExit })
+	}
+	stands := func(want bool) {
+		t.Helper()
+		p.must(l.WaitDoor(p.soon(), "the bolt to move by itself", func(d *lockwirev1.DoorState) bool {
+			return d.GetHeldUnlocked() == want && (d.GetBolt() == lockwirev1.Bolt_BOLT_UNLOCKED) == want
+		}))
+	}
+	move(begin.Add(-100 * time.Millisecond))
+	stands(true)
+	move(end.Add(-100 * time.Millisecond))
+	stands(false)
+	move(begin)
+	stands(true)
+	wire.set(false) // a gateway says now what the door does, and by its clock the piece has not begun
+	p.must(l.WaitOpen(p.soon()))
+	stands(false)
+	p.must(l.WaitDurable(p.soon()))
+	p.ledger(map[string][]locksim.Record{l.DeviceID(): l.Events()})
+}
+
+// daily is a piece of every day; one over midnight is two.
+func daily(begin, end time.Time) (all []*permissionsv1.WeeklyInterval) {
+	minute := func(at time.Time) int32 { return int32(at.Hour()*60 + at.Minute()) }
+	for day := range int32(7) {
+		from, to := minute(begin), minute(end)
+		if to <= from {
+			if to > 0 {
+				all = append(all, &permissionsv1.WeeklyInterval{Weekday: day + 1, EndMinute: to})
+			}
+			to = 1440
+		}
+		all = append(all, &permissionsv1.WeeklyInterval{Weekday: day + 1, StartMinute: from, EndMinute: to})
+	}
+	return all
 }

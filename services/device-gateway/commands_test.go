@@ -55,6 +55,9 @@ func TestRefusedCommands(t *testing.T) {
 		return err
 	}
 	lock := &lockwirev1.Command{Action: &lockwirev1.Command_Lock{Lock: new(lockwirev1.Lock)}}
+	until := uint64(time.Now().Add(time.Hour).UnixMilli())
+	hold := &lockwirev1.Command{Action: &lockwirev1.Command_HoldOpen{HoldOpen: &lockwirev1.HoldOpen{UntilMs: until}}}
+	lockdown := &lockwirev1.Command{Action: &lockwirev1.Command_Lockdown{Lockdown: new(lockwirev1.Lockdown)}}
 	for name, c := range map[string]struct {
 		err    error
 		reason faultv1.Reason
@@ -64,6 +67,10 @@ func TestRefusedCommands(t *testing.T) {
 		"no command":                    {send(nil, "devices.command"), faultv1.Reason_REASON_INVALID_FIELD},
 		"unlock": {send(&lockwirev1.Command{Action: &lockwirev1.Command_Unlock{Unlock: &lockwirev1.Unlock{UnlockMs: 1000}}}, "devices.command"),
 			faultv1.Reason_REASON_INVALID_FIELD},
+		"hold_open by who may not unlock": {send(hold, "devices.command"), faultv1.Reason_REASON_MISSING_PERMISSION},
+		"hold_open":                       {send(hold, "devices.command", "doors.unlock"), faultv1.Reason_REASON_NOT_FOUND},
+		"lockdown by who may not":         {send(lockdown, "devices.command", "doors.unlock"), faultv1.Reason_REASON_MISSING_PERMISSION},
+		"lockdown":                        {send(lockdown, "devices.command", "lockdowns.write"), faultv1.Reason_REASON_NOT_FOUND},
 	} {
 		if !fault.Is(c.err, c.reason) {
 			t.Errorf("%s: %v", name, c.err)

@@ -69,7 +69,7 @@ type LockLimits struct {
 	MaxHandshakes int `yaml:"max_handshakes,omitempty"`
 	// MaxHandshakesPerAddress bounds those from one address; 0: 64.
 	MaxHandshakesPerAddress int `yaml:"max_handshakes_per_address,omitempty"`
-	// MaxWaiting bounds the connections that wait for their handshake to begin, 10 s at most; 0: 16 times MaxHandshakes.
+	// MaxWaiting bounds the connections that wait for their handshake to begin, 5 s at most; 0: 32 times MaxHandshakes.
 	MaxWaiting int `yaml:"max_waiting,omitempty"`
 	// MaxEnrolmentsPerAddress bounds the enrolments that one address may try in a minute; 0: 600.
 	MaxEnrolmentsPerAddress int `yaml:"max_enrolments_per_address,omitempty"`

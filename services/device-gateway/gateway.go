@@ -23,8 +23,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
-	"github.com/cardea-mesh/cardea/services/platform/run"
-	"github.com/cardea-mesh/cardea/services/platform/telemetry"
+	"github.com/cardea-mesh/cardea/services/platform/serve"
 )
 
 // Run serves until ctx ends or a part fails. A database, broker or peer that is down at the start is waited for; locks are
@@ -41,75 +40,37 @@ func Run(ctx context.Context, cfg Config) error {
 // be those of locks: limits are by address.
 func RunOn(ctx context.Context, cfg Config, locks net.Listener) error {
 	defer locks.Close()
-	regions, err := cfg.RegionMap()
-	if err != nil {
-		return err
-	}
-	own, err := regions.Lookup(cfg.Region)
-	if err != nil {
-		return err
-	}
-	tel, flush, err := telemetry.Setup(ctx, cfg.Telemetry, Service, own)
-	if err != nil {
-		return err
-	}
-	group := run.New(ctx, tel.Logger)
-	group.OnStop("telemetry", flush)
-	if err := start(group, cfg, Parts{Region: own, Regions: regions, Telemetry: tel}, locks); err != nil {
-		return errors.Join(err, flush(context.WithoutCancel(ctx)))
-	}
-	return group.Wait()
+	return serve.Service{Name: Service, Schema: Schema}.Run(ctx, cfg.Common, func(p *serve.Process) error { return start(p, cfg, locks) })
 }
 
-// start makes the parts and hands them to the group.
-func start(group *run.Group, cfg Config, parts Parts, locks net.Listener) error {
-	ctx, tel := group.Context(), parts.Telemetry
+// start adds the gateway's parts to the process.
+func start(p *serve.Process, cfg Config, locks net.Listener) error {
+	parts := Parts{Region: p.Region, Regions: p.Regions, Telemetry: p.Telemetry, DB: p.DB, Broker: p.Broker, Dialer: p.Dialer}
 	if err := parts.configured(cfg); err != nil {
-		return err
-	}
-	var err error
-	parts.DB, err = database.Open(ctx, database.Config{
-		URL: cfg.Database.URL.Reveal(), Engine: database.Engine(cfg.Database.Engine), Schema: Schema,
-		MaxConns: cfg.Database.MaxConns, Tracer: tel.Tracer,
-	})
-	if err != nil {
-		return err
-	}
-	group.OnStop("database", closing(parts.DB.Close))
-	parts.Broker, err = bus.Connect(ctx, bus.Config{NATS: cfg.NATS, Region: parts.Region.Name, Service: Service, Logger: tel.Logger, Tracer: tel.Tracer})
-	if err != nil {
-		return err
-	}
-	group.OnStop("broker", closing(parts.Broker.Close))
-	if parts.Dialer, err = rpc.DialerFrom(cfg.Mesh, parts.Regions, tel); err != nil {
 		return err
 	}
 	gateway, err := New(parts)
 	if err != nil {
 		return err
 	}
-	group.OnStop("state folder", closing(gateway.Close))
-	identity, err := rpc.LoadIdentity(cfg.Mesh)
-	if err != nil {
-		return err
-	}
-	server, err := rpc.NewServer(gateway.Server(rpc.ServerConfig{
-		TLS: identity.Server(), Auth: rpc.NewKeyAuthenticator(parts.Dialer), PublicEndpoints: cfg.Mesh.PublicEndpoints,
-	}))
+	p.Group.OnStop("state folder", func(context.Context) error {
+		gateway.Close()
+		return nil
+	})
+	server, err := rpc.NewServer(gateway.Server(p.Server))
 	if err != nil {
 		return err
 	}
 	gateway.Mount(server)
-	calls, err := net.Listen("tcp", cfg.Mesh.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+	if err := p.Serve(server); err != nil {
+		return err
 	}
-	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, calls) })
-	group.Go("locks", func(ctx context.Context) error { return gateway.ServeLocks(ctx, locks) })
-	group.Go("broker", func(ctx context.Context) error { return prepare(ctx, parts.Broker, tel.Logger) })
-	group.Go("relay", gateway.Relay.Run)
-	group.Go("answers", gateway.ForgetAnswers)
-	tel.Logger.Info("device-gateway serves", "address", calls.Addr().String(), "locks", locks.Addr().String(), "gateway", string(gateway.ID))
+	logger := p.Telemetry.Logger
+	p.Group.Go("locks", func(ctx context.Context) error { return gateway.ServeLocks(ctx, locks) })
+	p.Group.Go("broker", func(ctx context.Context) error { return prepare(ctx, p.Broker, logger) })
+	p.Group.Go("relay", gateway.Relay.Run)
+	p.Group.Go("answers", gateway.ForgetAnswers)
+	logger.Info("device-gateway serves locks", "address", locks.Addr().String(), "gateway", string(gateway.ID))
 	return nil
 }
 
@@ -183,11 +144,4 @@ func Deregister(ctx context.Context, cfg Config) error {
 		return err
 	}
 	return postgres.New(postgres.Config{DB: db, Own: own, Regions: regions}).Deregister(ctx, id)
-}
-
-func closing(what func()) func(context.Context) error {
-	return func(context.Context) error {
-		what()
-		return nil
-	}
 }

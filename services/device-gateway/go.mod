@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/cardea-mesh/cardea/proto v0.0.0
+	github.com/cardea-mesh/cardea/services/audit v0.0.0
 	github.com/cardea-mesh/cardea/services/platform v0.0.0
 	github.com/cardea-mesh/cardea/services/policy v0.0.0
 	github.com/jackc/pgx/v5 v5.12.0
@@ -112,6 +113,7 @@ require (
 
 replace (
 	github.com/cardea-mesh/cardea/proto => ../../proto
+	github.com/cardea-mesh/cardea/services/audit => ../audit
 	github.com/cardea-mesh/cardea/services/platform => ../platform
 	github.com/cardea-mesh/cardea/services/policy => ../policy
 )

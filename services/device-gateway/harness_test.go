@@ -333,9 +333,9 @@ func (p *place) events() *events {
 	return e
 }
 
+// await waits for one event, as long as others come.
 func (e *events) await(t *testing.T, id string) *typev1.Event {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
 	for {
 		e.mu.Lock()
 		ev := e.seen[id]
@@ -345,7 +345,7 @@ func (e *events) await(t *testing.T, id string) *typev1.Event {
 		}
 		select {
 		case <-e.more:
-		case <-deadline:
+		case <-time.After(20 * time.Second):
 			t.Fatalf("event %s did not come", id)
 		}
 	}

@@ -58,8 +58,8 @@ type Parts struct {
 	CertificateTTL time.Duration    // default 5 years
 	Limits         LockLimits       // defaults as in Locks
 	Now            func() time.Time // default time.Now
-	// BundleNoted is called when it was noted what a lock will be given, before it is looked whether that still holds; for tests; default nil.
-	BundleNoted func(device string)
+	// BundleMoment is called at the moments of a lock's bundle of so many entries, which wait until it returns; for tests; default nil.
+	BundleMoment func(device string, at BundleMoment, entries int)
 
 	// MoreRoots are device roots that locks shall trust beside DeviceRoot, and whose devices are served too.
 	MoreRoots []*x509.Certificate
@@ -81,6 +81,16 @@ func (p *Parts) setDefaults() {
 		p.CertificateTTL = defaultCertificateTTL
 	}
 }
+
+// BundleMoment is how far a lock's bundle is.
+type BundleMoment = session.BundleMoment
+
+// The moments of a bundle, in their order.
+const (
+	BundleCompiled = session.BundleCompiled // from the facts of now; nothing is noted
+	BundleNoted    = session.BundleNoted    // it was not looked whether it still holds
+	BundleSending  = session.BundleSending  // no part of it was sent
+)
 
 // Instance is the assembled service: calls to mount, a relay to run, and the locks' port to serve.
 type Instance struct {
@@ -202,7 +212,7 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
 		MaxReconnects: p.Limits.MaxReconnectsPerDevice,
 		Bundles: &session.Bundles{
-			Source: i.copy, States: i.bundles, Signer: signer, Home: i.homeOf, Gateway: string(i.ID), Noted: p.BundleNoted,
+			Source: i.copy, States: i.bundles, Signer: signer, Home: i.homeOf, Gateway: string(i.ID), Moment: p.BundleMoment,
 		},
 	})
 	certificate, err := enroll.NewServerCertificate(authority, p.Now)

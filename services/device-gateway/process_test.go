@@ -225,7 +225,8 @@ func TestKilledAtAnyMomentUnderLoad(t *testing.T) {
 		locks = append(locks, l)
 		p.opens(l)
 		load.Go(func() {
-			for ctx.Err() == nil {
+			// A lock without a gateway refuses at once: without a pace it would fill its ring, and replace its oldest events by a GAP.
+			for pace := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-pace.C {
 				l.Present(ctx, badge)
 			}
 		})

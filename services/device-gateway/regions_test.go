@@ -8,6 +8,7 @@ import (
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 	typev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/type/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"github.com/cardea-mesh/cardea/services/platform/bus"
@@ -98,5 +99,36 @@ func await(t *testing.T, found <-chan string, id string) {
 		case <-deadline:
 			t.Fatalf("event %s did not come", id)
 		}
+	}
+}
+
+// A device that was revoked while it was cut off holds what it had. Also a gateway of another region than its home lists it.
+func TestANeighbourListsARevokedDeviceThatMayStillOpen(t *testing.T) {
+	p := newPlaces(t)
+	p.offline(permissionsv1.OfflineAfter_OFFLINE_AFTER_STAY_SECURE)
+	central, west := p.start(""), p.startIn(neighbour, "")
+	l, wire := central.bundled()
+	wire.set(true)
+	p.must(l.WaitClosed(p.soon()))
+	_, err := central.client("devices.write").RevokeDevice(p.soon(), &gatewayv1.RevokeDeviceRequest{OrgId: string(p.org), DeviceId: l.DeviceID()})
+	p.must(err)
+	p.eventually("the neighbour knows of the end", func() bool {
+		out, err := west.client("devices.read").ListExposures(p.soon(), &gatewayv1.ListExposuresRequest{OrgId: string(p.org), Region: string(home)})
+		return err == nil && len(out.GetExposures()) == 1 && out.GetExposures()[0].GetDeviceId() == l.DeviceID()
+	})
+	token := p.revoke()
+	if got := central.after(token); len(got) != 1 {
+		t.Fatalf("exposed, at home: %v", got)
+	}
+	central.stop() // from now on the neighbour answers
+	out, err := central.service("permissions").WaitApplied(p.soon(), &gatewayv1.WaitAppliedRequest{
+		OrgId: string(p.org), Region: string(home), Token: token, Timeout: durationpb.New(15 * time.Second),
+	})
+	p.must(err)
+	if got := out.GetExposures(); len(got) != 1 || got[0].GetDeviceId() != l.DeviceID() || got[0].GetDoorId() != string(p.door) {
+		t.Fatalf("exposed: %v", out)
+	}
+	if got := l.Present(p.soon(), badge); !got.Granted || !got.Offline {
+		t.Fatalf("inside its budget: %+v", got)
 	}
 }

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	connectrpc.com/connect v1.21.1
 	github.com/cardea-mesh/cardea/proto v0.0.0
+	github.com/cardea-mesh/cardea/services/audit v0.0.0
 	github.com/cardea-mesh/cardea/services/device-gateway v0.0.0
 	github.com/cardea-mesh/cardea/services/identity v0.0.0
 	github.com/cardea-mesh/cardea/services/permissions v0.0.0
@@ -66,17 +67,18 @@ require (
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/exp v0.0.0-20260820142414-ca536658362e // indirect
-	golang.org/x/net v0.60.0 // indirect
+	golang.org/x/net v0.60.0
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/time v0.16.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20260928230214-8a89bd6388cc // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20260928230214-8a89bd6388cc // indirect
-	google.golang.org/grpc v1.83.2
+	google.golang.org/grpc v1.83.2 // indirect
 )
 
 replace (
 	github.com/cardea-mesh/cardea/proto => ../../proto
+	github.com/cardea-mesh/cardea/services/audit => ../audit
 	github.com/cardea-mesh/cardea/services/device-gateway => ../device-gateway
 	github.com/cardea-mesh/cardea/services/identity => ../identity
 	github.com/cardea-mesh/cardea/services/permissions => ../permissions

@@ -4,22 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
-	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/database"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
-	"github.com/cardea-mesh/cardea/services/platform/telemetry"
 )
 
 // Schema is the SQL schema of the service's tables, and the name of its role.
 const Schema = "identity"
-
-// flushTimeout bounds the last export of traces.
-const flushTimeout = 2 * time.Second
 
 // Config is the service's configuration file.
 type Config struct {
@@ -57,70 +50,6 @@ func (c *Config) directory(regions *region.Map, own region.Region) region.Name {
 		return c.DirectoryRegion
 	}
 	return regions.In(own.Jurisdiction)[0].Name
-}
-
-// closers are closed in reverse.
-type closers []func()
-
-func (c closers) close() {
-	for _, one := range slices.Backward(c) {
-		one()
-	}
-}
-
-// open makes the parts that the configuration names; closeAll closes them in reverse. Nothing is connected to yet.
-func open(ctx context.Context, cfg Config) (p Parts, closeAll func(), err error) {
-	var opened closers
-	defer func() {
-		if err != nil {
-			opened.close()
-		}
-	}()
-	if p, err = known(cfg); err != nil {
-		return p, nil, err
-	}
-	tel, flush, err := telemetry.Setup(ctx, cfg.Telemetry, Service, p.Region)
-	if err != nil {
-		return p, nil, err
-	}
-	opened = append(opened, func() { bounded(flush) })
-	p.Telemetry = tel
-	if p.DB, err = database.Open(ctx, database.Config{
-		URL: cfg.Database.URL.Reveal(), Engine: database.Engine(cfg.Database.Engine), Schema: Schema,
-		MaxConns: cfg.Database.MaxConns, Tracer: tel.Tracer,
-	}); err != nil {
-		return p, nil, err
-	}
-	opened = append(opened, p.DB.Close)
-	if p.Bus, err = bus.Connect(ctx, bus.Config{
-		NATS: bus.NATS(cfg.NATS), Region: p.Region.Name, Service: Service, Logger: tel.Logger, Tracer: tel.Tracer,
-	}); err != nil {
-		return p, nil, err
-	}
-	opened = append(opened, p.Bus.Close)
-	dialer, serving, err := rpc.Join(cfg.Common, p.Regions, Service, tel)
-	p.Dialer, p.TLS = dialer, serving.TLS
-	return p, opened.close, err
-}
-
-// known are the parts that need nothing but the configuration and its key files.
-func known(cfg Config) (p Parts, err error) {
-	p = Parts{Operators: cfg.Operators, PublicEndpoints: cfg.Mesh.PublicEndpoints}
-	if p.Regions, err = cfg.RegionMap(); err != nil {
-		return p, err
-	}
-	if p.Region, err = p.Regions.Lookup(cfg.Region); err != nil {
-		return p, err
-	}
-	p.Directory = cfg.directory(p.Regions, p.Region)
-	p.Keys, err = cfg.rings()
-	return p, err
-}
-
-func bounded(flush func(context.Context) error) {
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	_ = flush(ctx) // what could not be exported is lost; there is nobody left to tell
 }
 
 // rings reads the key files.

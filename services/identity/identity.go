@@ -10,7 +10,6 @@ package identity
 import (
 	"context"
 	"crypto/tls"
-	"fmt"
 	"log/slog"
 	"net"
 	"time"
@@ -28,6 +27,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
 	"github.com/cardea-mesh/cardea/services/platform/run"
+	"github.com/cardea-mesh/cardea/services/platform/serve"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry"
 )
 
@@ -67,6 +67,17 @@ func callers() map[string][]string {
 // Run serves on the listener, relays the outbox and takes permissions' events, until ctx ends or a part fails. It closes the
 // listener; the parts stay their owner's.
 func (p Parts) Run(ctx context.Context, listener net.Listener) error {
+	group := run.New(ctx, p.logger())
+	server, err := p.start(group)
+	if err != nil {
+		return err
+	}
+	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
+	return group.Wait()
+}
+
+// start adds what runs beside the server to the group, and returns the server.
+func (p Parts) start(group *run.Group) (*rpc.Server, error) {
 	ob := outbox.New(outbox.Config{Service: Service, Region: p.Region.Name, Regions: p.Regions, AccessState: true})
 	reg := registrar.New(registrar.Config{
 		Regions: p.Regions, Vault: vault.New(p.Keys.Person, p.Keys.State), Outbox: ob, Directory: p.Directory, Now: time.Now,
@@ -74,19 +85,16 @@ func (p Parts) Run(ctx context.Context, listener net.Listener) error {
 	keeper := idempotency.New(p.Keys.Answer, time.Now)
 	server, err := p.server(reg, keeper)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	relay, err := outbox.NewRelay(outbox.RelayConfig{
 		DB: p.DB, Outbox: ob, Publisher: p.Bus, Caller: events.NewKeySender(p.DB, p.Regions, reg, p.Dialer),
 		Logger: p.logger(), Meter: p.Telemetry.Meter,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	consumer := events.NewConsumer(events.Config{DB: p.DB, Outbox: ob, Registrar: reg, Regions: p.Regions, Logger: p.logger()})
-
-	group := run.New(ctx, p.logger())
-	group.Go("server", func(ctx context.Context) error { return server.Serve(ctx, listener) })
 	group.Go("relay", relay.Run)
 	group.Go("broker's storage", p.ensureStorage)
 	group.Go("consumer", func(ctx context.Context) error {
@@ -95,7 +103,7 @@ func (p Parts) Run(ctx context.Context, listener net.Listener) error {
 	group.Go("old answers", func(ctx context.Context) error {
 		return keeper.Run(ctx, p.DB, p.Regions.In(p.Region.Jurisdiction), p.logger())
 	})
-	return group.Wait()
+	return server, nil
 }
 
 func (p Parts) server(reg *registrar.Registrar, keeper *idempotency.Keeper) (*rpc.Server, error) {
@@ -139,15 +147,19 @@ func (p Parts) logger() *slog.Logger { return p.Telemetry.Logger }
 
 // Run is the service as configured: it opens what the configuration names, serves until ctx ends, and closes.
 func Run(ctx context.Context, cfg Config) error {
-	parts, closeAll, err := open(ctx, cfg)
+	keys, err := cfg.rings()
 	if err != nil {
 		return err
 	}
-	defer closeAll()
-	listener, err := net.Listen("tcp", cfg.Mesh.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	parts.logger().Info("listening", "address", listener.Addr().String())
-	return parts.Run(ctx, listener)
+	return serve.Service{Name: Service, Schema: Schema}.Run(ctx, cfg.Common, func(p *serve.Process) error {
+		parts := Parts{
+			Region: p.Region, Regions: p.Regions, DB: p.DB, Bus: p.Broker, Dialer: p.Dialer, TLS: p.Server.TLS, Telemetry: p.Telemetry,
+			Keys: keys, Directory: cfg.directory(p.Regions, p.Region), Operators: cfg.Operators, PublicEndpoints: p.Server.PublicEndpoints,
+		}
+		server, err := parts.start(p.Group)
+		if err != nil {
+			return err
+		}
+		return p.Serve(server)
+	})
 }

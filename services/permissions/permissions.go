@@ -12,8 +12,6 @@ package permissions
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
 	"time"
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
@@ -33,88 +31,47 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
-	"github.com/cardea-mesh/cardea/services/platform/run"
+	"github.com/cardea-mesh/cardea/services/platform/serve"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry"
 )
 
 // Run serves until ctx ends or a part fails. A database, broker or peer that is down at the start is waited for.
 func Run(ctx context.Context, cfg Config) error {
-	regions, err := cfg.RegionMap()
-	if err != nil {
-		return err
-	}
-	own, err := regions.Lookup(cfg.Region)
-	if err != nil {
-		return err
-	}
-	tel, flush, err := telemetry.Setup(ctx, cfg.Telemetry, Service, own)
-	if err != nil {
-		return err
-	}
-	group := run.New(ctx, tel.Logger)
-	group.OnStop("telemetry", flush)
-	if err := start(group, cfg, Parts{Region: own, Regions: regions, Telemetry: tel}); err != nil {
-		return errors.Join(err, flush(context.WithoutCancel(ctx)))
-	}
-	return group.Wait()
+	return serve.Service{Name: Service, Schema: Schema}.Run(ctx, cfg.Common, func(p *serve.Process) error { return start(p, cfg) })
 }
 
-// start makes the parts and hands them to the group.
-func start(group *run.Group, cfg Config, parts Parts) (err error) {
-	ctx, tel := group.Context(), parts.Telemetry
-	if parts.Answers, err = cfg.Ring(config.PurposeAnswer); err != nil {
+// start adds the service's parts to the process.
+func start(p *serve.Process, cfg Config) error {
+	answers, err := cfg.Ring(config.PurposeAnswer)
+	if err != nil {
 		return err
 	}
-	parts.DB, err = database.Open(ctx, database.Config{
-		URL: cfg.Database.URL.Reveal(), Engine: database.Engine(cfg.Database.Engine), Schema: Schema,
-		MaxConns: cfg.Database.MaxConns, Tracer: tel.Tracer,
+	service, err := New(Parts{
+		Region: p.Region, Regions: p.Regions, Telemetry: p.Telemetry, DB: p.DB, Answers: answers, Publisher: p.Broker, Dialer: p.Dialer,
+		Projection: cfg.Projection,
 	})
 	if err != nil {
 		return err
 	}
-	group.OnStop("database", closing(parts.DB.Close))
-	broker, err := bus.Connect(ctx, bus.Config{NATS: cfg.NATS, Region: parts.Region.Name, Service: Service, Logger: tel.Logger, Tracer: tel.Tracer})
-	if err != nil {
-		return err
-	}
-	group.OnStop("broker", closing(broker.Close))
-	parts.Publisher = broker
-	if parts.Dialer, err = rpc.DialerFrom(cfg.Mesh, parts.Regions, tel); err != nil {
-		return err
-	}
-	parts.Projection = cfg.Projection
-	service, err := New(parts)
-	if err != nil {
-		return err
-	}
-	identity, err := rpc.LoadIdentity(cfg.Mesh)
-	if err != nil {
-		return err
-	}
-	server, err := rpc.NewServer(service.Server(rpc.ServerConfig{
-		TLS: identity.Server(), Auth: rpc.NewKeyAuthenticator(parts.Dialer), PublicEndpoints: cfg.Mesh.PublicEndpoints,
-	}))
+	server, err := rpc.NewServer(service.Server(p.Server))
 	if err != nil {
 		return err
 	}
 	service.Mount(server)
-	listener, err := net.Listen("tcp", cfg.Mesh.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+	if err := p.Serve(server); err != nil {
+		return err
 	}
-	group.Go("rpc", func(ctx context.Context) error { return server.Serve(ctx, listener) })
-	group.Go("old answers", service.ForgetAnswers)
-	group.Go("projection", service.Project)
-	group.Go("commits of others", func(ctx context.Context) error {
-		return broker.Overhear(ctx, bus.ServiceEvents(parts.Region.Name, Service), service.Heard)
+	p.Group.Go("old answers", service.ForgetAnswers)
+	p.Group.Go("projection", service.Project)
+	p.Group.Go("commits of others", func(ctx context.Context) error {
+		return p.Broker.Overhear(ctx, bus.ServiceEvents(p.Region.Name, Service), service.Heard)
 	})
-	group.Go("relay", func(ctx context.Context) error {
-		if err := errors.Join(parts.DB.Wait(ctx, tel.Logger), broker.EnsureStreams(ctx), broker.EnsureBuckets(ctx)); err != nil {
+	p.Group.Go("relay", func(ctx context.Context) error {
+		if err := errors.Join(p.DB.Wait(ctx, p.Telemetry.Logger), p.Broker.EnsureStreams(ctx), p.Broker.EnsureBuckets(ctx)); err != nil {
 			return err
 		}
 		return service.Relay.Run(ctx)
 	})
-	tel.Logger.Info("permissions serves", "address", listener.Addr().String())
 	return nil
 }
 
@@ -213,11 +170,4 @@ func (i *Instance) Server(cfg rpc.ServerConfig) rpc.ServerConfig {
 // Mount puts the service's handler on a server.
 func (i *Instance) Mount(server *rpc.Server) {
 	server.Handle(permissionsv1connect.NewPermissionsServiceHandler(i.handler, server.Options()...))
-}
-
-func closing(what func()) func(context.Context) error {
-	return func(context.Context) error {
-		what()
-		return nil
-	}
 }

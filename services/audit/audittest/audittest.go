@@ -32,6 +32,7 @@ type Options struct {
 	Region   region.Name      // default eu-central
 	Mesh     *rpctest.Mesh    // whose keys are good, and whose servers it knows
 	Broker   *bustest.Server  // of the region
+	Brokers  *bustest.Regions // in place of Broker: those of several regions, as deployed; then the test publishes itself
 	Database *dbtest.Database // with audit.Migrations
 	// OTLPEndpoint takes the traces; empty: they go nowhere.
 	OTLPEndpoint string
@@ -58,13 +59,16 @@ func Start(t testing.TB, o Options) *Service {
 	if o.Mesh == nil {
 		o.Mesh = rpctest.New(t)
 	}
-	if o.Broker == nil {
+	if o.Broker == nil && o.Brokers == nil {
 		o.Broker = bustest.Start(t, bustest.Region(o.Region))
 	}
 	if o.Database == nil {
 		o.Database = dbtest.Make(t, dbtest.Options{Schema: audit.Schema, Sets: audit.Migrations()})
 	}
-	s := &Service{Mesh: o.Mesh, Broker: o.Broker, Database: o.Database, bus: o.Broker.Connect(t)}
+	s := &Service{Mesh: o.Mesh, Broker: o.Broker, Database: o.Database}
+	if o.Broker != nil {
+		s.bus = o.Broker.Connect(t)
+	}
 	address := freeAddress(t)
 	s.URL = "https://" + address
 	s.stop = serve(t, configure(t, o, address))
@@ -75,7 +79,7 @@ func Start(t testing.TB, o Options) *Service {
 // Stop ends the instance as SIGTERM does.
 func (s *Service) Stop() { s.stop() }
 
-// Publish puts an event on the region's stream, on the subject where it belongs.
+// Publish puts an event on the region's stream, on the subject where it belongs. It needs a Broker.
 func (s *Service) Publish(t testing.TB, event *typev1.Event) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -111,7 +115,11 @@ func configure(t testing.TB, o Options, address string) audit.Config {
 		cfg.Regions[each.Name] = region.Spec{Code: each.Code, Jurisdiction: each.Jurisdiction}
 	}
 	cfg.Database.URL = config.URL(o.Database.URL)
-	cfg.NATS.URL = o.Broker.URL()
+	if o.Brokers != nil {
+		cfg.NATS = o.Brokers.Config(t, o.Region, audit.Service).NATS
+	} else {
+		cfg.NATS.URL = o.Broker.URL()
+	}
 	cfg.Mesh = config.Mesh{Listen: address, Peers: map[string]map[region.Name][]string{"identity": identities(t, o.Mesh, o.Region)}}
 	cfg.Mesh.CAFile, cfg.Mesh.CertFile, cfg.Mesh.KeyFile = files(t, o.Mesh.CA.CertPEM(), pair)
 	cfg.Telemetry = config.Telemetry{OTLPEndpoint: o.OTLPEndpoint, LogLevel: "error"}

@@ -20,7 +20,8 @@ func renewalRules() []rule {
 		{name: "R-RENEW-2", gateway: renews, lock: lockRenews},
 		{name: "R-RENEW-3", gateway: badRenewal, lock: refusedRenewal},
 		{name: "R-RENEW-4", lock: lockRenews},
-		{name: "R-RENEW-5", gateway: oldKeyEnds, lock: oldKeyStays},
+		{name: "R-RENEW-5", gateway: oldKeyEnds},
+		{name: "R-RENEW-6", lock: oldKeyStays},
 	}
 }
 

@@ -115,3 +115,10 @@ func (l *Lock) BundleHash() []byte {
 	defer l.mu.Unlock()
 	return l.holder.Hash()
 }
+
+// BundleTombstones is how many entries the lock does not let into its bundle, since they were revoked.
+func (l *Lock) BundleTombstones() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.holder.Tombstones()
+}

@@ -30,6 +30,7 @@ type door struct {
 	sensors Sensors
 	// unlockedUntil and heldUntil are when the bolt is thrown again; zero: it is.
 	unlockedUntil, heldUntil time.Time
+	standing                 standing
 	// holdCommand is the HoldOpen that holds.
 	holdCommand string
 	// exitUntil is until when opening is no force; openedAt since when the door is open; forced: it was opened by force.
@@ -46,6 +47,7 @@ func (l *Lock) SetDoor(change func(*Sensors)) {
 	was := l.door.sensors
 	change(&l.door.sensors)
 	is, now := l.door.sensors, time.Now()
+	l.stand(now)
 	if is.RequestToExit {
 		l.door.exitUntil = now.Add(exitTime)
 	}
@@ -75,7 +77,12 @@ func (l *Lock) WaitDoor(ctx context.Context, what string, wanted func(*lockwirev
 // The rest is called with mu held.
 
 func (l *Lock) unlocked(now time.Time) bool {
-	return now.Before(l.door.unlockedUntil) || now.Before(l.door.heldUntil)
+	return now.Before(l.door.unlockedUntil) || l.heldUnlocked(now)
+}
+
+// heldUnlocked says whether a command, or the bundle, keeps the door unlocked.
+func (l *Lock) heldUnlocked(now time.Time) bool {
+	return now.Before(l.door.heldUntil) || l.door.standing.open
 }
 
 // unlock opens for a time.
@@ -113,17 +120,17 @@ func (l *Lock) alarms(now time.Time) []lockwirev1.DoorAlarm {
 	return all
 }
 
-// heldOpenAt is when the open door is, or was, open for too long; zero: it is closed, or was forced. While it is held open by a
-// command the time does not count.
+// heldOpenAt is when the open door is, or was, open for too long; zero: it is closed, or was forced, or stands open by the bundle.
+// While it is held open by a command the time does not count.
 func (l *Lock) heldOpenAt() time.Time {
-	if l.door.openedAt.IsZero() || l.door.forced {
+	if l.door.openedAt.IsZero() || l.door.forced || l.door.standing.open {
 		return time.Time{}
 	}
 	after := defaultHeldOpenAfter
 	if ms := l.configuration().GetHeldOpenAfterMs(); ms != 0 {
 		after = time.Duration(ms) * time.Millisecond
 	}
-	return later(l.door.openedAt, l.door.heldUntil).Add(after)
+	return later(l.door.openedAt, later(l.door.heldUntil, l.door.standing.ended)).Add(after)
 }
 
 func (l *Lock) doorState(now time.Time) *lockwirev1.DoorState {
@@ -134,13 +141,14 @@ func (l *Lock) doorState(now time.Time) *lockwirev1.DoorState {
 	}
 	return &lockwirev1.DoorState{
 		Contact: s.Contact, Bolt: bolt, RequestToExit: s.RequestToExit, Tamper: s.Tamper, Power: s.Power, BatteryPercent: s.Battery,
-		Alarms: l.alarms(now), HeldUnlocked: now.Before(l.door.heldUntil), Lockdown: l.flash.Lockdown != "",
+		Alarms: l.alarms(now), HeldUnlocked: l.heldUnlocked(now), Lockdown: l.flash.Lockdown != "",
 	}
 }
 
 // doorChanged reports the state, if it is another than the last that was reported, and looks again when it changes by itself.
 func (l *Lock) doorChanged() {
 	now := time.Now()
+	l.stand(now)
 	if l.door.holdCommand != "" && !now.Before(l.door.heldUntil) {
 		l.door.holdCommand = ""
 	}
@@ -155,7 +163,7 @@ func (l *Lock) doorChanged() {
 
 func (l *Lock) lookAgain(now time.Time) {
 	var next time.Time
-	for _, at := range []time.Time{l.door.unlockedUntil, l.door.heldUntil, l.heldOpenAt()} {
+	for _, at := range []time.Time{l.door.unlockedUntil, l.door.heldUntil, l.door.standing.next, l.heldOpenAt()} {
 		if at.After(now) && (next.IsZero() || at.Before(next)) {
 			next = at
 		}

@@ -210,6 +210,7 @@ func (l *Lock) open(k *link, w *lockwirev1.Welcome, took time.Duration, next boo
 	l.cfg.Observer.SessionOpened(took)
 	l.free(l.flash.BootEpoch, 1, w.GetDurableUpTo())
 	l.configure(w.GetConfiguration())
+	l.doorChanged() // it does not stand open by the bundle any more
 	l.cfg.Logger.Info("lock: session open", "device", l.flash.DeviceID, "gateway", k.conn.RemoteAddr().String())
 	return nil
 }

@@ -94,8 +94,8 @@ func (l *Lock) PresentAs(ctx context.Context, presented Presented) Result {
 	if decision == nil {
 		l.decideAlone(presented, &result, event)
 	}
-	if result.Granted && l.flash.Lockdown != "" {
-		result.Granted = false
+	if result.Granted && l.flash.Lockdown != "" { // the gateway's word that it ended may still be on its way
+		result.Granted, result.Reason = false, reasonLockdown
 		event.Outcome, event.Reason = lockwirev1.Outcome_OUTCOME_DENIED, reasonLockdown
 	}
 	l.write(sequence, l.stamp(event))

@@ -45,18 +45,29 @@ func (s *slot) UnmarshalJSON(text []byte) error {
 // written are the events that may be sent: up to the first reserved sequence.
 func (r *epochRing) written() []*slot {
 	for i, s := range r.Events {
-		if s == nil || s.event == nil {
+		if s.empty() {
 			return r.Events[:i]
 		}
 	}
 	return r.Events
 }
 
-// afterBoot drops what was only reserved when the power went: those events never happened.
+// afterBoot accounts for what was only reserved when the power went: nothing opened, and what was written behind it is kept. At the end
+// of the epoch nothing is missed.
 func (r *epochRing) afterBoot() {
-	r.Events = r.written()
+	for n := len(r.Events); n > 0 && r.Events[n-1].empty(); n-- {
+		r.Events = r.Events[:n-1]
+	}
+	for i, s := range r.Events {
+		if s.empty() {
+			r.Events[i] = &slot{event: &lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_ACCESS, Outcome: lockwirev1.Outcome_OUTCOME_DENIED}}
+		}
+	}
 	r.Next = r.First + uint64(len(r.Events))
 }
+
+// empty: nil is what null in the flash is read as.
+func (s *slot) empty() bool { return s == nil || s.event == nil }
 
 func (r *epochRing) reserve() uint64 {
 	sequence := r.Next

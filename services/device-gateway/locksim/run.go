@@ -98,8 +98,13 @@ func (l *Lock) ended(ctx context.Context, endpoint string, err error) {
 	l.remember(l.link)
 	l.link = nil
 	l.cfg.Observer.SessionEnded(err)
-	if errors.Is(err, errReboot) {
+	switch {
+	case errors.Is(err, errReboot):
 		l.boot()
+	case ctx.Err() == nil:
+		l.doorChanged() // it decides alone now
+	case l.door.timer != nil: // whoever runs the lock next has its store
+		l.door.timer.Stop()
 	}
 	if ctx.Err() == nil {
 		l.lastErr = err

@@ -2,7 +2,7 @@
 // system as `make run` does, every part a process of its own; each floor is a process of its own, or a bare statement on the
 // same database. Samples are taken in turn, A B A B.
 //
-//	bench [-only NAME,NAME] [-seconds S] [-rounds N] [-scale N] [-locks N] [-storm N] [-history N] [-profile FOLDER]
+//	bench [-only NAME,NAME] [-seconds S] [-rounds N] [-scale N] [-locks N] [-storm N] [-hostile N] [-history N] [-profile FOLDER]
 //
 // It prints a table and writes one JSON object a line. Exit code 0: everything was measured, whether targets were met or not;
 // 1: something could not be measured; 2: wrong usage.
@@ -34,6 +34,7 @@ type options struct {
 	seconds              float64
 	rounds, scale, locks int
 	storm, history       int
+	hostile              int
 	floor, answer        string // this is a floor's process
 }
 
@@ -64,6 +65,7 @@ var benches = []bench{
 	{"event_ingest", (*run).eventIngest},
 	{"lock_memory", (*run).lockMemory},
 	{"reconnect_storm", (*run).reconnectStorm},
+	{"hostile_peers", (*run).hostilePeers},
 	{"access_at", (*run).accessAt},
 }
 
@@ -77,12 +79,13 @@ func main() {
 	flag.IntVar(&o.scale, "scale", 1, "divides the data set of check: 1 is the full one")
 	flag.IntVar(&o.locks, "locks", 1000, "connections of lock_memory")
 	flag.IntVar(&o.storm, "storm", 50_000, "locks of reconnect_storm")
+	flag.IntVar(&o.hostile, "hostile", 500, "peers of each kind of hostile_peers")
 	flag.IntVar(&o.history, "history", 10_000_000, "events of access_at's two years")
 	flag.StringVar(&o.profile, "profile", "", "`folder` for a perf record of the loaded service while it is sampled")
 	flag.StringVar(&o.floor, "floor", "", "internal: be the server of a floor")
 	flag.StringVar(&o.answer, "answer", "", "internal: what an echo says, hex")
 	flag.Parse()
-	if flag.NArg() > 0 || o.seconds <= 0 || o.rounds < 1 || o.scale < 1 || o.scale > 100 || o.locks < 1 || o.storm < 1 || o.history < 1000 {
+	if flag.NArg() > 0 || o.seconds <= 0 || o.rounds < 1 || o.scale < 1 || o.scale > 100 || o.locks < 1 || o.storm < 1 || o.storm > maxLocks || o.hostile < 1 || o.history < 1000 {
 		flag.Usage()
 		os.Exit(2)
 	}

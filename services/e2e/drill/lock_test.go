@@ -13,6 +13,8 @@ import (
 // lock is a simulated lock with a line to each region.
 type lock struct {
 	world  *world
+	record *drill.Record
+	index  int
 	door   int
 	device string
 	store  *locksim.Memory
@@ -34,7 +36,7 @@ func (l *lock) boot() {
 	}
 	cfg := locksim.Config{
 		Store: l.store, BackoffMin: 10 * time.Millisecond, BackoffMax: 200 * time.Millisecond, RefusedWait: 200 * time.Millisecond,
-		HomeEvery: 2 * time.Second, Clock: l.world.Now,
+		HomeEvery: 2 * time.Second, Clock: l.world.Now, Observer: l,
 	}
 	for _, line := range l.lines {
 		cfg.Endpoints = append(cfg.Endpoints, line.address())
@@ -65,16 +67,25 @@ func (l *lock) close() {
 	}
 }
 
+// EventsDurable implements locksim.Observer, as do the methods below.
+func (l *lock) EventsDurable(epoch, first, last uint64) { l.record.Kept(l.index, epoch, first, last) }
+
+func (l *lock) SessionOpened(time.Duration) {}
+func (l *lock) SessionEnded(error)          {}
+func (l *lock) EventWritten(_, _ uint64)    {}
+func (l *lock) EventsReceived(_, _ uint64)  {}
+
 // present presents a card and notes what came of it.
-func (l *lock) present(r *drill.Record, index int, card *lockwirev1.Card, number int) locksim.Result {
+func (l *lock) present(card *lockwirev1.Card, number int) locksim.Result {
 	l.mu.Lock()
 	sim := l.sim
 	l.mu.Unlock()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	u := drill.Unlock{Lock: index, Door: l.door, Card: number, Began: time.Now(), Clock: l.world.Now()}
+	u := drill.Unlock{Lock: l.index, Door: l.door, Card: number, Began: time.Now(), Clock: l.world.Now()}
 	got := sim.Present(ctx, card)
 	u.Alone = got.Offline || !got.Answered
-	r.Present(u, got.Granted, got.Answered)
+	u.Event = drill.EventID{Lock: l.index, Epoch: got.Epoch, Sequence: got.Sequence}
+	l.record.Present(u, got.Granted, got.Answered)
 	return got
 }

@@ -30,7 +30,10 @@ const clockFormat = "15:04:05.000"
 // grant is the group's) may have held when the card was presented, and no lockdown was enforced there. A fact may hold from when the call that gives
 // it began until an answer said that its end is enforced; for a lock that decided alone and was listed as exposed by that
 // answer, until the moment that was listed.
-func Check(r *Record) []Violation {
+func Check(r *Record) []Violation { return violations(r, r.Unlocks) }
+
+// violations are those of some unlocks that the rule forbids.
+func violations(r *Record, unlocks []Unlock) []Violation {
 	o := oracle{Record: r, ends: map[FactID][]int{}}
 	for i, t := range r.Takings {
 		for _, f := range t.Facts {
@@ -38,7 +41,7 @@ func Check(r *Record) []Violation {
 		}
 	}
 	var found []Violation
-	for _, u := range r.Unlocks {
+	for _, u := range unlocks {
 		if why := o.forbidden(u); why != "" {
 			found = append(found, Violation{Unlock: u, Why: why})
 		}

@@ -166,7 +166,7 @@ func (p *play) swipe(at, card, times int) {
 	bits := p.cards[number].bits
 	p.mu.Unlock()
 	for range times {
-		p.locks[at].present(p.record, at, bits, number)
+		p.locks[at].present(bits, number)
 	}
 }
 

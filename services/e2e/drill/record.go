@@ -46,9 +46,17 @@ type Enforced struct {
 	Exposed map[int]time.Time
 }
 
+// EventID names an event as its lock does.
+type EventID struct {
+	Lock            int
+	Epoch, Sequence uint64
+}
+
 // Unlock is a door that opened for a card.
 type Unlock struct {
 	Lock, Door, Card int
+	// Event is what the lock wrote about it.
+	Event EventID
 	// Began is when the card was presented, Ended when the door was open.
 	Began, Ended time.Time
 	// Clock is what the services' clock said when it began.
@@ -68,6 +76,10 @@ type Record struct {
 	Lifted    map[FactID]time.Time // lockdowns: when the call that ended them began
 	Presented int
 	Refused   int // presented and not opened, with a gateway's answer
+	// Durable are the events of which locks were told that they are durable.
+	Durable []EventID
+	// Ledger is what locks wrote, as the ledger has it in the end.
+	Ledger []Entry
 }
 
 // Give notes that a call that gives a fact begins.
@@ -137,5 +149,14 @@ func (r *Record) Present(u Unlock, opened, answered bool) {
 		r.Unlocks = append(r.Unlocks, u)
 	case answered:
 		r.Refused++
+	}
+}
+
+// Kept notes that a lock was told that its events from first to last are durable.
+func (r *Record) Kept(lock int, epoch, first, last uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for sequence := first; sequence <= last; sequence++ {
+		r.Durable = append(r.Durable, EventID{lock, epoch, sequence})
 	}
 }

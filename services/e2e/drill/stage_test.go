@@ -35,7 +35,10 @@ func rules(door int) *permissionsv1.DoorRules {
 	return nil
 }
 
-// play plays a history in a world that is whole, and leaves it so. The error says that the world did not become whole again.
+// errSetUp: what every history begins with could not be made. The history itself was not played, so it has nothing to do with it.
+var errSetUp = errors.New("the drill could not be set up")
+
+// play plays a history in a world that is whole, and leaves it so. Errors: errSetUp; else the world did not become whole again.
 func (w *world) play(h drill.History, lies bool) (*drill.Record, error) {
 	w.mend()
 	p := &play{w: w, record: new(drill.Record), byDevice: map[string]int{}, lies: lies}
@@ -47,7 +50,7 @@ func (w *world) play(h drill.History, lies bool) (*drill.Record, error) {
 		}
 	}()
 	if err := p.prepare(h); err != nil {
-		return p.record, fmt.Errorf("before the first tick: %w", err)
+		return p.record, fmt.Errorf("%w: %w", errSetUp, err)
 	}
 	for _, tick := range h.Ticks {
 		var all sync.WaitGroup
@@ -124,7 +127,7 @@ func (p *play) places() (*typev1.ConsistencyToken, error) {
 // enroll gives each lock its identity, and switches it on.
 func (p *play) enroll(h drill.History) error {
 	for i := range p.locks {
-		l := &lock{world: p.w, door: i % drill.Doors, clock: h.Clocks[i], store: new(locksim.Memory)}
+		l := &lock{world: p.w, record: p.record, index: i, door: i % drill.Doors, clock: h.Clocks[i], store: new(locksim.Memory)}
 		for _, s := range p.w.sites {
 			l.lines = append(l.lines, p.w.exchange.lay(p.w.t, s.locks, &l.uplink, &s.frozen))
 		}
@@ -161,8 +164,8 @@ func (p *play) open(token *typev1.ConsistencyToken) error {
 		return err
 	}
 	return p.until("the first card to open every door", func() bool {
-		for i, l := range p.locks {
-			if !l.present(p.record, i, p.cards[0].bits, 0).Granted {
+		for _, l := range p.locks {
+			if !l.present(p.cards[0].bits, 0).Granted {
 				return false
 			}
 		}
@@ -200,7 +203,7 @@ func (p *play) settle() error {
 			return fmt.Errorf("lock %d keeps events: %w", i, err)
 		}
 	}
-	return nil
+	return p.readLedger()
 }
 
 // alone cuts every lock off, now that everything is enforced, and tries all cards: what a lock still believes shows.

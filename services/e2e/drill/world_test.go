@@ -10,6 +10,7 @@ import (
 
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1/gatewayv1connect"
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1/permissionsv1connect"
+	"github.com/cardea-mesh/cardea/services/audit/audittest"
 	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
 	"github.com/cardea-mesh/cardea/services/identity/identitytest"
 	"github.com/cardea-mesh/cardea/services/permissions"
@@ -34,6 +35,7 @@ type world struct {
 	mesh     *rpctest.Mesh
 	brokers  *bustest.Regions
 	identity *identitytest.Service
+	audit    *audittest.Service // the home's
 	// Databases of permissions and the gateways; identity has its own.
 	permissionsDB, gatewayDB *dbtest.Database
 	root                     *pki.Authority
@@ -88,6 +90,7 @@ func newWorld(t testing.TB) *world {
 	w.permissionsDB = dbtest.Make(t, dbtest.Options{Schema: permissions.Schema, Regions: eu, Sets: permissions.Migrations()})
 	w.gatewayDB = dbtest.Make(t, dbtest.Options{Schema: gateway.Schema, Regions: eu, Sets: gateway.Migrations()})
 	w.identity = identitytest.Start(t, w.mesh, regions[0], identitytest.Bus(w.brokers.Connect(t, regions[0], "identity")))
+	w.audit = audittest.Start(t, audittest.Options{Region: regions[0], Mesh: w.mesh, Brokers: w.brokers})
 	var err error
 	w.root, err = pki.NewRoot("device root", time.Now().Add(24*3650*time.Hour))
 	must(t, err)

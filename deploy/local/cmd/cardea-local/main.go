@@ -11,6 +11,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -79,10 +80,25 @@ func stay(ctx context.Context, options cluster.Options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.Stop()) }()
-	c.Describe(os.Stdout)
-	fmt.Println("\nCtrl-C stops everything.")
-	<-ctx.Done()
+	tend(ctx, c)
 	return nil
+}
+
+// tend keeps a cluster up until the context ends.
+func tend(ctx context.Context, c *cluster.Cluster) {
+	c.Describe(os.Stdout)
+	fmt.Println("\nKill what you like: Enter starts again what has ended. Ctrl-C stops everything.")
+	again := make(chan struct{})
+	go func() {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			select {
+			case again <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	c.Tend(ctx, os.Stdout, again)
 }
 
 // play starts a cluster, plays the story on it and, with stay, keeps it up until the context ends.
@@ -101,9 +117,7 @@ func play(ctx context.Context, options cluster.Options, stay bool) (err error) {
 	fmt.Printf("\nstory: %d/%d steps as expected\n", result.Passed, result.Total)
 	if stay {
 		fmt.Println()
-		c.Describe(os.Stdout)
-		fmt.Println("\nCtrl-C stops everything.")
-		<-ctx.Done()
+		tend(ctx, c)
 	}
 	return result.Difference
 }

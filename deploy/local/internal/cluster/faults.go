@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"io"
 
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
@@ -41,3 +42,9 @@ func (c *Cluster) ThawDatabase(of region.Jurisdiction) error { return c.database
 func (c *Cluster) KillDatabase(of region.Jurisdiction) error { return c.databases[of].Kill() }
 
 func processName(program, of string) string { return program + " of " + of }
+
+// Tend says on out when a program has ended, e.g. because somebody killed it to see what happens, and starts those that have at each
+// value of again, until ctx ends. Databases are not among them.
+func (c *Cluster) Tend(ctx context.Context, out io.Writer, again <-chan struct{}) {
+	c.processes.Tend(ctx, out, again)
+}

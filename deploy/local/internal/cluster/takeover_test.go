@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -187,6 +188,47 @@ func (x *takeover) inOrder(boots map[string]uint64, audited bool) {
 	}
 	if len(neighbours) != len(boots) {
 		x.t.Errorf("the neighbour took events of %d of %d locks", len(neighbours), len(boots))
+	}
+	for device, boot := range boots {
+		x.inLocksOrder(device, boot)
+	}
+}
+
+// inLocksOrder: read by device, the ledger has all of a lock's boot from its first event on, without a hole, whatever the order of arrival.
+func (x *takeover) inLocksOrder(device string, boot uint64) {
+	x.t.Helper()
+	last, holes := uint64(0), ""
+	for end := time.Now().Add(30 * time.Second); ; sleepFor(x.t.Context(), 50*time.Millisecond) { // the ledger may be behind
+		if last, holes = x.readInLocksOrder(device, boot); last == 1 && holes == "" {
+			return
+		}
+		if time.Now().After(end) {
+			x.t.Errorf("boot %d of %s is read down to %d; %s", boot, device, last, holes)
+			return
+		}
+	}
+}
+
+// readInLocksOrder returns the number of the oldest event of a boot, and what is wrong with those after it.
+func (x *takeover) readInLocksOrder(device string, boot uint64) (last uint64, holes string) {
+	x.t.Helper()
+	req := &auditv1.QueryEventsRequest{OrgId: x.org, Region: string(euCentral), DeviceId: device, PageSize: 1000}
+	for {
+		page, err := x.audit(euCentral).QueryEvents(x.t.Context(), req)
+		must(x.t, err)
+		for _, e := range page.Events {
+			at := e.GetLock()
+			if at.GetBootEpoch() != boot {
+				continue
+			}
+			if at.GetMissingBefore() != 0 || last != 0 && at.GetSequence() != last-1 {
+				holes += fmt.Sprintf("%d comes after %d, %d missing before it; ", at.GetSequence(), last, at.GetMissingBefore())
+			}
+			last = at.GetSequence()
+		}
+		if req.PageToken = page.NextPageToken; req.PageToken == "" {
+			return last, holes
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -169,4 +170,60 @@ func TestAKilledChildIsRestartedAsItWas(t *testing.T) {
 	if err := g.Stop(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// said is what Tend wrote.
+type said struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *said) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *said) await(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		s.mu.Lock()
+		now := s.text.String()
+		s.mu.Unlock()
+		if strings.Contains(now, text) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%q was not said: %s", text, now)
+		}
+	}
+}
+
+func TestATendedGroupSaysWhoEndedAndStartsItAgain(t *testing.T) {
+	g := process.NewGroup()
+	t.Cleanup(func() { g.Stop() })
+	for _, name := range []string{"one", "two"} {
+		if _, err := g.Start(t.Context(), process.Spec{Name: name, Path: "/bin/sleep", Args: []string{"600"}, Log: filepath.Join(t.TempDir(), name)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	again, out, done := make(chan struct{}), new(said), make(chan struct{})
+	go func() {
+		defer close(done)
+		g.Tend(ctx, out, again)
+	}()
+	for range 2 {
+		if err := g.Kill("two"); err != nil {
+			t.Fatal(err)
+		}
+		out.await(t, "two (pid ")
+		again <- struct{}{}
+		out.await(t, "two runs again\n")
+		out.mu.Lock()
+		out.text.Reset()
+		out.mu.Unlock()
+	}
+	cancel()
+	<-done
 }

@@ -35,7 +35,7 @@ func toLedger(regions *region.Map, own region.Name, d *bus.Delivery, now time.Ti
 	}
 	ev := d.Event
 	e = ledger.Event{Org: org, ID: ev.Id, Body: d.Data, Service: ev.Service, Kind: ev.Kind, OccurredAt: occurred(ev, now)}
-	e.Door, e.Person, unreadable = index(regions, ev.Service, ev.Kind, ev.Payload)
+	unreadable = index(regions, &e, ev.Payload)
 	return e, unreadable, nil
 }
 

@@ -1,16 +1,22 @@
 package events
 
 import (
+	"math"
+
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/audit/internal/ledger"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/proto"
 )
 
-// subjects are the ids that a payload names: which door and which person the event is about. An id of another kind than
-// asked for (a grant's target may be a zone) is left out by the caller.
-type subjects struct{ door, person string }
+// subjects are the ids that a payload names: which door and which person the event is about, and which device's lock reported it
+// as its how manieth. An id of another kind than asked for (a grant's target may be a zone) is left out by the caller.
+type subjects struct {
+	door, person, device string
+	epoch, sequence      uint64
+}
 
 type kindKey struct{ service, kind string }
 
@@ -44,7 +50,7 @@ var payloads = map[kindKey]func([]byte) (subjects, error){
 }
 
 func lockEvent(m *gatewayv1.LockEvent) subjects {
-	return subjects{door: m.DoorId, person: m.PersonId}
+	return subjects{door: m.DoorId, person: m.PersonId, device: m.DeviceId, epoch: m.BootEpoch, sequence: m.Sequence}
 }
 
 // of reads a payload of one message type.
@@ -61,18 +67,25 @@ func of[T any, M interface {
 	}
 }
 
-// index returns the door and the person that an event is about, each empty where there is none. An error says that the
-// payload of a known kind is not readable.
-func index(regions *region.Map, service, kind string, payload []byte) (door, person region.ID, err error) {
-	read, known := payloads[kindKey{service, kind}]
+// index fills in what an event is about; what there is not stays empty. An error says that the payload of a known kind is not
+// readable.
+func index(regions *region.Map, e *ledger.Event, payload []byte) error {
+	read, known := payloads[kindKey{e.Service, e.Kind}]
 	if !known {
-		return "", "", nil
+		return nil
 	}
 	about, err := read(payload)
 	if err != nil {
-		return "", "", err
+		return err
 	}
-	return idOf(regions, about.door, region.Door), idOf(regions, about.person, region.Person), nil
+	e.Door, e.Person = idOf(regions, about.door, region.Door), idOf(regions, about.person, region.Person)
+	// What a gateway says of a lock has no number.
+	if n := max(about.epoch, about.sequence); min(about.epoch, about.sequence) > 0 && n <= math.MaxInt64 {
+		if e.Device = idOf(regions, about.device, region.Device); e.Device != "" {
+			e.Lock = ledger.Place{Epoch: int64(about.epoch), Sequence: int64(about.sequence)}
+		}
+	}
+	return nil
 }
 
 func idOf(regions *region.Map, s string, kind region.Kind) region.ID {

@@ -1,11 +1,13 @@
 package events
 
 import (
+	"math"
 	"testing"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	identityv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/identity/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/audit/internal/ledger"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/proto"
@@ -52,9 +54,36 @@ func TestWhichDoorAndPersonAnEventIsAbout(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		gotDoor, gotPerson, err := index(regions, c.service, c.kind, payload)
-		if err != nil || gotDoor != c.door || gotPerson != c.person {
-			t.Errorf("%s %s %v: door %q, person %q, %v; want %q and %q", c.service, c.kind, c.payload, gotDoor, gotPerson, err, c.door, c.person)
+		e := ledger.Event{Service: c.service, Kind: c.kind}
+		if err := index(regions, &e, payload); err != nil || e.Door != c.door || e.Person != c.person || e.Device != "" {
+			t.Errorf("%s %s %v: %+v, %v; want %q and %q", c.service, c.kind, c.payload, e, err, c.door, c.person)
+		}
+	}
+}
+
+func TestWhichOfALocksEventsItIs(t *testing.T) {
+	regions := dbtest.Regions(t)
+	device := region.NewID(region.Device, "euc")
+	d := string(device)
+	for _, c := range []struct {
+		kind  string
+		event *gatewayv1.LockEvent
+		want  ledger.Place
+	}{
+		{"access", &gatewayv1.LockEvent{DeviceId: d, BootEpoch: 2, Sequence: 7}, ledger.Place{Epoch: 2, Sequence: 7}},
+		{"lock", &gatewayv1.LockEvent{DeviceId: d, BootEpoch: 1 << 62, Sequence: 1 << 62}, ledger.Place{Epoch: 1 << 62, Sequence: 1 << 62}},
+		{"lock", &gatewayv1.LockEvent{DeviceId: d, BootEpoch: 2}, ledger.Place{}}, // the gateway's own
+		{"lock", &gatewayv1.LockEvent{DeviceId: d, Sequence: 7}, ledger.Place{}},
+		{"lock", &gatewayv1.LockEvent{DeviceId: d, BootEpoch: 2, Sequence: math.MaxInt64 + 1}, ledger.Place{}},
+		{"lock", &gatewayv1.LockEvent{DeviceId: "device_xxx_1", BootEpoch: 2, Sequence: 7}, ledger.Place{}},
+	} {
+		payload, err := proto.Marshal(c.event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := ledger.Event{Service: "device-gateway", Kind: c.kind}
+		if err := index(regions, &e, payload); err != nil || e.Lock != c.want || (e.Device == device) != (c.want != ledger.Place{}) {
+			t.Errorf("%v: %+v, %v", c.event, e, err)
 		}
 	}
 }

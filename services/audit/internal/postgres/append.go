@@ -30,10 +30,10 @@ SELECT $1::crdb_internal_region, n.org, n.position, n.event_id, n.body_sha256, n
 FROM unnest($2::text[], $3::bigint[], $4::text[], $5::bytea[], $6::bytea[], $7::bytea[])
   AS n (org, position, event_id, body_sha256, previous_hash, hash)`
 
-const insertBodies = `INSERT INTO ledger_bodies (region, org, position, body, service, kind, door, person, occurred_at)
-SELECT $1::crdb_internal_region, n.org, n.position, n.body, n.service, n.kind, n.door, n.person, n.occurred_at
-FROM unnest($2::text[], $3::bigint[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
-  AS n (org, position, body, service, kind, door, person, occurred_at)`
+const insertBodies = `INSERT INTO ledger_bodies (region, org, position, body, service, kind, door, person, occurred_at, device, boot_epoch, lock_sequence)
+SELECT $1::crdb_internal_region, n.org, n.position, n.body, n.service, n.kind, n.door, n.person, n.occurred_at, n.device, n.boot_epoch, n.lock_sequence
+FROM unnest($2::text[], $3::bigint[], $4::bytea[], $5::text[], $6::text[], $7::text[], $8::text[], $9::timestamptz[], $10::text[], $11::bigint[], $12::bigint[])
+  AS n (org, position, body, service, kind, door, person, occurred_at, device, boot_epoch, lock_sequence)`
 
 const advanceHeads = `UPDATE ledger_heads AS h SET size = n.size, hash = n.hash
 FROM unnest($2::text[], $3::bigint[], $4::bytea[]) AS n (org, size, hash)
@@ -153,7 +153,10 @@ func (a *appending) save(ctx context.Context, tx pgx.Tx) error {
 		column(a.entries, func(p placed) string { return p.event.Kind }),
 		column(a.entries, func(p placed) string { return string(p.event.Door) }),
 		column(a.entries, func(p placed) string { return string(p.event.Person) }),
-		column(a.entries, func(p placed) time.Time { return p.event.OccurredAt }))
+		column(a.entries, func(p placed) time.Time { return p.event.OccurredAt }),
+		column(a.entries, func(p placed) string { return string(p.event.Device) }),
+		column(a.entries, func(p placed) int64 { return p.event.Lock.Epoch }),
+		column(a.entries, func(p placed) int64 { return p.event.Lock.Sequence }))
 	advanced := slices.Compact(slices.Sorted(slices.Values(orgs)))
 	batch.Queue(advanceHeads, in, advanced,
 		column(advanced, func(org string) int64 { return a.heads[region.ID(org)].Size }),

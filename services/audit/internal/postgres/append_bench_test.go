@@ -61,5 +61,6 @@ func ordinary(org region.ID, n int) ledger.Event {
 	e := event(org, "eu-central", n)
 	e.Body = append(e.Body, make([]byte, 500)...)
 	e.Door, e.Person = region.ID(fmt.Sprintf("door_euc_%022d", n%97)), region.ID(fmt.Sprintf("person_euc_%022d", n%997))
+	e.Device, e.Lock = region.ID(fmt.Sprintf("device_euc_%022d", n%97)), ledger.Place{Epoch: 3, Sequence: int64(n/97 + 1)}
 	return e
 }

@@ -27,6 +27,7 @@ var suite = []struct {
 	{"parking twice keeps one", testParkingTwiceKeepsOne},
 	{"data that the database refuses is told", testDataThatTheDatabaseRefusesIsTold},
 	{"queries find what a plain filter finds", testQueriesFindWhatAPlainFilterFinds},
+	{"a lock's events come in the lock's order", testALocksEventsComeInTheLocksOrder},
 }
 
 func sets() []fs.FS { return []fs.FS{postgres.Migrations()} }

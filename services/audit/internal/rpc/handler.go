@@ -44,6 +44,7 @@ type Store interface {
 	Head(ctx context.Context, id ledger.ID) (ledger.Head, error)
 	Entries(ctx context.Context, id ledger.ID, from int64, limit int) ([]ledger.Entry, ledger.Head, error)
 	Query(ctx context.Context, id ledger.ID, f postgres.Filter, before int64, limit int) (found []postgres.Found, more bool, err error)
+	QueryLock(ctx context.Context, id ledger.ID, device region.ID, f postgres.Filter, before ledger.Place, limit int) (found []postgres.FoundOfLock, next *ledger.Place, err error)
 }
 
 // Handler serves the AuditService. It is safe for concurrent use.
@@ -57,7 +58,7 @@ func NewHandler(store Store, regions *region.Map) *Handler {
 	return &Handler{store: store, regions: regions}
 }
 
-// QueryEvents returns events by door, person, kind and time, newest first.
+// QueryEvents returns events by door, person, kind and time, newest first; those of a lock in its own order.
 func (h *Handler) QueryEvents(ctx context.Context, req *auditv1.QueryEventsRequest) (*auditv1.QueryEventsResponse, error) {
 	id, err := h.ledger(req.OrgId, req.Region)
 	if err != nil {
@@ -67,11 +68,12 @@ func (h *Handler) QueryEvents(ctx context.Context, req *auditv1.QueryEventsReque
 	if err != nil {
 		return nil, err
 	}
+	if req.DeviceId != "" {
+		return h.lockEvents(ctx, id, f, req)
+	}
 	before := int64(math.MaxInt64)
-	if req.PageToken != "" {
-		if before, err = parseToken(req.PageToken, req); err != nil {
-			return nil, err
-		}
+	if err := parseToken(req, &before); err != nil {
+		return nil, err
 	}
 	found, more, err := h.store.Query(ctx, id, f, before, page(req.PageSize))
 	if err != nil {
@@ -79,17 +81,25 @@ func (h *Handler) QueryEvents(ctx context.Context, req *auditv1.QueryEventsReque
 	}
 	res := new(auditv1.QueryEventsResponse)
 	for _, e := range found {
-		event := new(typev1.Event)
-		if err := proto.Unmarshal(e.Body, event); err != nil {
-			return nil, fmt.Errorf("body at position %d of %s in %s: %w", e.Position, id.Org, id.Region, err)
+		event, err := ledgerEvent(id, e)
+		if err != nil {
+			return nil, err
 		}
-		event.Sealed, event.KeyId = nil, ""
-		res.Events = append(res.Events, &auditv1.LedgerEvent{Position: e.Position, Event: event})
+		res.Events = append(res.Events, event)
 	}
 	if more {
-		res.NextPageToken = newToken(found[len(found)-1].Position, req)
+		res.NextPageToken = newToken(req, found[len(found)-1].Position)
 	}
 	return res, nil
+}
+
+func ledgerEvent(id ledger.ID, e postgres.Found) (*auditv1.LedgerEvent, error) {
+	event := new(typev1.Event)
+	if err := proto.Unmarshal(e.Body, event); err != nil {
+		return nil, fmt.Errorf("body at position %d of %s in %s: %w", e.Position, id.Org, id.Region, err)
+	}
+	event.Sealed, event.KeyId = nil, ""
+	return &auditv1.LedgerEvent{Position: e.Position, Event: event}, nil
 }
 
 // ListEntries returns a piece of a ledger, oldest first, as a verifier needs it.

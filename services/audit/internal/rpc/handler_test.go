@@ -144,6 +144,8 @@ func TestBadQuestionsAreToldWhatIsWrong(t *testing.T) {
 		want faultv1.Reason
 	}{
 		{"a door that is a person", &auditv1.QueryEventsRequest{DoorId: string(region.NewID(region.Person, "euc"))}, faultv1.Reason_REASON_WRONG_ID_KIND},
+		{"a device that is a door", &auditv1.QueryEventsRequest{DeviceId: string(region.NewID(region.Door, "euc"))}, faultv1.Reason_REASON_WRONG_ID_KIND},
+		{"a device that is nothing", &auditv1.QueryEventsRequest{DeviceId: "lock"}, faultv1.Reason_REASON_INVALID_ID},
 		{"a door that is nothing", &auditv1.QueryEventsRequest{DoorId: "front"}, faultv1.Reason_REASON_INVALID_ID},
 		{"a person nowhere", &auditv1.QueryEventsRequest{PersonId: string(region.NewID(region.Person, "xxx"))}, faultv1.Reason_REASON_UNKNOWN_REGION},
 		{"an unknown region", &auditv1.QueryEventsRequest{Region: "mars"}, faultv1.Reason_REASON_UNKNOWN_REGION},

@@ -10,29 +10,38 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A page token is version 1, the place before which the next page begins, and a digest of the query, so that a token of
-// another query is told and does not skip events silently. Places never change, so a token is good for ever and new
-// entries do not disturb it. It holds nothing secret and proves nothing: what it may read the caller's identity says.
+// A page token is version 1, the place before which the next page begins (one number in the ledger, two in a lock's order), and a digest
+// of the query, so that a token of another query is told and does not skip events silently. Places never change, so a token is
+// good for ever and new entries do not disturb it. It holds nothing secret and proves nothing: what it may read the caller's identity says.
 const (
 	tokenVersion = 1
-	tokenLength  = 1 + 8 + 8
+	digestLength = 8
 )
 
-func newToken(before int64, req *auditv1.QueryEventsRequest) string {
-	b := append(make([]byte, 0, tokenLength), tokenVersion)
-	b = binary.BigEndian.AppendUint64(b, uint64(before))
+func newToken(req *auditv1.QueryEventsRequest, before ...int64) string {
+	b := []byte{tokenVersion}
+	for _, n := range before {
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	}
 	return base64.RawURLEncoding.EncodeToString(append(b, queryDigest(req)...))
 }
 
-func parseToken(token string, req *auditv1.QueryEventsRequest) (before int64, err error) {
-	b, err := base64.RawURLEncoding.Strict().DecodeString(token)
-	if err != nil || len(b) != tokenLength || b[0] != tokenVersion || !bytes.Equal(b[9:], queryDigest(req)) {
-		return 0, ErrPageToken
+// parseToken reads as many numbers as there are in before. An empty token leaves them as they are: the first page.
+func parseToken(req *auditv1.QueryEventsRequest, before ...*int64) error {
+	if req.PageToken == "" {
+		return nil
 	}
-	if before = int64(binary.BigEndian.Uint64(b[1:9])); before <= 0 {
-		return 0, ErrPageToken // before position 0 there is nothing, and no token says so
+	b, err := base64.RawURLEncoding.Strict().DecodeString(req.PageToken)
+	end := 1 + 8*len(before)
+	if err != nil || len(b) != end+digestLength || b[0] != tokenVersion || !bytes.Equal(b[end:], queryDigest(req)) {
+		return ErrPageToken
 	}
-	return before, nil
+	for i, n := range before {
+		if *n = int64(binary.BigEndian.Uint64(b[1+8*i:])); *n <= 0 {
+			return ErrPageToken // before position 0 there is nothing, and no token says so
+		}
+	}
+	return nil
 }
 
 // queryDigest is of what is asked; the page's size may change from page to page.
@@ -44,5 +53,5 @@ func queryDigest(req *auditv1.QueryEventsRequest) []byte {
 		return nil
 	}
 	digest := sha256.Sum256(b)
-	return digest[:8]
+	return digest[:digestLength]
 }

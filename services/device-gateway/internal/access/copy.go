@@ -82,8 +82,8 @@ type Copy struct {
 	records       map[string]held
 	organizations map[string]*organization
 	devices       *devices
-	// revoked are the devices whose tombstone is held.
-	revoked map[string]bool
+	// revoked are the devices whose tombstone is held, with their organizations.
+	revoked map[string]string
 	// asOf is when the copy was last known to be what the broker has; zero: never loaded whole.
 	asOf time.Time
 	// load is the load under way, or the last one.
@@ -106,7 +106,7 @@ func Open(cfg Config) (*Copy, error) {
 	}
 	c := &Copy{
 		cfg: cfg, attempts: newAttempts(), unproven: newNoted(), records: map[string]held{}, organizations: map[string]*organization{}, devices: newDevices(),
-		revoked: map[string]bool{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}), touched: newTouched(),
+		revoked: map[string]string{}, load: load{seen: map[string]bool{}}, changed: make(chan struct{}), touched: newTouched(),
 	}
 	if c.cfg.OnDoorRule == nil {
 		c.cfg.OnDoorRule = func(DoorRule) {}

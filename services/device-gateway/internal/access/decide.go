@@ -85,7 +85,8 @@ func (c *Copy) Device(id string) (d Device, known, removed bool) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	d, known = c.devices.byID[id]
-	return d, known, !known && c.revoked[id]
+	_, removed = c.revoked[id]
+	return d, known, !known && removed
 }
 
 // DevicesOf returns the devices of a door; a door has few.

@@ -13,13 +13,18 @@ const (
 	wrongWindow   = 10 * time.Minute
 )
 
-// pruneAbove is how many people and doors are remembered before those whose window is over are forgotten.
-const pruneAbove = 10_000
+// pruneAbove is how many people and doors are remembered before those whose window is over are forgotten, pruneEvery how often that is
+// looked for: it goes through all of them while others wait.
+const (
+	pruneAbove = 10_000
+	pruneEvery = time.Minute
+)
 
 // attempts counts wrong digits, in this gateway's memory: another gateway counts for itself.
 type attempts struct {
-	mu    sync.Mutex
-	wrong map[attempt]wrong // guarded by mu
+	mu     sync.Mutex // guards what follows
+	wrong  map[attempt]wrong
+	pruned time.Time
 }
 
 // attempt is who tries where; nobody: entry codes.
@@ -60,7 +65,8 @@ func (a *attempts) try(of attempt, at time.Time, check func() bool) bool {
 	}
 	w.count++
 	a.wrong[of] = w
-	if len(a.wrong) > pruneAbove {
+	if len(a.wrong) > pruneAbove && at.Sub(a.pruned).Abs() >= pruneEvery {
+		a.pruned = at
 		a.prune(at)
 	}
 	return false

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"strconv"
 	"testing"
 	"time"
 )
@@ -58,5 +59,27 @@ func TestAttemptsThatAreOverAreForgotten(t *testing.T) {
 	a.try(attempt{door: "d"}, at.Add(wrongWindow), func() bool { return false })
 	if len(a.wrong) != 1 {
 		t.Errorf("%d are remembered", len(a.wrong))
+	}
+}
+
+// Wrong digits of very many people at once are looked through now and then, not at each.
+func TestManyWrongDigitsArePrunedNowAndThen(t *testing.T) {
+	t.Parallel()
+	wrong := func() bool { return false }
+	a, at := newAttempts(), time.Unix(1_000_000, 0)
+	fill := func(door string, at time.Time) {
+		for n := range pruneAbove + 1 {
+			a.try(attempt{person: strconv.Itoa(n), door: door}, at, wrong)
+		}
+	}
+	fill("d", at)
+	last := a.pruned
+	a.try(attempt{person: "p", door: "d"}, at.Add(pruneEvery-1), wrong)
+	if !a.pruned.Equal(last) {
+		t.Error("looked through again at once")
+	}
+	fill("e", at.Add(wrongWindow))
+	if n := len(a.wrong); n > pruneAbove+2 {
+		t.Errorf("%d are remembered", n)
 	}
 }

@@ -33,7 +33,7 @@ func (c *Copy) put(text string, record *typev1.StateRecord) {
 	if k.isDevice() {
 		delete(c.revoked, k.id)
 		if record.GetRemoved() {
-			c.revoked[k.id] = true
+			c.revoked[k.id] = k.org
 		}
 		if had || next != nil {
 			c.deviceChanged(k.id, old.fact, next)

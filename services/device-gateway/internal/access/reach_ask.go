@@ -61,3 +61,16 @@ func (c *Copy) Gone(device string) bool {
 	_, known := c.devices.byID[device]
 	return !known
 }
+
+// Revoked are the devices of an organization that were revoked, as far as that is still known, in no order.
+func (c *Copy) Revoked(org string) []string {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var all []string
+	for id, of := range c.revoked {
+		if of == org {
+			all = append(all, id)
+		}
+	}
+	return all
+}

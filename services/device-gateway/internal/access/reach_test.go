@@ -143,3 +143,27 @@ func TestAMembershipTouchesItsDoorsOnly(t *testing.T) {
 	}
 	t.Logf("one membership among %d doors: %v", len(doors), time.Since(began)/1000)
 }
+
+// A commit whose removals are in the bucket when a gateway loads it, and whose head is not: the gateway did not see them go, and must
+// not take it that nothing was taken away by that commit.
+func TestACommitThatALoadCutInTwoTookSomethingAway(t *testing.T) {
+	t.Parallel()
+	c, _, _, _ := open(t, t.TempDir())
+	id := func(kind region.Kind) string { return string(region.NewID(kind, "euc")) }
+	of, site, door, device := id(region.Organization), id(region.Site), id(region.Door), id(region.Device)
+	head := of + ".head.permissions.eu-central"
+	update := func(key string, r *typev1.StateRecord) { c.update(bus.Update{Key: key, Record: r, Incarnation: "1"}) }
+	update(of+".site."+site+".door."+door, record(1, &permissionsv1.DoorState{TimeZone: "UTC"}))
+	update(of+".site."+site+".device."+device, record(1, &gatewayv1.DeviceState{DoorId: door}))
+	update(head, &typev1.StateRecord{Version: 4})
+	update(of+".site."+site+".grant."+id(region.Grant), &typev1.StateRecord{Version: 5, Removed: true})
+	c.caughtUp("1")
+	c.TakeTouched()
+	if taken := c.TakenAway(of, door, "permissions.eu-central"); taken != 5 {
+		t.Fatalf("the door was last narrowed by commit %d, wanted 5", taken)
+	}
+	update(head, &typev1.StateRecord{Version: 5})
+	if got := c.TakeTouched(); !slices.Equal(got, []string{device}) {
+		t.Fatalf("told of %v when the commit is whole", got)
+	}
+}

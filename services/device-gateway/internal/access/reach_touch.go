@@ -177,10 +177,34 @@ func (c *Copy) follow() {
 	for _, o := range c.organizations {
 		o.touches.floor = touch{stamp: c.changes, taken: maps.Clone(o.heads)}
 	}
+	c.halfLoaded()
 	for id := range c.devices.byID {
 		c.touched.add(id)
 	}
 	c.touched.ring()
+}
+
+// halfLoaded notes commits of which the load brought facts, and not yet the head: what they took away is out of the copy already, and
+// nobody saw it go. mu is held.
+func (c *Copy) halfLoaded() {
+	for key, h := range c.records {
+		k, known := parseKey(key)
+		if !known || k.kind == kindHead {
+			continue
+		}
+		o := c.organizations[k.org]
+		for source, version := range c.sources(o, k, h.record.GetVersion()) {
+			if version <= o.heads[source] || version <= o.touches.floor.taken[source] {
+				continue
+			}
+			o.touches.floor.taken[source] = version
+			doors := map[policy.DoorID]struct{}{}
+			for id := range c.devices.byOrg[k.org] {
+				doors[policy.DoorID(c.devices.byID[id].Door)] = struct{}{}
+			}
+			o.touches.wait(source, doors)
+		}
+	}
 }
 
 // tell notes the devices of a touched door for whoever follows them.

@@ -12,6 +12,8 @@ import (
 const (
 	// lookWithin is how long what a door does by itself is taken as it is, even when nothing is to change: the copy may get too old.
 	lookWithin = time.Hour
+	// pauseWithin is how far ahead a pause in opening hours is looked for: a lock is told to stay open for no longer at once.
+	pauseWithin = 25 * time.Hour
 	// arrivalEvery is how often a door that waits for a first person is looked at: they may come through another gateway.
 	arrivalEvery = 5 * time.Second
 )
@@ -81,7 +83,8 @@ func (s *Standing) follow(o *organization, d policy.Door, schedule *policy.Sched
 	_, open := policy.StandsOpen(o, d.ID, state, at)
 	switch {
 	case open && mayOpen:
-		_, s.OpenUntil, _ = schedule.Interval(at)
+		_, end, _ := schedule.Interval(at)
+		s.OpenUntil = pauses(schedule, at, end)
 		if f := d.Rules.FirstPerson; f != nil && f.Schedule != "" && f.Schedule != d.Rules.AutoUnlock {
 			if next := begins(o.schedules[f.Schedule], at, s.OpenUntil); !next.IsZero() {
 				s.OpenUntil = next // then somebody has to arrive again
@@ -95,6 +98,19 @@ func (s *Standing) follow(o *organization, d policy.Door, schedule *policy.Sched
 		s.sooner(begins(schedule, at, at.Add(lookWithin)))
 	}
 	s.sooner(at.Add(lookWithin))
+}
+
+// pauses is the end of a piece that contains `at`, or before it where the piece first pauses: in an hour that comes twice it may. It looks
+// pauseWithin ahead.
+func pauses(schedule *policy.Schedule, at, end time.Time) time.Time {
+	ahead := at.Add(pauseWithin)
+	if ahead.After(end) {
+		ahead = end
+	}
+	if windows := schedule.Windows(at, ahead); len(windows) > 0 && windows[0].To.Before(ahead) {
+		return windows[0].To
+	}
+	return end
 }
 
 func (s *Standing) sooner(at time.Time) {

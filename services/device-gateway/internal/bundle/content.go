@@ -3,6 +3,7 @@ package bundle
 import (
 	"bytes"
 	"crypto/sha256"
+	"fmt"
 	"slices"
 )
 
@@ -35,6 +36,18 @@ func NewContent(door []byte, entries [][]byte) Content {
 	}
 	c.Hash = Hash(door, hashes)
 	return c
+}
+
+// Check wraps ErrTooLarge when no lock holds the content, however it comes there.
+func (c Content) Check() error {
+	size := len(c.Door)
+	for _, e := range c.Entries {
+		size += len(e)
+	}
+	if len(c.Entries) > MaxEntries || size > MaxSigned {
+		return fmt.Errorf("%d entries and %d bytes: %w", len(c.Entries), size, ErrTooLarge)
+	}
+	return nil
 }
 
 // EntryHashes are the hashes of the entries, in rising order.

@@ -28,6 +28,7 @@ type Exposure struct {
 type Copy interface {
 	Head(org, source string) (version int64, following bool)
 	Reached(org, source string) []access.Reached
+	Revoked(org string) []string
 	AllTakenAway(org, door string) map[string]int64
 	OfflineRule(org, door string) *permissionsv1.OfflineRule
 	Stamp(org, door string) uint64
@@ -152,9 +153,24 @@ func (b *Book) candidates(a asked) []candidate {
 			all = append(all, candidate{bundlestate.Device{Home: home.Name, Org: a.org, ID: r.Device}, r.Door, r.Taken, r.Rule})
 		}
 	}
-	for _, id := range b.States.Devices(a.org) {
-		if !served[id] {
-			all = append(all, candidate{of: bundlestate.Device{Home: b.Own.Name, Org: a.org, ID: id}})
+	for _, of := range b.unserved(a.org, func(id string) bool { return served[id] }) {
+		all = append(all, candidate{of: of})
+	}
+	return all
+}
+
+// unserved are the devices of an organization that are not served and of which there may be a record: those in the own region's bucket,
+// and those of other regions that were revoked.
+func (b *Book) unserved(org string, served func(id string) bool) []bundlestate.Device {
+	var all []bundlestate.Device
+	for _, id := range b.States.Devices(org) {
+		if !served(id) {
+			all = append(all, bundlestate.Device{Home: b.Own.Name, Org: org, ID: id})
+		}
+	}
+	for _, id := range b.Copy.Revoked(org) {
+		if home, err := b.Regions.Home(region.ID(id)); err == nil && home.Name != b.Own.Name && !served(id) {
+			all = append(all, bundlestate.Device{Home: home.Name, Org: org, ID: id})
 		}
 	}
 	return all
@@ -166,6 +182,9 @@ func (b *Book) look(ctx context.Context, candidates []candidate, a asked) ([]*Ex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	for i, c := range candidates {
+		if err := ctx.Err(); err != nil { // each may cost milliseconds, and nobody may wait any more
+			return nil, context.Cause(ctx)
+		}
 		if c.of.Home == b.Own.Name {
 			record, err := b.States.Known(c.of)
 			if err != nil {

@@ -8,5 +8,8 @@
 // away at its door since what it may hold was made, and what it confirmed is not, entry by entry, what would be compiled from the facts of
 // now.
 //
+// A device that was revoked holds what it had, since nothing reaches it any more: it counts until its budget is over, whatever ends, and
+// whichever region answers.
+//
 // A Book is safe for concurrent use.
 package exposure

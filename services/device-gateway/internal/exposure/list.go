@@ -46,12 +46,8 @@ func (b *Book) all(org string, home region.Name, after string) []candidate {
 	for _, r := range b.Copy.Reached(org, "") {
 		ids[r.Device] = r
 	}
-	if home == b.Own.Name {
-		for _, id := range b.States.Devices(org) {
-			if _, served := ids[id]; !served {
-				ids[id] = access.Reached{Device: id}
-			}
-		}
+	for _, of := range b.unserved(org, func(id string) bool { _, served := ids[id]; return served }) {
+		ids[of.ID] = access.Reached{Device: of.ID}
 	}
 	var list []candidate
 	for id, r := range ids {

@@ -54,9 +54,8 @@ func TestAnHourWithoutABroker(t *testing.T) {
 	take(1, 8) // every lock is known
 	before := heap()
 	take(9, hourEvents/2)
-	waiting := int64(hourLocks * (hourEvents/2 - 8))
-	if each := (heap() - before) / waiting; each > 8 {
-		t.Fatalf("%d bytes of memory for each event that waits", each)
+	if held := heap() - before; held > 4<<20 || held > j.Waiting()/3 { // what is read ahead, however much waits
+		t.Fatalf("%d bytes of memory for %d that wait", held, j.Waiting())
 	}
 	stop()
 	before = heap()

@@ -17,6 +17,8 @@ import (
 // ErrUnavailable: the entries could not be put on disk; the lock keeps them and sends them again.
 var ErrUnavailable = errors.New("journal unavailable")
 
+var errStopped = fmt.Errorf("%w: the gateway stops", ErrUnavailable)
+
 // Publish sends an event to the region's broker without waiting. Wait returns nil when the broker has it on disk.
 type Publish func(ctx context.Context, event *typev1.Event) (wait func(context.Context) error, err error)
 
@@ -34,7 +36,7 @@ type Config struct {
 	SegmentBytes int64
 	// MaxBytes is how much may wait on disk; above it Append answers ErrUnavailable; 0: 4 GiB.
 	MaxBytes int64
-	// Window is how many events are on their way to the broker at once; 0: 256.
+	// Window is how many events are on their way to the broker at once, each of another device; 0: 256.
 	Window int
 	// Retry is the longest pause after a failed delivery; 0: 2 s.
 	Retry time.Duration
@@ -76,6 +78,8 @@ type Journal struct {
 	cfg     Config
 	marks   *marks
 	appends chan request
+	// stopped is closed when nothing is written any more.
+	stopped chan struct{}
 	// grown has a value when there may be something to deliver.
 	grown chan struct{}
 
@@ -92,6 +96,7 @@ type Journal struct {
 
 	// cursor is the deliverer's alone: everything before it was delivered.
 	cursor      position
+	cursorKept  position // what the file says
 	cursorSaved time.Time
 }
 
@@ -108,7 +113,7 @@ func Open(cfg Config) (*Journal, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
-	j := &Journal{cfg: cfg, marks: newMarks(), appends: make(chan request, 1024), grown: make(chan struct{}, 1), trouble: &trouble{logger: cfg.Logger}}
+	j := &Journal{cfg: cfg, marks: newMarks(), appends: make(chan request, 1024), stopped: make(chan struct{}), grown: make(chan struct{}, 1), trouble: &trouble{logger: cfg.Logger}}
 	if err := j.load(); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", cfg.Dir, err)
 	}
@@ -126,17 +131,22 @@ func (j *Journal) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// Append puts entries on disk and returns nil once they are there. Those that are there already are left out. Its error wraps ErrUnavailable, or is that of ctx: then the entries may be on disk.
+// Append puts entries on disk and returns nil once they are there. Those that are there already are left out. Its error wraps
+// ErrUnavailable, also when Run has ended, or is that of ctx: then the entries may be on disk.
 func (j *Journal) Append(ctx context.Context, entries ...Entry) error {
 	r := request{entries: entries, done: make(chan error, 1)}
 	select {
 	case j.appends <- r:
+	case <-j.stopped:
+		return errStopped
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	select {
 	case err := <-r.done:
 		return err
+	case <-j.stopped:
+		return errStopped
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

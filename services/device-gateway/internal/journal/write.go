@@ -10,6 +10,7 @@ const maxGroup = 1024
 
 // write is the one goroutine that writes: it takes all Appends that wait, writes them together and syncs once.
 func (j *Journal) write(ctx context.Context) error {
+	defer close(j.stopped)
 	defer func() {
 		if j.out != nil {
 			j.out.Close()

@@ -76,7 +76,7 @@ func (m *Maker) Entry(r Reported, traceparent string) (journal.Entry, error) {
 		if decidedAt, ok := m.fromReceipt(r, e); ok {
 			occurred = decidedAt
 		} else if r.Event.GetOffline() {
-			e.PersonId, e.CredentialId, e.BundleVersion = r.Event.GetPersonId(), r.Event.GetCredentialId(), r.Event.GetBundleVersion()
+			m.fromBundle(r.Event, e)
 		}
 	}
 	id := fmt.Sprintf("%s.%d.%d", r.Device.ID, r.Epoch, r.Sequence)
@@ -150,6 +150,18 @@ func (m *Maker) fromReceipt(r Reported, e *gatewayv1.LockEvent) (time.Time, bool
 	}
 	e.Decision, e.PersonId, e.CredentialId = decision, receipt.GetPersonId(), receipt.GetCredentialId()
 	return time.Unix(0, receipt.GetDecidedAtUnixNano()), true
+}
+
+// fromBundle fills in whom a lock says that it let in, or not, alone. An id is taken and nothing else: the ledger has no names of people,
+// and a lock is not to write them there.
+func (m *Maker) fromBundle(said *lockwirev1.Event, e *gatewayv1.LockEvent) {
+	e.BundleVersion = said.GetBundleVersion()
+	if id, err := m.regions.Parse(said.GetPersonId(), region.Person); err == nil {
+		e.PersonId = string(id)
+	}
+	if id, err := m.regions.Parse(said.GetCredentialId(), region.Credential); err == nil {
+		e.CredentialId = string(id)
+	}
 }
 
 // occurredAt is the lock's time where it can be believed, else when it was received.

@@ -37,7 +37,7 @@ func (p *Port) enroll(ctx context.Context, conn *tls.Conn, address netip.Addr) {
 	answer, err := p.enrolled(ctx, conn, address)
 	if err != nil {
 		refusal := refusalOf(err)
-		p.cfg.Logger.WarnContext(ctx, "enrolment failed", "address", conn.RemoteAddr().String(), "code", refusal.Code.String(), "error", err)
+		p.warn(ctx, "enrolment failed", "address", conn.RemoteAddr().String(), "code", refusal.Code.String(), "error", err)
 		answer = refusal.Message()
 	}
 	conn.SetWriteDeadline(time.Now().Add(enrollTimeout))

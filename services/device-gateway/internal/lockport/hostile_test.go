@@ -1,13 +1,17 @@
 package lockport
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
+	"net/netip"
 	"runtime"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,6 +31,87 @@ func TestSlowHandshakesDoNotKeepOthersOut(t *testing.T) {
 	conn, _, err := o.session("127.0.0.2", o.lock())
 	must(t, err)
 	conn.Close()
+}
+
+// However many come and say nothing, so many are under way, so many wait, and the others are closed.
+func TestSilentPeersAreBounded(t *testing.T) {
+	const handshakes, waiting, more = 4, 6, 20
+	o := newOpen(t, func(c *Config) {
+		c.MaxHandshakes, c.MaxHandshakesPerAddress, c.MaxWaiting = handshakes, handshakes, waiting
+	})
+	conns := make([]net.Conn, handshakes+waiting+more)
+	for i := range conns {
+		conns[i] = o.dial(fmt.Sprint("127.0.3.", i+1))
+		p := o.port.places
+		p.mu.Lock()
+		if p.handshakes > handshakes || p.waiting > waiting || p.open > handshakes+waiting {
+			t.Errorf("%d handshakes are under way, %d connections wait, %d are open", p.handshakes, p.waiting, p.open)
+		}
+		p.mu.Unlock()
+	}
+	if _, err := conns[len(conns)-1].Read(make([]byte, 1)); err == nil || isTimeout(err) {
+		t.Errorf("the last one was not closed: %v", err)
+	}
+}
+
+// Nothing is computed for a lock that gave up while it waited for its turn.
+func TestWhoGaveUpInLineCostsNoHandshake(t *testing.T) {
+	var failed atomic.Int64
+	o := newOpen(t, func(c *Config) {
+		c.MaxHandshakes, c.Logger = 1, slog.New(counting{slog.DiscardHandler, "a lock's handshake failed", &failed})
+	})
+	first := o.dial("127.0.0.9")
+	for i := range 20 {
+		impatient := o.dial(fmt.Sprint("127.0.2.", i+1))
+		impatient.Write([]byte{22, 3, 1})
+		impatient.Close()
+	}
+	waits := make(chan error, 1)
+	go func() {
+		conn, _, err := o.session("127.0.0.2", o.lock())
+		conn.Close()
+		waits <- err
+	}()
+	o.inLine("127.0.0.2") // and so are those before it
+	first.Close()
+	must(t, <-waits)
+	if n := failed.Load(); n != 1 { // the first one's
+		t.Fatalf("%d handshakes were begun in vain", n-1)
+	}
+}
+
+// inLine waits until a connection from an address has come to its port.
+func (o *open) inLine(from string) {
+	o.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		o.port.places.mu.Lock()
+		_, here := o.port.places.byAddress[netip.MustParseAddr(from)]
+		o.port.places.mu.Unlock()
+		if here {
+			return
+		}
+		if time.Now().After(end) {
+			o.t.Fatalf("nobody came from %s", from)
+		}
+	}
+}
+
+// counting counts a message of a log.
+type counting struct {
+	slog.Handler
+	message string
+	n       *atomic.Int64
+}
+
+// Enabled implements slog.Handler.
+func (counting) Enabled(context.Context, slog.Level) bool { return true }
+
+// Handle implements slog.Handler.
+func (c counting) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == c.message {
+		c.n.Add(1)
+	}
+	return nil
 }
 
 // While handshakes are many, a peer that says nothing loses its place in patience, and those who wait get theirs.

@@ -25,7 +25,7 @@ func TestThePageHasTheLimits(t *testing.T) {
 			c.MaxHandshakes/runtime.GOMAXPROCS(0), c.MaxHandshakesPerAddress, seconds(waitLimit), c.MaxWaiting/c.MaxHandshakes)},
 		{What: "bytes of a handshake from the lock", Value: n(unknownBytes) + ", with all certificates; more closes the connection"},
 		{What: "one wait for the lock in a handshake", Value: fmt.Sprintf(
-			"%s for the whole handshake; %s for each wait while more than half of the handshakes' places are taken", seconds(handshakeTimeout), seconds(patience))},
+			"%s for the whole handshake; %s for each wait while more than half of the handshakes' places are taken, the gateway's or the address's", seconds(handshakeTimeout), seconds(patience))},
 		{What: "enrolments of one address", Value: fmt.Sprintf("%d a minute; more get OVER_LIMIT with `retry_after_ms`, and the claim code is not used up", c.MaxEnrolments)},
 	})
 }

@@ -8,8 +8,10 @@ import (
 	"time"
 )
 
-// waitLimit is how long a connection may wait for its handshake to begin; its lock has given up by then.
-const waitLimit = 10 * time.Second
+// waitLimit is how long a connection may wait for its ClientHello to be answered. A lock gives up 10 s after it dialled, and a small one
+// computes for a second or two of that: one whose turn comes later could not end its handshake any more, and what is computed for it would be in
+// vain.
+const waitLimit = 5 * time.Second
 
 // places bounds connections and the handshakes under way, in all and per address, and lets what is over wait its turn. Addresses
 // take turns, so that one that sends many does not keep the others out. Its cost is bounded: a waiting connection has a
@@ -44,9 +46,10 @@ type address struct {
 	refilled         time.Time
 }
 
-// waiting is a connection whose handshake has not begun.
+// waiting is a connection whose handshake has not begun, or begins now.
 type waiting struct {
 	conn  net.Conn
+	from  netip.Addr
 	since time.Time
 }
 
@@ -87,7 +90,7 @@ func (p *places) enter(addr netip.Addr, conn net.Conn) verdict {
 		return begin
 	}
 	p.waiting++
-	a.queue = append(a.queue, waiting{conn, p.now()})
+	a.queue = append(a.queue, waiting{conn, addr, p.now()})
 	p.line(a)
 	return queued
 }
@@ -96,11 +99,12 @@ func (p *places) free(a *address) bool {
 	return p.handshakes < p.limits.handshakes && a.handshakes < p.limits.handshakesPerAddress
 }
 
-// crowded says that more than half of the handshakes' places are taken.
-func (p *places) crowded() bool {
+// crowded says that more than half of the handshakes' places are taken, in all or of those of an address.
+func (p *places) crowded(addr netip.Addr) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return 2*p.handshakes > p.limits.handshakes
+	a := p.byAddress[addr]
+	return 2*p.handshakes > p.limits.handshakes || a != nil && 2*a.handshakes > p.limits.handshakesPerAddress
 }
 
 // line gives an address a turn when it may begin a handshake. One that has all its handshakes under way comes back in known.
@@ -110,9 +114,9 @@ func (p *places) line(a *address) {
 	}
 }
 
-// known gives a handshake's place back, and returns the connection whose turn it is, if there is one, and those that waited for too
+// known gives a handshake's place back, and returns the connection whose turn it is, if any, and those that waited for too
 // long and are to be closed.
-func (p *places) known(addr netip.Addr) (next net.Conn, at netip.Addr, late []net.Conn) {
+func (p *places) known(addr netip.Addr) (next waiting, any bool, late []net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.handshakes--
@@ -124,7 +128,7 @@ func (p *places) known(addr netip.Addr) (next net.Conn, at netip.Addr, late []ne
 }
 
 // next takes the connection whose turn it is. mu is held.
-func (p *places) next() (next net.Conn, at netip.Addr, late []net.Conn) {
+func (p *places) next() (next waiting, any bool, late []net.Conn) {
 	for p.handshakes < p.limits.handshakes && p.turns.Len() > 0 {
 		a := p.turns.Remove(p.turns.Front()).(*address)
 		a.turn = nil
@@ -141,9 +145,9 @@ func (p *places) next() (next net.Conn, at netip.Addr, late []net.Conn) {
 		p.handshakes++
 		a.handshakes++
 		p.line(a)
-		return first.conn, a.addr, late
+		return first, true, late
 	}
-	return nil, netip.Addr{}, late
+	return waiting{}, false, late
 }
 
 // leave counts a connection out; its handshake's place was given back before.

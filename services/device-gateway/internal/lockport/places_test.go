@@ -37,11 +37,28 @@ func TestAddressesTakeTurns(t *testing.T) {
 	var order string
 	at := a
 	for range 5 {
-		next, from, _ := p.known(at)
-		order, at = order+next.(line).name, from
+		next, _, _ := p.known(at)
+		order, at = order+next.conn.(line).name, next.from
 	}
 	if order != "bcaaa" && order != "abcaa" {
 		t.Fatalf("the turns were %s", order)
+	}
+}
+
+func TestAnAddressIsCrowdedByItsOwn(t *testing.T) {
+	p, _ := testPlaces(limits{connections: 100, connectionsPerAddress: 100, handshakes: 100, handshakesPerAddress: 4, waiting: 100, enrolmentsPerMinute: 1})
+	for n, want := range []bool{false, false, true} {
+		p.enter(a, line{})
+		if got := p.crowded(a); got != want {
+			t.Fatalf("%d of 4 places: %v", n+1, got)
+		}
+	}
+	if p.crowded(b) {
+		t.Fatal("another address has its own places")
+	}
+	p.known(a)
+	if p.crowded(a) {
+		t.Fatal("2 of 4 places are half of them")
 	}
 }
 
@@ -85,10 +102,10 @@ func TestAnAddressWithAllItsHandshakesComesBackInLine(t *testing.T) {
 	if p.enter(a, line{}) != begin || p.enter(a, line{name: "second"}) != queued || p.enter(b, line{}) != begin {
 		t.Fatal("the limit per address")
 	}
-	if next, _, _ := p.known(b); next != nil {
+	if _, any, _ := p.known(b); any {
 		t.Fatal("over the limit per address")
 	}
-	if next, _, _ := p.known(a); next == nil || next.(line).name != "second" {
+	if next, any, _ := p.known(a); !any || next.conn.(line).name != "second" {
 		t.Fatal("the second one was forgotten")
 	}
 }

@@ -23,8 +23,8 @@ import (
 )
 
 const (
-	// drainTimeout is how long locks have to leave when the gateway stops.
-	drainTimeout = 2 * time.Second
+	// drainTimeout is how long locks have to leave when the gateway stops: they are asked within 4 s, and each has 1 s. A process has 8 s to stop.
+	drainTimeout = 6 * time.Second
 	// sweepEvery is how often what waited for too long is closed.
 	sweepEvery = time.Second
 	// sendBuffer bounds what the kernel holds for a lock that does not read, in bytes; Linux doubles it.
@@ -55,7 +55,8 @@ type Config struct {
 	// MaxHandshakes is how many handshakes and enrolments may be under way, MaxHandshakesPerAddress how many from one address;
 	// default 512 for each CPU that the process may use, and 64.
 	MaxHandshakes, MaxHandshakesPerAddress int
-	// MaxWaiting is how many connections may wait for their handshake to begin; default 16 times MaxHandshakes.
+	// MaxWaiting is how many connections may wait for their handshake to begin; default 32 times MaxHandshakes: 16,384 for each CPU, a few
+	// seconds of its handshakes.
 	MaxWaiting int
 	// MaxEnrolments is how many enrolments one address may try in a minute; default 600.
 	MaxEnrolments int
@@ -67,7 +68,7 @@ func (c *Config) setDefaults() {
 	c.MaxConnectionsPerAddress = cmp.Or(c.MaxConnectionsPerAddress, 25_000)
 	c.MaxHandshakes = cmp.Or(c.MaxHandshakes, 512*cpus)
 	c.MaxHandshakesPerAddress = cmp.Or(c.MaxHandshakesPerAddress, 64)
-	c.MaxWaiting = cmp.Or(c.MaxWaiting, 16*c.MaxHandshakes)
+	c.MaxWaiting = cmp.Or(c.MaxWaiting, 32*c.MaxHandshakes)
 	c.MaxEnrolments = cmp.Or(c.MaxEnrolments, 600)
 }
 
@@ -77,13 +78,14 @@ type Port struct {
 	tls *tls.Config
 
 	places *places
-	slots  chan struct{} // handshakes that compute
+	slots  *slots // of handshakes that compute
+	lines  lines  // about strangers
 }
 
 // New makes a port; Serve opens it.
 func New(cfg Config) *Port {
 	cfg.setDefaults()
-	p := &Port{cfg: cfg, slots: make(chan struct{}, runtime.GOMAXPROCS(0))}
+	p := &Port{cfg: cfg, slots: newSlots(runtime.GOMAXPROCS(0))}
 	p.places = newPlaces(limits{
 		connections: cfg.MaxConnections, connectionsPerAddress: cfg.MaxConnectionsPerAddress,
 		handshakes: cfg.MaxHandshakes, handshakesPerAddress: cfg.MaxHandshakesPerAddress,
@@ -172,7 +174,7 @@ func (s *serving) accepted(raw net.Conn) {
 	address := addressOf(raw)
 	switch s.places.enter(address, raw) {
 	case begin:
-		s.connections.Go(func() { s.serve(raw, address) })
+		s.begin(waiting{raw, address, time.Now()})
 	case refused:
 		raw.Close()
 		if now := time.Now().Unix(); s.overLimit.Swap(now) != now { // a storm writes a line a second
@@ -180,6 +182,8 @@ func (s *serving) accepted(raw net.Conn) {
 		}
 	}
 }
+
+func (s *serving) begin(c waiting) { s.connections.Go(func() { s.serve(c) }) }
 
 // sweep closes, now and then, what waited for too long.
 func (s *serving) sweep(ctx context.Context) {
@@ -194,25 +198,37 @@ func closeAll(conns []net.Conn) {
 	}
 }
 
-// known gives a handshake's place to the connection whose turn it is.
+// known gives a handshake's place to the connection whose turn it is and whose lock still waits.
 func (s *serving) known(address netip.Addr) {
-	next, at, late := s.places.known(address)
+	next, any, late := s.places.known(address)
 	closeAll(late)
-	if next != nil {
-		s.connections.Go(func() { s.serve(next, at) })
+	for any && gone(next.conn) {
+		next.conn.Close()
+		left := next.from
+		next, any, late = s.places.known(left)
+		closeAll(late)
+		s.places.leave(left)
+	}
+	if any {
+		s.begin(next)
 	}
 }
 
-func (s *serving) serve(raw net.Conn, address netip.Addr) {
+func (s *serving) serve(c waiting) {
+	address := c.from
 	defer s.places.leave(address)
 	knownOnce := sync.OnceFunc(func() { s.known(address) })
 	defer knownOnce()
-	if tcp, ok := raw.(*net.TCPConn); ok {
+	if tcp, ok := c.conn.(*net.TCPConn); ok {
 		tcp.SetWriteBuffer(sendBuffer)
 	}
-	conn, err := s.handshake(raw)
-	if err != nil {
-		s.cfg.Logger.Warn("a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
+	conn, err := s.handshake(c)
+	switch {
+	case errors.Is(err, errLate): // the port is crowded, not the lock at fault
+		conn.Close()
+		return
+	case err != nil:
+		s.warn(s.ctx, "a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
 		conn.Close()
 		return
 	}
@@ -232,13 +248,24 @@ func (s *serving) serve(raw net.Conn, address netip.Addr) {
 }
 
 // handshake makes TLS of a connection; with an error the connection is still to be closed.
-func (s *serving) handshake(raw net.Conn) (*tls.Conn, error) {
-	g := newGate(raw, s.slots, s.places.crowded)
+func (s *serving) handshake(c waiting) (*tls.Conn, error) {
+	g := newGate(c, s.slots, func() bool { return s.places.crowded(c.from) })
 	defer g.known()
 	conn := tls.Server(g, s.tls)
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
 	defer cancel()
 	return conn, conn.HandshakeContext(ctx)
+}
+
+// warn logs what a stranger did, as far as they may fill the log.
+func (p *Port) warn(ctx context.Context, what string, args ...any) {
+	ok, omitted := p.lines.take(time.Now().Unix())
+	if omitted > 0 {
+		args = append(args, "lines left out before", omitted)
+	}
+	if ok {
+		p.cfg.Logger.WarnContext(ctx, what, args...)
+	}
 }
 
 // claimedDevice is who an unverified certificate says that it is, for the log only.

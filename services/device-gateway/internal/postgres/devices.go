@@ -54,7 +54,7 @@ func (s *Store) create(ctx context.Context, tx pgx.Tx, home region.Region, n New
 		return "", err
 	}
 	id, secret := region.NewID(region.Device, home.Code), enroll.NewSecret(home.Code)
-	expires := c.RecordedAt.Add(n.ClaimTTL)
+	expires := s.cfg.Now().Add(n.ClaimTTL) // Enroll asks the same clock; the database's may be another
 	_, err = tx.Exec(ctx, `INSERT INTO devices (region, id, org, door_id, site_id, status, created_at)
 		VALUES ($1, $2, $3, $4, $5, 'claimable', $6)`,
 		string(home.Name), string(id), string(n.Org), string(n.Door), string(n.Site), c.RecordedAt)

@@ -36,6 +36,7 @@ var suite = []struct {
 	test func(*testing.T, *dbtest.Database)
 }{
 	{"a claim is used by one of many", testAClaimIsUsedByOneOfMany},
+	{"a claim ends by the clock that judges it", testAClaimEndsByTheClockThatJudgesIt},
 	{"a revoked device stays revoked", testARevokedDeviceStaysRevoked},
 	{"another organization sees nothing", testAnotherOrganizationSeesNothing},
 	{"applied versions never go back", testAppliedVersionsNeverGoBack},
@@ -67,6 +68,11 @@ func TestCockroachTakesEveryStatement(t *testing.T) {
 
 func store(t *testing.T, d *dbtest.Database, name region.Name) *postgres.Store {
 	t.Helper()
+	return storeAt(t, d, name, time.Now)
+}
+
+func storeAt(t *testing.T, d *dbtest.Database, name region.Name, now func() time.Time) *postgres.Store {
+	t.Helper()
 	regions := dbtest.Regions(t)
 	own, err := regions.Lookup(name)
 	must(t, err)
@@ -77,7 +83,7 @@ func store(t *testing.T, d *dbtest.Database, name region.Name) *postgres.Store {
 	return postgres.New(postgres.Config{
 		DB: d.DB, Outbox: outbox.New(outbox.Config{Service: gateway.Service, Region: name, Regions: regions, AccessState: true}),
 		Keeper: idempotency.New(ring, nil), Regions: regions, Own: own, Authority: enroll.NewAuthority(root),
-		CertificateTTL: time.Hour, Now: time.Now,
+		CertificateTTL: time.Hour, Now: now,
 	})
 }
 
@@ -137,6 +143,22 @@ func testAClaimIsUsedByOneOfMany(t *testing.T, d *dbtest.Database) {
 		if _, _, err := s.Enroll(t.Context(), unknown, request(t)); !errors.Is(err, enroll.ErrClaimRefused) {
 			t.Errorf("an unknown secret: %v", err)
 		}
+	}
+}
+
+// The database's clock is a day behind the gateways'.
+func testAClaimEndsByTheClockThatJudgesIt(t *testing.T, d *dbtest.Database) {
+	ahead := 25 * time.Hour
+	s, org := storeAt(t, d, "eu-central", func() time.Time { return time.Now().Add(ahead) }), region.NewID(region.Organization, "euc")
+	_, inTime := create(t, s, org)
+	_, late := create(t, s, org)
+	ahead += 59 * time.Minute
+	if _, _, err := s.Enroll(t.Context(), inTime, request(t)); err != nil {
+		t.Errorf("a minute before it ends: %v", err)
+	}
+	ahead += 2 * time.Minute
+	if _, _, err := s.Enroll(t.Context(), late, request(t)); !errors.Is(err, enroll.ErrClaimRefused) {
+		t.Errorf("a minute after it ended: %v", err)
 	}
 }
 

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// appliedPoll is how often the table is asked while somebody waits.
+	// appliedPoll is how often the table is asked while somebody waits, brokenPoll the pause after the exposures could not be told.
 	appliedPoll = 10 * time.Millisecond
+	brokenPoll  = 250 * time.Millisecond
 	// answerMargin is left of the caller's deadline, so that they hear who is pending and not only that time is up.
 	answerMargin = 200 * time.Millisecond
 	// confirmTime is how long connected locks have to confirm a change before they are listed.
@@ -37,15 +38,22 @@ func (h *Handler) WaitApplied(ctx context.Context, req *gatewayv1.WaitAppliedReq
 	last := time.Now().Add(max(0, timeout))
 	end := time.NewTimer(max(0, timeout))
 	defer end.Stop()
-	ticker := time.NewTicker(appliedPoll)
-	defer ticker.Stop()
-	for {
+	again := time.NewTimer(appliedPoll)
+	defer again.Stop()
+	for logged := false; ; {
 		out, done, err := h.applied(ctx, token, last)
-		if err != nil || done {
+		if done || err != nil && !errors.Is(err, errUntold) {
 			return out, err
 		}
+		if again.Reset(appliedPoll); err != nil {
+			if !logged {
+				h.Logger.WarnContext(ctx, "it cannot be said which locks are exposed", "error", err)
+			}
+			logged = true
+			again.Reset(brokenPoll)
+		}
 		select {
-		case <-ticker.C:
+		case <-again.C:
 		case <-end.C:
 			return out, nil
 		case <-ctx.Done():
@@ -54,7 +62,7 @@ func (h *Handler) WaitApplied(ctx context.Context, req *gatewayv1.WaitAppliedReq
 	}
 }
 
-// applied is how far everybody is; done: nothing is to be waited for any more.
+// applied is how far everybody is; done: nothing is to be waited for any more. errUntold: all have applied it, and out is without exposures.
 func (h *Handler) applied(ctx context.Context, token *typev1.ConsistencyToken, last time.Time) (out *gatewayv1.WaitAppliedResponse, done bool, err error) {
 	all, err := h.Store.Applied(ctx, token)
 	if err != nil {
@@ -65,8 +73,7 @@ func (h *Handler) applied(ctx context.Context, token *typev1.ConsistencyToken, l
 	}
 	exposures, err := h.exposures(ctx, token, last, len(all))
 	if err != nil {
-		h.Logger.WarnContext(ctx, "it cannot be said which locks are exposed", "error", err)
-		return h.pending(all), false, nil
+		return h.pending(all), false, fmt.Errorf("%w: %w", errUntold, err)
 	}
 	out = statuses(all)
 	for _, e := range exposures {
@@ -93,6 +100,9 @@ func (h *Handler) exposures(ctx context.Context, token *typev1.ConsistencyToken,
 	}
 	return h.Exposures.After(ctx, token, until, may)
 }
+
+// errUntold: it cannot be said now which locks are exposed.
+var errUntold = errors.New("exposures cannot be told")
 
 // errBehind: the table says that all have the commit, and the copy here has not: it was loaded anew.
 var errBehind = errors.New("the copy here does not have the commit yet")

@@ -28,6 +28,9 @@ func (h *Handler) SendCommand(ctx context.Context, req *gatewayv1.SendCommandReq
 	if err := checkSent(req.GetCommand(), h.Now()); err != nil {
 		return nil, err
 	}
+	if err := mayCommand(ctx, req.GetCommand()); err != nil {
+		return nil, err
+	}
 	d, err := h.enrolled(req.GetOrgId(), string(id))
 	if err != nil {
 		return nil, err
@@ -63,8 +66,11 @@ func (h *Handler) deliver(ctx context.Context, d access.Device, o session.Order)
 	})
 }
 
-// DeliverCommand implements GatewayService: only for locks that are connected here.
+// DeliverCommand implements GatewayService: only for locks that are connected here, and gateways of this jurisdiction.
 func (h *Handler) DeliverCommand(ctx context.Context, req *gatewayv1.DeliverCommandRequest) (*gatewayv1.SendCommandResponse, error) {
+	if err := h.ofJurisdiction(ctx); err != nil {
+		return nil, err
+	}
 	d, err := h.enrolled(req.GetOrgId(), req.GetDeviceId())
 	if err != nil {
 		return nil, err

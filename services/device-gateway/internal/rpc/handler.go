@@ -57,8 +57,6 @@ type Exposures interface {
 
 // Handler answers GatewayService; all fields are required.
 type Handler struct {
-	gatewayv1connect.UnimplementedGatewayServiceHandler // until all calls are served
-
 	Store      Store
 	Doors      Doors
 	Sessions   Sessions

@@ -28,8 +28,11 @@ func (h *Handler) GetDeviceReport(ctx context.Context, req *gatewayv1.GetDeviceR
 	})
 }
 
-// ObserveDevice implements GatewayService: only for locks that are connected here.
-func (h *Handler) ObserveDevice(_ context.Context, req *gatewayv1.ObserveDeviceRequest) (*gatewayv1.DeviceReport, error) {
+// ObserveDevice implements GatewayService: only for locks that are connected here, and gateways of this jurisdiction.
+func (h *Handler) ObserveDevice(ctx context.Context, req *gatewayv1.ObserveDeviceRequest) (*gatewayv1.DeviceReport, error) {
+	if err := h.ofJurisdiction(ctx); err != nil {
+		return nil, err
+	}
 	d, err := h.enrolled(req.GetOrgId(), req.GetDeviceId())
 	if err != nil {
 		return nil, err

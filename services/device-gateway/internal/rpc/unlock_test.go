@@ -15,6 +15,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	platformrpc "github.com/cardea-mesh/cardea/services/platform/rpc"
 )
 
 // nobody has no lock connected.
@@ -104,3 +105,31 @@ func TestEveryGatewayOfTheJurisdictionIsAskedForTheLock(t *testing.T) {
 		}
 	}
 }
+
+func TestAGatewayAcrossTheBorderReachesNoLock(t *testing.T) {
+	regions, err := region.NewMap(map[region.Name]region.Spec{
+		"eu-central": {Code: "euc", Jurisdiction: "eu"}, "eu-west": {Code: "euw", Jurisdiction: "eu"}, "us-east": {Code: "use", Jurisdiction: "us"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	own, _ := regions.Get("eu-central")
+	h := &Handler{Doors: noDoors{}, Sessions: nobody{}, Regions: regions, Own: own, Now: time.Now}
+	for peer, reason := range map[region.Name]faultv1.Reason{
+		"us-east": faultv1.Reason_REASON_MISSING_PERMISSION, "eu-west": faultv1.Reason_REASON_NOT_FOUND, "eu-central": faultv1.Reason_REASON_NOT_FOUND,
+	} {
+		ctx := platformrpc.WithCaller(t.Context(), platformrpc.Caller{Kind: platformrpc.ServiceCaller, Service: "device-gateway", Region: peer})
+		_, delivered := h.DeliverCommand(ctx, new(gatewayv1.DeliverCommandRequest))
+		_, observed := h.ObserveDevice(ctx, new(gatewayv1.ObserveDeviceRequest))
+		for _, err := range []error{delivered, observed} {
+			if told, _ := fault.Translate(err, Errors()); told == nil || told.Reason != reason {
+				t.Errorf("%s: %v", peer, err)
+			}
+		}
+	}
+}
+
+// noDoors knows none.
+type noDoors struct{ Doors }
+
+func (noDoors) Device(string) (access.Device, bool, bool) { return access.Device{}, false, false }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"time"
@@ -24,16 +25,21 @@ const (
 	bundleWorkers = 16
 	// bundleTimeout bounds one look: the broker answers or it counts as away.
 	bundleTimeout = 5 * time.Second
-	// bundleRetry is when a lock is looked at again that could not be served, bundleRetryMax the longest pause for one that refuses
-	// what it is given.
+	// bundleRetry is when a lock is looked at again that could not be served, at first; bundleWaitMax the longest pause while that goes
+	// on, bundleRetryMax the longest for one that refuses what it is given.
 	bundleRetry    = 2 * time.Second
+	bundleWaitMax  = 30 * time.Second
 	bundleRetryMax = 10 * time.Minute
+	// bundleLogEvery is how often it is logged that locks cannot be served: while the broker is away that is all of them.
+	bundleLogEvery = 30 * time.Second
 	// bundleAckTimeout is how long a lock may take to answer what it was sent before it is sent the whole anew.
 	bundleAckTimeout = 2 * time.Minute
 	// bundleSpacing is how far apart a lock's bundles are at least: what is taken away does not wait for it.
 	bundleSpacing = 500 * time.Millisecond
 	// maxBundlesOut is how many bundles of several parts are on their way at once: each is held in memory until it is sent.
 	maxBundlesOut = 64
+	// maxRevocationsOut is how many revocations one lock may have to answer: one that does not read is not sent ever more of them.
+	maxRevocationsOut = 16
 )
 
 // BundleSource compiles what locks may decide alone, and tells when that changes. access.Copy is one.
@@ -60,7 +66,7 @@ type BundleSigner interface {
 	Revocations(m *lockwirev1.RevocationsContent) (*lockwirev1.Revocations, error)
 }
 
-// Bundles is what a Hub needs to give locks what they may decide alone; all but Noted is required.
+// Bundles is what a Hub needs to give locks what they may decide alone; all but Moment is required.
 type Bundles struct {
 	Source BundleSource
 	States BundleStates
@@ -69,8 +75,24 @@ type Bundles struct {
 	Home func(device string) (region.Name, error)
 	// Gateway is this gateway's id.
 	Gateway string
-	// Noted is called when it was noted what a lock will be given, before it is looked whether that still holds; for tests.
-	Noted func(device string)
+	// Moment is called at the moments of a lock's bundle of so many entries, which wait until it returns; for tests.
+	Moment func(device string, at BundleMoment, entries int)
+}
+
+// BundleMoment is how far a lock's bundle is.
+type BundleMoment string
+
+// The moments of a bundle, in their order. Others may do anything between two of them.
+const (
+	BundleCompiled BundleMoment = "compiled" // nothing is noted
+	BundleNoted    BundleMoment = "noted"    // it was not looked whether it still holds
+	BundleSending  BundleMoment = "sending"  // no part of it was sent; what is taken away may go first
+)
+
+func (b *Bundles) moment(device string, at BundleMoment, entries int) {
+	if b.Moment != nil {
+		b.Moment(device, at, entries)
+	}
 }
 
 // bundler gives locks their bundles. A lock is looked at by one worker at a time, when its door has changed, it has answered, or it is
@@ -84,8 +106,10 @@ type bundler struct {
 	// urgent goes before other: what was taken away goes before what is new or renewed.
 	urgent, other []*session
 	wake          chan struct{}
-	due           dueHeap
+	due           agenda[*session]
 	dueChanged    chan struct{}
+	failed        int       // looks since it was logged
+	logged        time.Time // that locks cannot be served
 }
 
 func newBundler(h *Hub, b Bundles) *bundler {
@@ -217,6 +241,21 @@ func (b *bundler) work(ctx context.Context) error {
 	}
 }
 
+// logFailure says now and then that locks wait, and names one.
+func (b *bundler) logFailure(ctx context.Context, s *session, err error) {
+	b.mu.Lock()
+	b.failed++
+	failed, now := b.failed, time.Now()
+	due := now.Sub(b.logged) >= bundleLogEvery
+	if due {
+		b.failed, b.logged = 0, now
+	}
+	b.mu.Unlock()
+	if due {
+		b.hub.cfg.Logger.WarnContext(ctx, "locks' bundles wait", "device", s.deviceID, "error", err, "looks", failed)
+	}
+}
+
 // serve looks at a lock: takes what it has answered, and gives it what it lacks.
 func (b *bundler) serve(ctx context.Context, s *session) {
 	ctx, cancel := context.WithTimeout(ctx, bundleTimeout)
@@ -227,10 +266,13 @@ func (b *bundler) serve(ctx context.Context, s *session) {
 		v.lane.lost = true
 		err = v.run(ctx)
 	}
-	if err != nil {
+	if v.lane.failures++; err == nil {
+		v.lane.failures = 0
+	} else {
 		v.lane.lost = true
-		b.hub.cfg.Logger.WarnContext(ctx, "a lock's bundle waits", "device", s.deviceID, "error", err)
-		v.later(bundleRetry)
+		b.logFailure(ctx, s, err)
+		pause := min(bundleRetry<<min(v.lane.failures-1, 10), bundleWaitMax)
+		v.later(pause/2 + rand.N(pause/2)) // those that failed together do not come back together
 	}
 	v.await()
 	b.schedule(s, v.lane.next)

@@ -84,9 +84,12 @@ func (v *visit) revocationsAcked(ctx context.Context, g *given, ack *lockwirev1.
 	return v.write(ctx, bundlestate.Confirm(l.record.State, g.version, content))
 }
 
+// allTaken: the lock held nothing when it confirmed, unless it has confirmed since what it was given later.
 func (v *visit) allTaken(ctx context.Context, g *given) error {
 	l := v.lane
-	l.had = 0
+	if l.had = 0; l.acked > g.version {
+		return nil
+	}
 	l.hold(nil)
 	if l.bundle != nil {
 		return nil

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/bundle"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/bundlestate"
@@ -53,13 +54,17 @@ func (v *visit) takeAll(ctx context.Context) error {
 	return v.revoke(ctx, &given{all: true})
 }
 
-// giveWhole gives everything. While a whole one is on its way, only what went since.
+// giveWhole gives everything. While a whole one is on its way, only what went since; while revocations are, nothing: their answer brings
+// us back.
 func (v *visit) giveWhole(ctx context.Context, now access.OfflineBundle) error {
 	l := v.lane
-	if l.bundle == nil {
-		return v.giveBundle(ctx, now, nil)
+	switch {
+	case l.bundle != nil:
+		return v.revokeFrom(ctx, now, l.bundle.lacking(now.Content), false)
+	case len(l.revoked) > 0:
+		return nil
 	}
-	return v.revokeFrom(ctx, now, l.bundle.lacking(now.Content), false)
+	return v.giveBundle(ctx, now, nil)
 }
 
 // giveRest gives the difference to what the lock holds: first what goes, then, when that is confirmed, what is new or has changed.
@@ -97,7 +102,7 @@ func (v *visit) keep(ctx context.Context, now, then access.OfflineBundle) error 
 		return v.giveBundle(ctx, now, l.held)
 	}
 	for source, version := range v.Source.AllTakenAway(v.session.device.Org, v.session.device.Door) {
-		if l.record.State.GetAsOf()[source] < version && then.Heads[source] >= version {
+		if as := l.record.State.GetAsOf()[source]; as < version && as < then.Heads[source] {
 			return v.write(ctx, bundlestate.Raise(l.record.State, then.Heads))
 		}
 	}
@@ -112,6 +117,9 @@ func (v *visit) revokeFrom(ctx context.Context, now access.OfflineBundle, remove
 		removed = slices.DeleteFunc(removed, func(e entryHash) bool { return g.all || slices.Contains(g.removed, e) })
 	}
 	for chunk := range slices.Chunk(removed, bundle.MaxRemoved) {
+		if len(v.lane.revoked) >= maxRevocationsOut { // the next answer brings us back
+			return nil
+		}
 		g := &given{removed: chunk, settles: sameDoor && len(removed) <= bundle.MaxRemoved && v.lane.bundle == nil}
 		g.Heads = now.Heads
 		if err := v.revoke(ctx, g); err != nil {
@@ -151,17 +159,9 @@ func (v *visit) giveBundle(ctx context.Context, now access.OfflineBundle, base *
 	}
 	g := &given{held: contentOf(now), at: v.now}
 	g.version = s.GetVersion() + 1
-	header := bundle.Header{DeviceID: v.session.deviceID, Version: g.version, IssuedAt: now.IssuedAt, NotAfter: now.NotAfter}
-	content := bundle.Full(header, now.Content)
-	if base != nil {
-		content = bundle.Delta(header, base.version, base.entries, now.Content)
-	}
-	m, err := v.Signer.Bundle(content)
+	m, err := v.signed(g.version, now, base)
 	if errors.Is(err, bundle.ErrTooLarge) {
-		l.resume = v.now.Add(bundleRetryMax)
-		v.until(l.resume)
-		v.hub.cfg.Logger.ErrorContext(ctx, "a door's bundle is larger than a lock takes; the lock keeps what it has, but for what goes", "error", err)
-		return nil
+		return v.tooLarge(ctx, err, base)
 	}
 	if err != nil {
 		return err
@@ -169,16 +169,39 @@ func (v *visit) giveBundle(ctx context.Context, now access.OfflineBundle, base *
 	if err := v.write(ctx, bundlestate.Give(s, g.version, g.Content, v.Gateway, v.session.device.Door)); err != nil {
 		return err
 	}
-	if v.Noted != nil {
-		v.Noted(v.session.deviceID)
-	}
+	v.moment(v.session.deviceID, BundleNoted, len(g.entries))
 	if v.Source.Stamp(v.session.device.Org, v.session.device.Door) != now.Stamp {
 		return errChanged // nobody gets it; that it was noted does no harm
 	}
 	l.bundle, l.gaveAt = g, v.now
 	l.await(g.version)
-	v.sendBundle(m)
+	v.sendBundle(m, len(g.entries))
 	return nil
+}
+
+// signed is a bundle, as a difference to what the lock holds if that is known. Errors wrap bundle.ErrTooLarge.
+func (v *visit) signed(version uint64, now access.OfflineBundle, base *held) (*lockwirev1.Bundle, error) {
+	if err := now.Content.Check(); err != nil {
+		return nil, err
+	}
+	header := bundle.Header{DeviceID: v.session.deviceID, Version: version, IssuedAt: now.IssuedAt, NotAfter: now.NotAfter}
+	if base != nil {
+		return v.Signer.Bundle(bundle.Delta(header, base.version, base.entries, now.Content))
+	}
+	return v.Signer.Bundle(bundle.Full(header, now.Content))
+}
+
+// tooLarge: the lock keeps what it has, but for what goes. When nobody knows what it has, nothing can be taken out of that: it forgets
+// all, and admits nobody alone.
+func (v *visit) tooLarge(ctx context.Context, why error, base *held) error {
+	var err error
+	if base == nil {
+		err = v.takeAll(ctx)
+	}
+	v.lane.resume = v.now.Add(bundleRetryMax)
+	v.until(v.lane.resume)
+	v.hub.cfg.Logger.ErrorContext(ctx, "a door's bundle is larger than a lock takes", "device", v.session.deviceID, "keeps what it has", base != nil, "error", why)
+	return err
 }
 
 func latest(a, b time.Time) time.Time {

@@ -24,8 +24,7 @@ type lane struct {
 
 	// The bundler's mu guards these: where the session is in its queues.
 	queued, urgent, working, again, left bool
-	place                                int // in due, from 1; 0: not
-	due                                  time.Time
+	due                                  date[*session]
 
 	// stale: what was noted is lost.
 	stale atomic.Bool
@@ -53,6 +52,7 @@ type lane struct {
 	sending  chan struct{}
 	gaveAt   time.Time // the last bundle
 	refusals int
+	failures int // looks in a row that could not be finished
 	// resume is until when the lock is left in peace, because it refused.
 	resume time.Time
 	next   time.Time // when to look again; zero: no need

@@ -22,13 +22,14 @@ func (v *visit) sendRevocations(m *lockwirev1.Revocations) {
 }
 
 // sendBundle sends part by part: anything else may go between them.
-func (v *visit) sendBundle(m *lockwirev1.Bundle) {
+func (v *visit) sendBundle(m *lockwirev1.Bundle, entries int) {
 	s, out, sent := v.session, v.out, make(chan struct{})
 	v.lane.sending = sent
 	go func() {
 		defer close(sent)
 		out <- struct{}{}
 		defer func() { <-out }()
+		v.moment(s.deviceID, BundleSending, entries)
 		if err := s.sendPieces(m); err != nil {
 			s.hub.cfg.Logger.Warn("a bundle could not be sent", "device", s.deviceID, "error", err)
 			s.conn.Close()

@@ -48,6 +48,7 @@ func (v *visit) run(ctx context.Context) error {
 			return nil
 		}
 		v.meet(b)
+		v.moment(v.session.deviceID, BundleCompiled, len(b.Content.Entries))
 		err := v.give(ctx, b)
 		if !errors.Is(err, errChanged) {
 			return err

@@ -109,9 +109,9 @@ type progress struct {
 // span is a series of sequences, both ends included.
 type span struct{ first, last uint64 }
 
-// reached notes that a batch is on disk.
-func (p *progress) reached(m *lockwirev1.EventBatch) {
-	first, last := max(m.GetFirstSequence(), p.next), m.GetFirstSequence()+uint64(len(m.GetEvents()))-1
+// reached notes that events up to last, from first or where it was on, are on disk.
+func (p *progress) reached(first, last uint64) {
+	first = max(first, p.next)
 	if last < p.next {
 		return // a resend
 	}
@@ -212,10 +212,13 @@ func (s *session) journalBatch(ctx context.Context, m *lockwirev1.EventBatch, p 
 	s.mu.Lock()
 	s.inFlight--
 	s.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // the session ended meanwhile, and the lock is told why: that is no fault of the journal
+		return err
+	case err != nil:
 		return s.send(unavailable(m.GetRequestId(), "the journal cannot take events now").Message())
 	}
-	p.reached(m)
+	p.reached(m.GetFirstSequence(), m.GetFirstSequence()+uint64(len(m.GetEvents()))-1)
 	p.settle(s.durable(m.GetBootEpoch()))
 	return s.send(p.ack(m.GetRequestId(), m.GetBootEpoch()))
 }
@@ -249,7 +252,8 @@ func (s *session) appendBatch(ctx context.Context, m *lockwirev1.EventBatch) err
 	if len(entries) == 0 {
 		return nil
 	}
-	return s.hub.cfg.Journal.Append(ctx, entries...)
+	// Also when the connection breaks meanwhile: a session that goes on later must know what is on disk.
+	return s.hub.cfg.Journal.Append(context.WithoutCancel(ctx), entries...)
 }
 
 // acknowledgeDurable tells the lock what became durable; done when nothing is left to tell.

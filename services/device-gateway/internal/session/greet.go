@@ -89,8 +89,9 @@ func (s *session) sendWelcome(resumed bool) error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	s.since = s.hub.cfg.Now()
-	s.open.Store(true)
-	return s.write(s.welcome(resumed))
+	welcome := s.welcome(resumed)
+	s.open.Store(true) // from here on the keeper looks at it
+	return s.write(welcome)
 }
 
 func (s *session) welcome(resumed bool) *lockwirev1.Welcome {

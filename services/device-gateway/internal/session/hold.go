@@ -29,7 +29,7 @@ const (
 // kept is what a lock does for its door's rules, as far as this gateway knows. One look at a time uses what is not guarded.
 type kept struct {
 	// The keeper's mu guards these.
-	entry *entry
+	due   date[*session]
 	busy  bool // somebody tells the lock
 	ended bool
 
@@ -78,34 +78,42 @@ func (h *Hub) list() []*session {
 	return all
 }
 
-// look compares what a lock does with what its door's rules want, and has it told the difference.
+// look has compared what a lock does with what its door's rules want. What the rules want may hang on shared door state, which takes its
+// time where that cannot be reached: the other doors do not wait for it.
 func (k *keeper) look(ctx context.Context, s *session) {
 	if !k.begin(s) {
 		return
 	}
-	now := k.hub.cfg.Now()
-	want, known := k.hub.cfg.Copy.Standing(ctx, s.device, now)
-	if !known {
-		k.end(s, now.Add(notKnownAgain))
-		return
-	}
-	s.kept.awaits.Store(want.AwaitsFirst)
-	commands := s.difference(want, now)
-	if len(commands) == 0 {
-		k.end(s, s.nextLook(want, now))
-		return
-	}
 	select {
-	case k.slots <- struct{}{}:
+	case k.looks <- struct{}{}:
 	case <-ctx.Done():
 		k.end(s, time.Time{})
 		return
 	}
 	go func() {
-		defer func() { <-k.slots }()
-		s.tell(ctx, commands)
-		k.end(s, s.nextLook(want, now))
+		k.end(s, k.compare(ctx, s))
 	}()
+}
+
+// compare has a lock told the difference, and says when to look again. It gives back look's place.
+func (k *keeper) compare(ctx context.Context, s *session) time.Time {
+	now := k.hub.cfg.Now()
+	want, known := k.hub.cfg.Copy.Standing(ctx, s.device, now)
+	<-k.looks
+	if !known {
+		return now.Add(notKnownAgain)
+	}
+	s.kept.awaits.Store(want.AwaitsFirst)
+	if commands := s.difference(want, now); len(commands) > 0 {
+		select {
+		case k.slots <- struct{}{}:
+		case <-ctx.Done():
+			return time.Time{}
+		}
+		s.tell(ctx, commands)
+		<-k.slots
+	}
+	return s.nextLook(want, now)
 }
 
 // begin reserves the session for one look; one that is busy is looked at afterwards.
@@ -158,10 +166,15 @@ func (s *session) difference(want access.Standing, now time.Time) []*lockwirev1.
 		k.undo()
 	}
 	var all []*lockwirev1.Command
-	if s.can(capabilityLockdown) && want.Nobody != k.locked {
-		all = append(all, &lockwirev1.Command{Action: &lockwirev1.Command_Lockdown{Lockdown: &lockwirev1.Lockdown{Active: want.Nobody}}})
+	if want.Nobody != k.locked {
+		switch {
+		case s.can(capabilityLockdown):
+			all = append(all, &lockwirev1.Command{Action: &lockwirev1.Command_Lockdown{Lockdown: &lockwirev1.Lockdown{Active: want.Nobody}}})
+		case want.Nobody && s.can(capabilityLock): // nobody opens online; what an operator holds open is to end, too
+			all = append(all, lockNow())
+		}
 		if k.locked = want.Nobody; k.locked {
-			k.held = false // it ends a HoldOpen
+			k.held = false // either ends a HoldOpen
 		}
 	}
 	if s.can(capabilityHoldOpen) {
@@ -199,7 +212,7 @@ func (s *session) holdDifference(until, now time.Time) []*lockwirev1.Command {
 		if over || !s.can(capabilityLock) {
 			return nil
 		}
-		return []*lockwirev1.Command{{Action: &lockwirev1.Command_Lock{Lock: new(lockwirev1.Lock)}}}
+		return []*lockwirev1.Command{lockNow()}
 	}
 	if day := now.Add(maxHold); until.After(day) {
 		until = day
@@ -209,6 +222,10 @@ func (s *session) holdDifference(until, now time.Time) []*lockwirev1.Command {
 	}
 	k.held, k.heldUntil = true, until
 	return []*lockwirev1.Command{{Action: &lockwirev1.Command_HoldOpen{HoldOpen: &lockwirev1.HoldOpen{UntilMs: uint64(until.UnixMilli())}}}}
+}
+
+func lockNow() *lockwirev1.Command {
+	return &lockwirev1.Command{Action: &lockwirev1.Command_Lock{Lock: new(lockwirev1.Lock)}}
 }
 
 // tell sends commands in their order and does not wait for the answers: the lock's events tell the ledger.

@@ -1,13 +1,17 @@
 package session_test
 
 import (
+	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/access"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -154,9 +158,16 @@ func TestAnOperatorsCommandIsNotTheGatewaysToEnd(t *testing.T) {
 	p.done(l, "command_euc_hold_again", hold(time.Hour))
 	p.rules(nil)
 	p.settle()
+	before, _ := p.hub.Report(l.DeviceID())
 	l.Disconnect()
-	p.must(l.WaitClosed(p.soon()))
-	p.must(l.WaitOpen(p.soon()))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) { // it is back before anybody sees it closed
+		if now, ok := p.hub.Report(l.DeviceID()); ok && !now.ConnectedSince.Equal(before.ConnectedSince) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the lock does not come back")
+		}
+	}
 	p.rules(&permissionsv1.DoorRules{HeldOpenAfter: durationpb.New(time.Minute)}) // the lock is looked at, also for this
 	for deadline := time.Now().Add(10 * time.Second); l.Configuration().GetHeldOpenAfterMs() != 60_000; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -165,6 +176,61 @@ func TestAnOperatorsCommandIsNotTheGatewaysToEnd(t *testing.T) {
 	}
 	if !l.Door().GetHeldUnlocked() {
 		t.Fatal("the gateway ended what an operator began")
+	}
+}
+
+// slow is a copy that cannot say in time what some doors do by themselves.
+type slow struct {
+	session.Copy
+	device  atomic.Value // string
+	waiting chan struct{}
+}
+
+func (c *slow) Standing(ctx context.Context, d access.Device, at time.Time) (access.Standing, bool) {
+	if d.ID != c.device.Load() {
+		return c.Copy.Standing(ctx, d, at)
+	}
+	select {
+	case c.waiting <- struct{}{}:
+	default:
+	}
+	<-ctx.Done()
+	return access.Standing{}, false
+}
+
+func TestADoorWhoseStateCannotBeReachedKeepsNoOtherDoorOpen(t *testing.T) {
+	c := &slow{waiting: make(chan struct{}, 1)}
+	c.device.Store("")
+	p := newPlace(t, func(cfg *session.Config) { c.Copy, cfg.Copy = cfg.Copy, c })
+	now := time.Now().Truncate(time.Minute)
+	p.standsOpen(now.Add(-time.Hour), now.Add(time.Hour))
+	stuck, l := p.openLock(), p.openLock()
+	p.held(stuck, true)
+	p.held(l, true)
+	c.device.Store(stuck.DeviceID())
+	p.standsOpen(now.Add(-time.Hour), now.Add(2*time.Hour)) // both are looked at
+	select {
+	case <-c.waiting:
+	case <-p.soon().Done():
+		t.Fatal("not looked at")
+	}
+	p.lockedDown("ld", 10, nil, nil)
+	p.closedDown(l, true)
+	p.held(l, false)
+}
+
+// A lock that knows no Lockdown is locked, whoever had it held open.
+func TestALockdownEndsWhatAnOperatorHoldsOpenAtAnOldLock(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	hello := r.hello()
+	hello.Capabilities, hello.HoldOpenCommand = []string{"command.lock", "command.hold_open"}, "command_euc_hold"
+	p.must(r.w.Write(hello))
+	_, err := r.r.Next()
+	p.must(err)
+	p.lockedDown("ld", 10, nil, nil)
+	if m, err := r.r.Next(); err != nil || m.(*lockwirev1.Command).GetLock() == nil {
+		t.Fatalf("%v, %v", m, err)
 	}
 }
 

@@ -174,35 +174,3 @@ func (h *Hub) Sessions() int {
 
 // Connected says whether a device has an open session here.
 func (h *Hub) Connected(device string) bool { return h.find(device) != nil }
-
-// Stop asks all locks to leave, waits until they have or ctx ends, and closes the rest. No session starts after it.
-func (h *Hub) Stop(ctx context.Context) {
-	h.mu.Lock()
-	h.stopping = true
-	list := make([]*session, 0, len(h.sessions))
-	for _, s := range h.sessions {
-		list = append(list, s)
-	}
-	h.mu.Unlock()
-	within := uint32(1000)
-	for _, s := range list {
-		if s.open.Load() {
-			go s.send(&lockwirev1.GoAway{WithinMs: within})
-		}
-	}
-	gone := make(chan struct{})
-	go func() { h.all.Wait(); close(gone) }()
-	select {
-	case <-gone:
-		return
-	case <-ctx.Done():
-	case <-time.After(time.Duration(within) * time.Millisecond):
-	}
-	for _, s := range list {
-		go s.conn.Close() // says close_notify; a lock that does not read is cut off when ctx of Serve ends
-	}
-	select {
-	case <-gone:
-	case <-ctx.Done():
-	}
-}

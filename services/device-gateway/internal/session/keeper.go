@@ -1,7 +1,6 @@
 package session
 
 import (
-	"container/heap"
 	"context"
 	"sync"
 	"time"
@@ -14,6 +13,8 @@ const (
 	settleTime = 50 * time.Millisecond
 	// keptAtOnce is how many locks are told at a time what their doors' rules want; each holds a goroutine while it is written to.
 	keptAtOnce = 64
+	// looksAtOnce is how many doors' rules are looked up at a time; each holds a goroutine while shared door state is waited for.
+	looksAtOnce = 512
 )
 
 // keeper makes the locks that are connected here do what their doors' rules want by themselves: stand open, or admit nobody. It
@@ -22,25 +23,19 @@ const (
 type keeper struct {
 	hub   *Hub
 	slots chan struct{}
+	looks chan struct{}
 	wake  chan struct{}
 
-	mu sync.Mutex // guards what follows, and kept.entry and kept.busy of all sessions
+	mu sync.Mutex // guards what follows, and kept.due and kept.busy of all sessions
 	// touched are to be looked at now; changed are rules whose doors are.
 	touched map[*session]bool
 	changed map[access.DoorRule]bool
-	due     edgeHeap
-}
-
-// entry is a session that is to be looked at.
-type entry struct {
-	session *session
-	at      time.Time
-	index   int // in the heap
+	due     agenda[*session]
 }
 
 func newKeeper(h *Hub) *keeper {
 	return &keeper{
-		hub: h, slots: make(chan struct{}, keptAtOnce), wake: make(chan struct{}, 1),
+		hub: h, slots: make(chan struct{}, keptAtOnce), looks: make(chan struct{}, looksAtOnce), wake: make(chan struct{}, 1),
 		touched: map[*session]bool{}, changed: map[access.DoorRule]bool{},
 	}
 }
@@ -75,16 +70,11 @@ func (k *keeper) rouse() {
 func (k *keeper) schedule(s *session, at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if s.kept.entry != nil {
-		heap.Remove(&k.due, s.kept.entry.index)
-		s.kept.entry = nil
-	}
 	if s.kept.ended || at.IsZero() {
+		k.due.drop(&s.kept.due)
 		return
 	}
-	s.kept.entry = &entry{session: s, at: at}
-	heap.Push(&k.due, s.kept.entry)
-	if s.kept.entry.index == 0 {
+	if k.due.set(&s.kept.due, s, at) {
 		k.rouse() // sooner than whatever is waited for
 	}
 }
@@ -127,10 +117,11 @@ func (k *keeper) run(ctx context.Context) {
 func (k *keeper) pause(now time.Time) time.Duration {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if len(k.due) == 0 {
+	next, ok := k.due.next()
+	if !ok {
 		return time.Hour
 	}
-	return max(0, min(time.Hour, k.due[0].at.Sub(now)))
+	return max(0, min(time.Hour, next.Sub(now)))
 }
 
 // take returns the sessions that are to be looked at now.
@@ -138,9 +129,7 @@ func (k *keeper) take(now time.Time) []*session {
 	k.mu.Lock()
 	touched, changed := k.touched, k.changed
 	k.touched, k.changed = map[*session]bool{}, map[access.DoorRule]bool{}
-	for len(k.due) > 0 && !k.due[0].at.After(now) {
-		s := heap.Pop(&k.due).(*entry).session
-		s.kept.entry = nil
+	for s, ok := k.due.due(now); ok; s, ok = k.due.due(now) {
 		touched[s] = true
 	}
 	k.mu.Unlock()
@@ -156,19 +145,4 @@ func (k *keeper) take(now time.Time) []*session {
 		list = append(list, s)
 	}
 	return list
-}
-
-// edgeHeap is in the order of time.
-type edgeHeap []*entry
-
-func (h edgeHeap) Len() int           { return len(h) }
-func (h edgeHeap) Less(i, j int) bool { return h[i].at.Before(h[j].at) }
-func (h edgeHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i]; h[i].index, h[j].index = i, j }
-func (h *edgeHeap) Push(x any)        { e := x.(*entry); e.index = len(*h); *h = append(*h, e) }
-func (h *edgeHeap) Pop() any {
-	old := *h
-	last := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return last
 }

@@ -147,13 +147,16 @@ func (h *Hub) enter(ctx context.Context, s *session, hello *lockwirev1.Hello) (r
 	return true
 }
 
-// adopt goes on with what was. Of what the lock sent only what is on disk counts: it sends the rest again.
+// adopt goes on with what was. Of what the lock sent only what is on disk counts: it sends the rest again. What an earlier session
+// brought to the disk counts too: Welcome says that it is durable, and the lock goes on behind it.
 func (s *session) adopt(was carried) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.carried = was
+	s.orders.dropOwn()
 	for epoch, all := range s.sent {
 		if p := s.progress[epoch]; p != nil {
+			p.reached(p.next, s.hub.cfg.Journal.Received(s.deviceID, epoch, p.next))
 			all.next = p.next
 			continue
 		}

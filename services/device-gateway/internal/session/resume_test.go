@@ -2,6 +2,8 @@ package session_test
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -9,6 +11,8 @@ import (
 	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/journal"
+	"github.com/cardea-mesh/cardea/services/device-gateway/internal/session"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 )
 
@@ -164,6 +168,74 @@ func TestOnlyTheDevicesOwnSessionOfThisBootIsResumed(t *testing.T) {
 	}
 }
 
+// slowDisk is a journal whose disk takes its time.
+type slowDisk struct {
+	session.Journal
+	began, goOn chan struct{}
+}
+
+func (d slowDisk) Append(ctx context.Context, entries ...journal.Entry) error {
+	done := make(chan error, 1)
+	go func() {
+		<-d.goOn
+		done <- d.Journal.Append(context.WithoutCancel(ctx), entries...)
+	}()
+	d.began <- struct{}{}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func TestAResumedSessionCountsWhatTheDiskTookAfterTheBreak(t *testing.T) {
+	disk := slowDisk{began: make(chan struct{}), goOn: make(chan struct{})}
+	p := newPlace(t, func(c *session.Config) {
+		disk.Journal = c.Journal
+		c.Journal = disk
+	})
+	r := p.dial()
+	welcome := p.open(r)
+	p.must(r.w.Write(batch(5, 1, 30)))
+	<-disk.began
+	r.NetConn().Close()
+	close(disk.goOn)
+	go func() { <-disk.began }() // the next batch
+	next, again := p.again(r, welcome.GetSession(), 1)
+	m, err := next.r.Next()
+	if ack, ok := m.(*lockwirev1.EventAck); err != nil || !ok || !again.GetResumed() || ack.GetReceivedUpTo() != 30 {
+		t.Fatalf("%v, then %v, %v", again, m, err)
+	}
+	p.must(next.w.Write(batch(6, 31, 1)))
+	if ack, failed := p.answer(next, 6); failed != nil || ack.GetReceivedUpTo() != 31 {
+		t.Fatalf("%v %v", ack, failed)
+	}
+}
+
+func TestAResumedSessionGoesOnBehindWhatAnEarlierOneBrought(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.open(r)
+	p.must(r.w.Write(batch(1, 1, 10)))
+	p.durable(r, 10)
+	r.NetConn().Close()
+	second, welcome := p.again(r, nil, 1)
+	p.must(second.w.Write(batch(1, 5, 2))) // a resend: the lock had not heard of the end
+	if ack, failed := p.answer(second, 1); failed != nil || ack.GetReceivedUpTo() != 6 {
+		t.Fatalf("%v %v", ack, failed)
+	}
+	second.NetConn().Close()
+	third, again := p.again(r, welcome.GetSession(), 1)
+	if !again.GetResumed() || again.GetDurableUpTo() != 10 {
+		t.Fatal(again)
+	}
+	p.must(third.w.Write(batch(2, 11, 1)))
+	if ack, failed := p.answer(third, 2); failed != nil || ack.GetReceivedUpTo() != 11 || ack.GetFromSequence() != 5 {
+		t.Fatalf("%v %v", ack, failed)
+	}
+}
+
 func TestAResumedSessionGoesOnWithItsCountersAndMarks(t *testing.T) {
 	p := newPlace(t)
 	r := p.dial()
@@ -241,4 +313,63 @@ func TestACommandThatEndedMeanwhileIsNotSentAgain(t *testing.T) {
 func withUnlock(h *lockwirev1.Hello) *lockwirev1.Hello {
 	h.Capabilities = []string{"command.unlock"}
 	return h
+}
+
+// What a gateway ordered by itself is not sent again when its reason is gone: a door would be held open that is to be closed.
+func TestAGatewaysOwnCommandDoesNotOutliveItsReason(t *testing.T) {
+	p := newPlace(t)
+	now := time.Now().Truncate(time.Minute)
+	p.standsOpen(now.Add(-time.Hour), now.Add(time.Hour))
+	p.settle()
+	r := p.dial()
+	hello := r.hello()
+	hello.Capabilities = []string{"command.lock", "command.hold_open"}
+	p.must(r.w.Write(hello))
+	m, err := r.r.Next()
+	p.must(err)
+	welcome := m.(*lockwirev1.Welcome)
+	if m, err = r.r.Next(); err != nil || m.(*lockwirev1.Command).GetHoldOpen() == nil {
+		t.Fatalf("%v, %v", m, err)
+	}
+	r.NetConn().Close() // the line breaks before the lock has read it
+	p.rules(nil)
+	p.settle()
+	next, got := p.again(r, welcome.GetSession(), 1)
+	if !got.GetResumed() {
+		t.Fatal("not resumed")
+	}
+	p.must(next.w.Write(&lockwirev1.Ping{Nonce: 4}))
+	if m, err := next.r.Next(); err != nil || pongNonce(m) != 4 {
+		t.Fatalf("%v, %v", m, err)
+	}
+}
+
+func pongNonce(m any) uint64 {
+	pong, _ := m.(*lockwirev1.Pong)
+	return pong.GetNonce()
+}
+
+func TestCommandsComeAgainInTheOrderInWhichTheyWereGiven(t *testing.T) {
+	p := newPlace(t)
+	r := p.dial()
+	p.must(r.w.Write(withUnlock(r.hello())))
+	m, err := r.r.Next()
+	p.must(err)
+	welcome := m.(*lockwirev1.Welcome)
+	var ids []string
+	for i := range 12 {
+		id := fmt.Sprintf("command_euc_%d", i)
+		go p.hub.Command(p.soon(), unlock(id, r.device))
+		if m, err := r.r.Next(); err != nil || m.(*lockwirev1.Command).GetCommandId() != id {
+			t.Fatalf("%v, %v", m, err)
+		}
+		ids = append(ids, id)
+	}
+	r.NetConn().Close()
+	next, _ := p.again(r, welcome.GetSession(), 1)
+	for _, id := range ids {
+		if m, err := next.r.Next(); err != nil || m.(*lockwirev1.Command).GetCommandId() != id {
+			t.Fatalf("%v, %v; wanted %s", m, err, id)
+		}
+	}
 }

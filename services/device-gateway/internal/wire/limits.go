@@ -38,6 +38,8 @@ const (
 
 	// maxCount bounds sequences and boot epochs, so that sums of them fit.
 	maxCount = 1 << 62
+	// maxHeldVersion leaves the gateway room to count on from what a lock says that it holds.
+	maxHeldVersion = 1 << 61
 )
 
 // limit is one field's value and its bounds.
@@ -123,6 +125,9 @@ func checkHello(m *lockwirev1.Hello) error {
 	}
 	if m.GetBootEpoch() == 0 || m.GetBootEpoch() > maxCount {
 		return malformed("boot_epoch: counts from 1, at most 2^62")
+	}
+	if m.GetBundleVersion() > maxHeldVersion {
+		return malformed("bundle_version: at most 2^61")
 	}
 	return within(
 		limit{"device_id", len(m.GetDeviceId()), 1, maxName},

@@ -10,11 +10,11 @@ func checkBatch(m *lockwirev1.EventBatch) error {
 	if m.GetRequestId() == 0 || m.GetBootEpoch() == 0 || m.GetFirstSequence() == 0 {
 		return malformed("request_id, boot_epoch and first_sequence count from 1")
 	}
-	if m.GetFirstSequence() > maxCount || m.GetBootEpoch() > maxCount {
-		return malformed("first_sequence or boot_epoch: above 2^62")
-	}
 	if err := within(limit{"number of events", len(m.GetEvents()), 1, MaxBatch}); err != nil {
 		return err
+	}
+	if m.GetFirstSequence() > maxCount-uint64(len(m.GetEvents())-1) || m.GetBootEpoch() > maxCount {
+		return malformed("boot_epoch or a sequence: above 2^62")
 	}
 	for i, e := range m.GetEvents() {
 		if e.GetKind() == lockwirev1.EventKind_EVENT_KIND_GAP {

@@ -196,6 +196,8 @@ func limitCases() []limitCase {
 
 		{"a batch without events", batch(9, 1, 1), "number of events"},
 		{"a batch from sequence 0", batch(9, 1, 0, &lockwirev1.Event{}), "first_sequence"},
+		{"a Hello of a bundle version above 2^61", hello(func(m *lockwirev1.Hello) { m.BundleVersion = 1<<61 + 1 }), "bundle_version"},
+		{"a batch whose last sequence is above 2^62", batch(9, 1, 1<<62, &lockwirev1.Event{}, &lockwirev1.Event{}), "sequence"},
 		{"a batch of boot epoch 0", batch(9, 0, 1, &lockwirev1.Event{}), "boot_epoch"},
 		{"a batch of 257", batch(9, 1, 1, append(most(), &lockwirev1.Event{})...), "number of events"},
 		{"a GAP that is not the first", batch(9, 1, 1, &lockwirev1.Event{}, &lockwirev1.Event{Kind: lockwirev1.EventKind_EVENT_KIND_GAP, Lost: 1}), "GAP"},

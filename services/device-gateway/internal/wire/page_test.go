@@ -28,7 +28,7 @@ func TestThePageHasTheFields(t *testing.T) {
 	count := fmt.Sprintf("1 to 2^%d", bits.Len(maxCount)-1)
 	day := int(MaxHoldOpen / time.Millisecond)
 	protocolpage.HoldFields(t, page, []protocolpage.Row{
-		{What: "`boot_epoch` (Hello and EventBatch alike), `event_sequence`, `first_sequence`", Value: count},
+		{What: "`boot_epoch` (Hello and EventBatch alike), `event_sequence`, `first_sequence` and the sequence of a batch's last event", Value: count},
 		{What: "`request_id`, `message_id`", Value: "from 1"},
 		{What: "`device_id`", Value: "1 to " + n(maxName)},
 		{What: "`firmware`, `model`", Value: "0 to " + n(maxName)},
@@ -48,7 +48,7 @@ func TestThePageHasTheFields(t *testing.T) {
 		{What: "`valid_for_ms`", Value: "0 to " + n(MaxValidFor)},
 		{What: "`lost` of a GAP", Value: "1 to the GAP's sequence"},
 		{What: "`command_id`", Value: fmt.Sprintf("1 to %[1]s; in an event 0 to %[1]s", n(maxName))},
-		{What: "`credential_id`, `person_id` of an event", Value: "0 to " + n(maxName)},
+		{What: "`credential_id`, `person_id` of an event", Value: "0 to " + n(maxName) + "; what is not an id as bundles have them is not recorded"},
 		{What: "`battery_percent`; `alarms`", Value: fmt.Sprintf("0 to 100; 0 to %s of them", n(maxAlarms))},
 		{What: "`until_ms` of HoldOpen", Value: fmt.Sprintf("not 0, at most %s after `server_time_ms`", n(day))},
 		{What: "`held_open_after_ms`; `unlock_ms`, `volume` of Configuration",
@@ -57,7 +57,7 @@ func TestThePageHasTheFields(t *testing.T) {
 		{What: "FirmwareChunk", Value: fmt.Sprintf("`sha256` %s, `version` 1 to %s, `size` 1 to %s, `data` 0 to %s, `offset` + `data` at most `size`",
 			n(hashSize), n(maxName), n(MaxFirmware), n(MaxFirmwareChunk))},
 		{What: "`firmware_offset`", Value: "0 to " + n(MaxFirmware)},
-		{What: "`version` of Bundle, Revocations, BundleAck", Value: count},
+		{What: "`version` of Bundle, Revocations, BundleAck; `bundle_version` of Hello", Value: fmt.Sprintf("%s; 0 to 2^%d", count, bits.Len(maxHeldVersion)-1)},
 		{What: "`signed`; `signature`; `signer_chain`", Value: fmt.Sprintf("Bundle 1 to %s, Revocations 1 to %s; 1 to %s; 1 to %s of 1 to %s",
 			n(MaxBundle), n(MaxRevocations), n(maxSignature), n(maxCertificates), n(maxCertificate))},
 		{What: "`text`", Value: fmt.Sprintf("0 to %s; SHOULD be ASCII", n(maxText))},

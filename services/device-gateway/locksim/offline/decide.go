@@ -92,15 +92,6 @@ func (h *Holder) Decide(clock Clock, p Presented) (Decision, bool) {
 	return d, true
 }
 
-// StandsOpen says whether a lock that decides alone keeps its door unlocked now.
-func (h *Holder) StandsOpen(clock Clock) bool {
-	if !h.Holds() || h.content.door.GetBroken() {
-		return false
-	}
-	q := question{time: h.time(clock), door: h.content.door}
-	return q.open(q.rank()) && !q.waits()
-}
-
 // factor is what became of a second factor.
 type factor int
 

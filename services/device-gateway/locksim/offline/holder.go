@@ -89,6 +89,9 @@ func (h *Holder) Entries() int {
 	return n
 }
 
+// Tombstones is how many entries are not let in, since Revocations took them out.
+func (h *Holder) Tombstones() int { return len(h.tombstones) }
+
 // forget drops the bundle (H11).
 func (h *Holder) forget(version uint64) {
 	h.bundle, h.forgotten, h.content = 0, version, content{}

@@ -70,13 +70,18 @@ func (l *Lock) Greet(device string) error {
 
 // Ask asks about a card and waits for the decision, which it overwrites.
 func (l *Lock) Ask(card *lockwirev1.Card, decision *lockwirev1.AccessDecision) error {
-	l.request.RequestId++
-	l.request.EventSequence++
-	l.request.Card, l.request.Direction = card, lockwirev1.Direction_DIRECTION_IN
-	if err := l.send(lockwirev1.FrameType_FRAME_TYPE_ACCESS_REQUEST, &l.request); err != nil {
+	if err := l.Send(card); err != nil {
 		return err
 	}
 	return l.receive(lockwirev1.FrameType_FRAME_TYPE_ACCESS_DECISION, decision)
+}
+
+// Send asks about a card and does not wait.
+func (l *Lock) Send(card *lockwirev1.Card) error {
+	l.request.RequestId++
+	l.request.EventSequence++
+	l.request.Card, l.request.Direction = card, lockwirev1.Direction_DIRECTION_IN
+	return l.send(lockwirev1.FrameType_FRAME_TYPE_ACCESS_REQUEST, &l.request)
 }
 
 // Report sends events, whose first has the sequence first, as one batch and waits until all are durable.

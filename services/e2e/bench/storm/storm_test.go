@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"github.com/cardea-mesh/cardea/services/e2e/bench/storm"
 )
@@ -34,6 +35,10 @@ func TestAllAreBackAfterEachCutAndRefusalsAreCounted(t *testing.T) {
 				continue
 			}
 			addresses[conn.RemoteAddr().(*net.TCPAddr).IP.String()] = true
+			go func() {
+				conn.Read(make([]byte, 1)) // the client says nothing
+				conn.Close()
+			}()
 			conn.Write([]byte{1})
 		}
 	}()
@@ -41,14 +46,14 @@ func TestAllAreBackAfterEachCutAndRefusalsAreCounted(t *testing.T) {
 	for i := range clients {
 		clients[i] = new(client)
 	}
-	results, err := storm.Run(t.Context(), network, clients, 2)
+	results, err := storm.Run(t.Context(), network, clients, 2, time.Minute)
 	network.Close()
 	<-served
-	if err != nil || len(results) != 2 {
+	if err != nil || len(results) != 3 {
 		t.Fatalf("%v, %v", results, err)
 	}
-	for _, r := range results {
-		if r.Half <= 0 || r.Most < r.Half || r.All < r.Most || r.Refused != 0 {
+	for i, want := range []int64{1, 0, 0} {
+		if r := results[i]; r.Half <= 0 || r.Most < r.Half || r.All < r.Most || r.Refused != want {
 			t.Errorf("%+v", r)
 		}
 	}

@@ -34,8 +34,9 @@ func (s *System) DeviceRoot() (*pki.Authority, error) {
 	return pki.LoadFiles(c.Locks.CACertFile, c.Locks.CAKeyFile)
 }
 
-// Fabricate makes n devices at the fleet's first door without enrolling them: it signs their certificates and puts their facts
-// into the bucket, as a gateway service does in an enrolment's commit. No database knows them.
+// Fabricate makes n devices at the fleet's doors without enrolling them: it signs their certificates and puts their facts
+// into the bucket, as a gateway service does in an enrolment's commit. No database knows them. The doors take turns: a change at a door
+// is told to all of its devices, of which a true one has few.
 func (f *Fleet) Fabricate(ctx context.Context, n int) ([]Device, error) {
 	root, err := f.system.DeviceRoot()
 	if err != nil {
@@ -52,12 +53,12 @@ func (f *Fleet) Fabricate(ctx context.Context, n int) ([]Device, error) {
 	defer broker.Close()
 	devices := make([]Device, n)
 	return devices, parallel(ctx, n, func(ctx context.Context, i int) (err error) {
-		devices[i], err = f.fabricate(ctx, root, broker)
+		devices[i], err = f.fabricate(ctx, f.Devices[i%len(f.Devices)].Door, root, broker)
 		return err
 	})
 }
 
-func (f *Fleet) fabricate(ctx context.Context, root *pki.Authority, broker *bus.Bus) (Device, error) {
+func (f *Fleet) fabricate(ctx context.Context, door string, root *pki.Authority, broker *bus.Bus) (Device, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return Device{}, err
@@ -76,7 +77,7 @@ func (f *Fleet) fabricate(ctx context.Context, root *pki.Authority, broker *bus.
 		return Device{}, err
 	}
 	hash := sha256.Sum256(csr.RawSubjectPublicKeyInfo)
-	body, err := proto.Marshal(&gatewayv1.DeviceState{DoorId: f.Devices[0].Door, PublicKeySha256: hash[:]})
+	body, err := proto.Marshal(&gatewayv1.DeviceState{DoorId: door, PublicKeySha256: hash[:]})
 	if err != nil {
 		return Device{}, err
 	}
@@ -84,7 +85,7 @@ func (f *Fleet) fabricate(ctx context.Context, root *pki.Authority, broker *bus.
 	if err := broker.PutState(ctx, Home, bus.AccessBucket(Home, 0), fact, &typev1.StateRecord{Version: 1, Body: body}); err != nil {
 		return Device{}, fmt.Errorf("device's fact: %w", err)
 	}
-	return Device{ID: string(id), Door: f.Devices[0].Door, TLS: &tls.Config{
+	return Device{ID: string(id), Door: door, TLS: &tls.Config{
 		MinVersion: tls.VersionTLS13, NextProtos: []string{lockwire.ALPN}, ServerName: "gateway.cardea", RootCAs: root.Pool(),
 		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, ClientSessionCache: tls.NewLRUClientSessionCache(1),
 	}}, nil

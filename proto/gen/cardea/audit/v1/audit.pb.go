@@ -217,7 +217,10 @@ type QueryEventsRequest struct {
 	// 1 to 1,000; 0: 100.
 	PageSize int32 `protobuf:"varint,8,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// From the previous page.
-	PageToken     string `protobuf:"bytes,9,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,9,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Only what this device's lock reported, in the lock's own order: by boot epoch and sequence, newest first, whatever the
+	// order of arrival. What others say of the device (created, enrolled, a clock that differs) is not among it.
+	DeviceId      string `protobuf:"bytes,10,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -315,13 +318,22 @@ func (x *QueryEventsRequest) GetPageToken() string {
 	return ""
 }
 
+func (x *QueryEventsRequest) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
 // LedgerEvent is an event and its place.
 type LedgerEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Its place.
 	Position int64 `protobuf:"varint,1,opt,name=position,proto3" json:"position,omitempty"`
 	// The event. Its sealed part is left out.
-	Event         *v1.Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	Event *v1.Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	// When device_id was asked for: where the lock places it.
+	Lock          *LockPlace `protobuf:"bytes,3,opt,name=lock,proto3" json:"lock,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,10 +382,83 @@ func (x *LedgerEvent) GetEvent() *v1.Event {
 	return nil
 }
 
+func (x *LedgerEvent) GetLock() *LockPlace {
+	if x != nil {
+		return x.Lock
+	}
+	return nil
+}
+
+// LockPlace is an event's place among all that its lock ever reported.
+type LockPlace struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How often the lock had booted, as it counts.
+	BootEpoch uint64 `protobuf:"varint,1,opt,name=boot_epoch,json=bootEpoch,proto3" json:"boot_epoch,omitempty"`
+	// The event's number in that boot epoch, from 1 without gaps.
+	Sequence uint64 `protobuf:"varint,2,opt,name=sequence,proto3" json:"sequence,omitempty"`
+	// How many events of this boot epoch, right before this one, the ledger does not have: they are under way, in a gateway's
+	// journal or the lock's ring; or lost; or their bodies were removed. What a gap event says that its lock lost is not counted again there.
+	// Unset when the question has other conditions than device_id, which leave events out.
+	MissingBefore *uint64 `protobuf:"varint,3,opt,name=missing_before,json=missingBefore,proto3,oneof" json:"missing_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LockPlace) Reset() {
+	*x = LockPlace{}
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LockPlace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LockPlace) ProtoMessage() {}
+
+func (x *LockPlace) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LockPlace.ProtoReflect.Descriptor instead.
+func (*LockPlace) Descriptor() ([]byte, []int) {
+	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *LockPlace) GetBootEpoch() uint64 {
+	if x != nil {
+		return x.BootEpoch
+	}
+	return 0
+}
+
+func (x *LockPlace) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+func (x *LockPlace) GetMissingBefore() uint64 {
+	if x != nil && x.MissingBefore != nil {
+		return *x.MissingBefore
+	}
+	return 0
+}
+
 // QueryEventsResponse is one page. It may be shorter than asked, where events are large, and is then not the last.
 type QueryEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Newest first by place in the ledger.
+	// Newest first by place in the ledger; with device_id in the lock's order.
 	Events []*LedgerEvent `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
 	// For the next page; empty: this was the last.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
@@ -383,7 +468,7 @@ type QueryEventsResponse struct {
 
 func (x *QueryEventsResponse) Reset() {
 	*x = QueryEventsResponse{}
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[4]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -395,7 +480,7 @@ func (x *QueryEventsResponse) String() string {
 func (*QueryEventsResponse) ProtoMessage() {}
 
 func (x *QueryEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[4]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -408,7 +493,7 @@ func (x *QueryEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QueryEventsResponse.ProtoReflect.Descriptor instead.
 func (*QueryEventsResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{4}
+	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *QueryEventsResponse) GetEvents() []*LedgerEvent {
@@ -442,7 +527,7 @@ type ListEntriesRequest struct {
 
 func (x *ListEntriesRequest) Reset() {
 	*x = ListEntriesRequest{}
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[5]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -454,7 +539,7 @@ func (x *ListEntriesRequest) String() string {
 func (*ListEntriesRequest) ProtoMessage() {}
 
 func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[5]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -467,7 +552,7 @@ func (x *ListEntriesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesRequest.ProtoReflect.Descriptor instead.
 func (*ListEntriesRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{5}
+	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ListEntriesRequest) GetOrgId() string {
@@ -512,7 +597,7 @@ type ListEntriesResponse struct {
 
 func (x *ListEntriesResponse) Reset() {
 	*x = ListEntriesResponse{}
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[6]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -524,7 +609,7 @@ func (x *ListEntriesResponse) String() string {
 func (*ListEntriesResponse) ProtoMessage() {}
 
 func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[6]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -537,7 +622,7 @@ func (x *ListEntriesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEntriesResponse.ProtoReflect.Descriptor instead.
 func (*ListEntriesResponse) Descriptor() ([]byte, []int) {
-	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{6}
+	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListEntriesResponse) GetEntries() []*Entry {
@@ -567,7 +652,7 @@ type GetHeadRequest struct {
 
 func (x *GetHeadRequest) Reset() {
 	*x = GetHeadRequest{}
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[7]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +664,7 @@ func (x *GetHeadRequest) String() string {
 func (*GetHeadRequest) ProtoMessage() {}
 
 func (x *GetHeadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_cardea_audit_v1_audit_proto_msgTypes[7]
+	mi := &file_cardea_audit_v1_audit_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +677,7 @@ func (x *GetHeadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetHeadRequest.ProtoReflect.Descriptor instead.
 func (*GetHeadRequest) Descriptor() ([]byte, []int) {
-	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{7}
+	return file_cardea_audit_v1_audit_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetHeadRequest) GetOrgId() string {
@@ -628,7 +713,7 @@ const file_cardea_audit_v1_audit_proto_rawDesc = "" +
 	"\x06org_id\x18\x01 \x01(\tR\x05orgId\x12\x16\n" +
 	"\x06region\x18\x02 \x01(\tR\x06region\x12\x12\n" +
 	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x12\n" +
-	"\x04hash\x18\x04 \x01(\fR\x04hash\"\xf4\x02\n" +
+	"\x04hash\x18\x04 \x01(\fR\x04hash\"\x9a\x03\n" +
 	"\x12QueryEventsRequest\x12$\n" +
 	"\x06org_id\x18\x01 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18@\xc0\xd4\x18\x01R\x05orgId\x12%\n" +
 	"\x06region\x18\x02 \x01(\tB\r\xbaH\x06r\x04\x10\x01\x18 \xb8\xd4\x18\x01R\x06region\x12 \n" +
@@ -640,10 +725,19 @@ const file_cardea_audit_v1_audit_proto_rawDesc = "" +
 	"\tpage_size\x18\b \x01(\x05B\n" +
 	"\xbaH\a\x1a\x05\x18\xe8\a(\x00R\bpageSize\x12'\n" +
 	"\n" +
-	"page_token\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\"V\n" +
+	"page_token\x18\t \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\tpageToken\x12$\n" +
+	"\tdevice_id\x18\n" +
+	" \x01(\tB\a\xbaH\x04r\x02\x18@R\bdeviceId\"\x86\x01\n" +
 	"\vLedgerEvent\x12\x1a\n" +
 	"\bposition\x18\x01 \x01(\x03R\bposition\x12+\n" +
-	"\x05event\x18\x02 \x01(\v2\x15.cardea.type.v1.EventR\x05event\"s\n" +
+	"\x05event\x18\x02 \x01(\v2\x15.cardea.type.v1.EventR\x05event\x12.\n" +
+	"\x04lock\x18\x03 \x01(\v2\x1a.cardea.audit.v1.LockPlaceR\x04lock\"\x85\x01\n" +
+	"\tLockPlace\x12\x1d\n" +
+	"\n" +
+	"boot_epoch\x18\x01 \x01(\x04R\tbootEpoch\x12\x1a\n" +
+	"\bsequence\x18\x02 \x01(\x04R\bsequence\x12*\n" +
+	"\x0emissing_before\x18\x03 \x01(\x04H\x00R\rmissingBefore\x88\x01\x01B\x11\n" +
+	"\x0f_missing_before\"s\n" +
 	"\x13QueryEventsResponse\x124\n" +
 	"\x06events\x18\x01 \x03(\v2\x1c.cardea.audit.v1.LedgerEventR\x06events\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xb8\x01\n" +
@@ -678,38 +772,40 @@ func file_cardea_audit_v1_audit_proto_rawDescGZIP() []byte {
 	return file_cardea_audit_v1_audit_proto_rawDescData
 }
 
-var file_cardea_audit_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 8)
+var file_cardea_audit_v1_audit_proto_msgTypes = make([]protoimpl.MessageInfo, 9)
 var file_cardea_audit_v1_audit_proto_goTypes = []any{
 	(*Entry)(nil),                 // 0: cardea.audit.v1.Entry
 	(*Head)(nil),                  // 1: cardea.audit.v1.Head
 	(*QueryEventsRequest)(nil),    // 2: cardea.audit.v1.QueryEventsRequest
 	(*LedgerEvent)(nil),           // 3: cardea.audit.v1.LedgerEvent
-	(*QueryEventsResponse)(nil),   // 4: cardea.audit.v1.QueryEventsResponse
-	(*ListEntriesRequest)(nil),    // 5: cardea.audit.v1.ListEntriesRequest
-	(*ListEntriesResponse)(nil),   // 6: cardea.audit.v1.ListEntriesResponse
-	(*GetHeadRequest)(nil),        // 7: cardea.audit.v1.GetHeadRequest
-	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
-	(*v1.Event)(nil),              // 9: cardea.type.v1.Event
+	(*LockPlace)(nil),             // 4: cardea.audit.v1.LockPlace
+	(*QueryEventsResponse)(nil),   // 5: cardea.audit.v1.QueryEventsResponse
+	(*ListEntriesRequest)(nil),    // 6: cardea.audit.v1.ListEntriesRequest
+	(*ListEntriesResponse)(nil),   // 7: cardea.audit.v1.ListEntriesResponse
+	(*GetHeadRequest)(nil),        // 8: cardea.audit.v1.GetHeadRequest
+	(*timestamppb.Timestamp)(nil), // 9: google.protobuf.Timestamp
+	(*v1.Event)(nil),              // 10: cardea.type.v1.Event
 }
 var file_cardea_audit_v1_audit_proto_depIdxs = []int32{
-	8,  // 0: cardea.audit.v1.Entry.appended_at:type_name -> google.protobuf.Timestamp
-	8,  // 1: cardea.audit.v1.QueryEventsRequest.from:type_name -> google.protobuf.Timestamp
-	8,  // 2: cardea.audit.v1.QueryEventsRequest.to:type_name -> google.protobuf.Timestamp
-	9,  // 3: cardea.audit.v1.LedgerEvent.event:type_name -> cardea.type.v1.Event
-	3,  // 4: cardea.audit.v1.QueryEventsResponse.events:type_name -> cardea.audit.v1.LedgerEvent
-	0,  // 5: cardea.audit.v1.ListEntriesResponse.entries:type_name -> cardea.audit.v1.Entry
-	1,  // 6: cardea.audit.v1.ListEntriesResponse.head:type_name -> cardea.audit.v1.Head
-	2,  // 7: cardea.audit.v1.AuditService.QueryEvents:input_type -> cardea.audit.v1.QueryEventsRequest
-	5,  // 8: cardea.audit.v1.AuditService.ListEntries:input_type -> cardea.audit.v1.ListEntriesRequest
-	7,  // 9: cardea.audit.v1.AuditService.GetHead:input_type -> cardea.audit.v1.GetHeadRequest
-	4,  // 10: cardea.audit.v1.AuditService.QueryEvents:output_type -> cardea.audit.v1.QueryEventsResponse
-	6,  // 11: cardea.audit.v1.AuditService.ListEntries:output_type -> cardea.audit.v1.ListEntriesResponse
-	1,  // 12: cardea.audit.v1.AuditService.GetHead:output_type -> cardea.audit.v1.Head
-	10, // [10:13] is the sub-list for method output_type
-	7,  // [7:10] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	9,  // 0: cardea.audit.v1.Entry.appended_at:type_name -> google.protobuf.Timestamp
+	9,  // 1: cardea.audit.v1.QueryEventsRequest.from:type_name -> google.protobuf.Timestamp
+	9,  // 2: cardea.audit.v1.QueryEventsRequest.to:type_name -> google.protobuf.Timestamp
+	10, // 3: cardea.audit.v1.LedgerEvent.event:type_name -> cardea.type.v1.Event
+	4,  // 4: cardea.audit.v1.LedgerEvent.lock:type_name -> cardea.audit.v1.LockPlace
+	3,  // 5: cardea.audit.v1.QueryEventsResponse.events:type_name -> cardea.audit.v1.LedgerEvent
+	0,  // 6: cardea.audit.v1.ListEntriesResponse.entries:type_name -> cardea.audit.v1.Entry
+	1,  // 7: cardea.audit.v1.ListEntriesResponse.head:type_name -> cardea.audit.v1.Head
+	2,  // 8: cardea.audit.v1.AuditService.QueryEvents:input_type -> cardea.audit.v1.QueryEventsRequest
+	6,  // 9: cardea.audit.v1.AuditService.ListEntries:input_type -> cardea.audit.v1.ListEntriesRequest
+	8,  // 10: cardea.audit.v1.AuditService.GetHead:input_type -> cardea.audit.v1.GetHeadRequest
+	5,  // 11: cardea.audit.v1.AuditService.QueryEvents:output_type -> cardea.audit.v1.QueryEventsResponse
+	7,  // 12: cardea.audit.v1.AuditService.ListEntries:output_type -> cardea.audit.v1.ListEntriesResponse
+	1,  // 13: cardea.audit.v1.AuditService.GetHead:output_type -> cardea.audit.v1.Head
+	11, // [11:14] is the sub-list for method output_type
+	8,  // [8:11] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cardea_audit_v1_audit_proto_init() }
@@ -717,13 +813,14 @@ func file_cardea_audit_v1_audit_proto_init() {
 	if File_cardea_audit_v1_audit_proto != nil {
 		return
 	}
+	file_cardea_audit_v1_audit_proto_msgTypes[4].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_audit_v1_audit_proto_rawDesc), len(file_cardea_audit_v1_audit_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   8,
+			NumMessages:   9,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -45,7 +45,7 @@ const (
 
 // AuditServiceClient is a client for the cardea.audit.v1.AuditService service.
 type AuditServiceClient interface {
-	// QueryEvents returns entries of a region's ledger by door, person and time, newest first.
+	// QueryEvents returns entries of a region's ledger by door, person, device and time, newest first.
 	QueryEvents(context.Context, *v1.QueryEventsRequest) (*v1.QueryEventsResponse, error)
 	// ListEntries returns the ledger itself, oldest first, with everything that a verifier needs to recompute its chain.
 	// Bodies come as they were published, identity's with sealed personal fields in them, so they stay in their jurisdiction.
@@ -125,7 +125,7 @@ func (c *auditServiceClient) GetHead(ctx context.Context, req *v1.GetHeadRequest
 
 // AuditServiceHandler is an implementation of the cardea.audit.v1.AuditService service.
 type AuditServiceHandler interface {
-	// QueryEvents returns entries of a region's ledger by door, person and time, newest first.
+	// QueryEvents returns entries of a region's ledger by door, person, device and time, newest first.
 	QueryEvents(context.Context, *v1.QueryEventsRequest) (*v1.QueryEventsResponse, error)
 	// ListEntries returns the ledger itself, oldest first, with everything that a verifier needs to recompute its chain.
 	// Bodies come as they were published, identity's with sealed personal fields in them, so they stay in their jurisdiction.

@@ -74,7 +74,8 @@ type GatewayServiceClient interface {
 	RevokeDevice(context.Context, *v1.RevokeDeviceRequest) (*v1.RevokeDeviceResponse, error)
 	// Unlock commands the lock of a door to unlock. It never fires after `not_after`. DEVICE_OFFLINE when no gateway holds the lock.
 	Unlock(context.Context, *v1.UnlockRequest) (*v1.UnlockResponse, error)
-	// SendCommand sends any other command to one lock and waits for its answer. DEVICE_OFFLINE when no gateway holds the lock.
+	// SendCommand sends any other command to one lock and waits for its answer. DEVICE_OFFLINE when no gateway holds the lock. HoldOpen also
+	// needs doors.unlock, and Lockdown lockdowns.write.
 	SendCommand(context.Context, *v1.SendCommandRequest) (*v1.SendCommandResponse, error)
 	// GetDeviceReport returns what a lock last told the gateway that holds its connection. DEVICE_OFFLINE when none does.
 	GetDeviceReport(context.Context, *v1.GetDeviceReportRequest) (*v1.DeviceReport, error)
@@ -282,7 +283,8 @@ type GatewayServiceHandler interface {
 	RevokeDevice(context.Context, *v1.RevokeDeviceRequest) (*v1.RevokeDeviceResponse, error)
 	// Unlock commands the lock of a door to unlock. It never fires after `not_after`. DEVICE_OFFLINE when no gateway holds the lock.
 	Unlock(context.Context, *v1.UnlockRequest) (*v1.UnlockResponse, error)
-	// SendCommand sends any other command to one lock and waits for its answer. DEVICE_OFFLINE when no gateway holds the lock.
+	// SendCommand sends any other command to one lock and waits for its answer. DEVICE_OFFLINE when no gateway holds the lock. HoldOpen also
+	// needs doors.unlock, and Lockdown lockdowns.write.
 	SendCommand(context.Context, *v1.SendCommandRequest) (*v1.SendCommandResponse, error)
 	// GetDeviceReport returns what a lock last told the gateway that holds its connection. DEVICE_OFFLINE when none does.
 	GetDeviceReport(context.Context, *v1.GetDeviceReportRequest) (*v1.DeviceReport, error)
