@@ -43,10 +43,10 @@ func TestTheGatewayKeepsTheRules(t *testing.T) {
 type commander struct{ *running }
 
 // Unlock implements lockconformance.GatewayOperator.
-func (c commander) Unlock(ctx context.Context, device string) error {
+func (c commander) Unlock(_ context.Context, device string) error {
 	p := c.place
 	client := c.service(gateway.Service)
-	go client.DeliverCommand(ctx, &gatewayv1.DeliverCommandRequest{
+	go client.DeliverCommand(p.t.Context(), &gatewayv1.DeliverCommandRequest{
 		OrgId: string(p.org), Region: string(home), DeviceId: device, CommandId: string(region.NewID(region.Command, "euc")),
 		NotAfter: timestamppb.New(time.Now().Add(50 * time.Second)),
 		Command:  &lockwirev1.Command{Action: &lockwirev1.Command_Unlock{Unlock: &lockwirev1.Unlock{UnlockMs: 1000}}},

@@ -16,7 +16,7 @@ import (
 // GatewayOperator commands the system of the gateway under test. What it cannot do is answered with ErrCannot.
 type GatewayOperator interface {
 	// Unlock orders an unlock by a device. It returns when that is ordered, or when it is known that the device cannot do it; the
-	// answer is not waited for.
+	// answer is not waited for. When ctx ends the command has come; the order goes on.
 	Unlock(ctx context.Context, device string) error
 	// TakeCard takes Config.Card away from whoever has it.
 	TakeCard(ctx context.Context) error
@@ -69,12 +69,27 @@ func onlyWhatItCan(ctx context.Context, g *gatewayRun) error {
 	return errors.Join(p.send(done), p.alive())
 }
 
-// ordered has the operator order an unlock, and is the command that comes.
+// ordered has the operator order an unlock, and is the command that comes; it is there before a person says that it was ordered.
 func (g *gatewayRun) ordered(ctx context.Context, p *peer) (*lockwirev1.Command, error) {
-	if err := operated(g.cfg.Operator.Unlock(ctx, g.name)); err != nil {
-		return nil, err
+	acting, stop := context.WithCancel(ctx)
+	defer stop()
+	acted := make(chan error, 1)
+	go func() { acted <- g.cfg.Operator.Unlock(acting, g.name) }()
+	const walk = 2 * time.Minute
+	for end := time.Now().Add(walk); ; {
+		c, err := await[*lockwirev1.Command](p, 200*time.Millisecond)
+		if !errors.Is(err, errNothing) || time.Now().After(end) {
+			return c, err
+		}
+		select {
+		case err := <-acted:
+			if err != nil {
+				return nil, operated(err)
+			}
+			end = time.Now().Add(p.patience)
+		default:
+		}
 	}
-	return await[*lockwirev1.Command](p, p.patience)
 }
 
 // commandGoesOn: a command without an answer comes again, as it was, when the session goes on. A slow machine gets another try: a command
