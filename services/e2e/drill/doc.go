@@ -26,7 +26,7 @@
 //	the lock acknowledges Revocations and goes on with what it had    locksim/offline TestAnyOrderOfArrival; TestAConnectedLockIsNoExposure
 //	the lock lets in an entry that was revoked before it came         TestABundleThatRevocationsOvertakeOnTheWay; TestAnyOrderOfArrival
 //	WaitApplied does not wait for other gateways                      internal/rpc TestEveryGatewayIsWaitedFor
-//	every gateway counts as having applied every commit               internal/postgres TestPostgres
+//	every gateway counts as having applied every commit               internal/postgres TestPostgres; neighbour-behind.json
 //	an answer leaves its exposures out, at the gateway                internal/rpc TestAnAnswerNamesWhoIsExposed; listed-before-it-opens.json
 //	an answer leaves its exposures out, at permissions                permissions TestACommitIsEnforcedWithTheExposuresThatItLists;
 //	                                                                  listed-before-it-opens.json, budget-over.json, neighbour-behind.json
@@ -46,6 +46,5 @@
 //	a device that was revoked is not listed                           internal/exposure TestWhoIsExposed
 //	nor by another region than its home                               TestANeighbourListsARevokedDeviceThatMayStillOpen
 //
-// Tests without a package are those of services/device-gateway. No drill finds that every gateway counts as having applied every commit:
-// the gateway that answers must itself have the commit, and the histories have not yet brought a lock to one that stays behind.
+// Tests without a package are those of services/device-gateway.
 package drill
