@@ -12,5 +12,39 @@
 //	go test ./drill                                     # the kept histories and a few new ones
 //	go test ./drill -args -drill.for=10m -drill.seed=7  # or `make drill`: histories from seed 7 on, for ten minutes
 //
-// What goes on at the same time decides some histories, so a seed gives the same history, not always the same outcome.
+// At the end of a history the ledger is held to the record, too ([CheckLedger]): what a lock was told to be durable is in it once, and its
+// unlocks are those that were seen.
+//
+// What goes on at the same time decides some histories, so a seed gives the same history, not always the same outcome. A history whose
+// organization could not be set up ends the drill and says so; it is not kept.
+//
+// # What finds which fault
+//
+// These faults were planted one at a time. Each is found by what stands behind it: a kept history (*.json), a seed, or a test where the
+// part is. `make test` runs all but the seed.
+//
+//	the lock acknowledges Revocations and goes on with what it had    locksim/offline TestAnyOrderOfArrival; TestAConnectedLockIsNoExposure
+//	the lock lets in an entry that was revoked before it came         TestABundleThatRevocationsOvertakeOnTheWay; TestAnyOrderOfArrival
+//	WaitApplied does not wait for other gateways                      internal/rpc TestEveryGatewayIsWaitedFor
+//	every gateway counts as having applied every commit               internal/postgres TestPostgres; neighbour-behind.json
+//	an answer leaves its exposures out, at the gateway                internal/rpc TestAnAnswerNamesWhoIsExposed; listed-before-it-opens.json
+//	an answer leaves its exposures out, at permissions                permissions TestACommitIsEnforcedWithTheExposuresThatItLists;
+//	                                                                  listed-before-it-opens.json, budget-over.json, neighbour-behind.json
+//	a bundle is sent although the door changed while it was noted     TestABundleThatNoAnswerCouldCountIsNotGiven
+//	what a lock may hold is noted after it was sent                   TestABundleThatRevocationsOvertakeOnTheWay
+//	after a restart doors count as unchanged                          TestAGatewayThatStartsAnewKnowsWhatWasGiven;
+//	                                                                  restart-after-revocation.json
+//	the hash that a lock says in Hello is not looked at               TestALockThatHoldsSomethingElseIsGivenTheWhole
+//	the end of a membership takes nothing away                        internal/access TestNoChangeOfABundleGoesUnnoticed; seed 1003
+//	the end of a credential takes nothing away                        internal/access TestNoChangeOfABundleGoesUnnoticed
+//	a lockdown takes nothing away                                     lockdown-while-cut.json
+//	exposures end a minute early                                      internal/exposure TestWhoIsExposed; internal/bundlestate
+//	                                                                  TestARecordCoversAllThatTheLockMayHold; last-minute.json
+//	a record forgets what the lock holds besides what it was given    internal/bundlestate TestARecordCoversAllThatTheLockMayHold
+//	a lock without a record counts as holding nothing                 internal/bundlestate
+//	                                                                  TestWhatIsNotNotedCountsAsHeldByWhoIsOlderThanTheBucket
+//	a device that was revoked is not listed                           internal/exposure TestWhoIsExposed
+//	nor by another region than its home                               TestANeighbourListsARevokedDeviceThatMayStillOpen
+//
+// Tests without a package are those of services/device-gateway.
 package drill

@@ -34,9 +34,10 @@ func (l *lock) boot() {
 	if l.off != nil {
 		l.off()
 	}
+	// A lock stays with the neighbour for long enough to be seen there: the way home may be silent, and then it is alone meanwhile.
 	cfg := locksim.Config{
 		Store: l.store, BackoffMin: 10 * time.Millisecond, BackoffMax: 200 * time.Millisecond, RefusedWait: 200 * time.Millisecond,
-		HomeEvery: 2 * time.Second, Clock: l.world.Now, Observer: l,
+		HomeEvery: 5 * time.Second, Clock: l.world.Now, Observer: l,
 	}
 	for _, line := range l.lines {
 		cfg.Endpoints = append(cfg.Endpoints, line.address())
