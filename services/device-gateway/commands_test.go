@@ -1,6 +1,8 @@
 package gateway_test
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/fault"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
 	"github.com/cardea-mesh/cardea/services/platform/region"
+	"google.golang.org/protobuf/proto"
 )
 
 func TestAnyGatewayReachesALockThatAnyGatewayHolds(t *testing.T) {
@@ -95,4 +98,37 @@ func TestADoorIsHeldOpenOnceTheFirstPersonHasArrived(t *testing.T) {
 	}
 	p.eventually("the grant", func() bool { return l.Present(p.soon(), badge).Granted })
 	p.must(l.WaitDoor(p.soon(), "HoldOpen", func(d *lockwirev1.DoorState) bool { return d.GetHeldUnlocked() }))
+}
+
+func TestWhoOrdersWhatIsInTheLedgerBeforeWhatTheLockDid(t *testing.T) {
+	p := newPlace(t)
+	g := p.start("")
+	events := p.events()
+	l := g.lock()
+	p.must(l.WaitOpen(p.soon()))
+	unlocked, err := g.client("doors.unlock").Unlock(p.soon(), &gatewayv1.UnlockRequest{OrgId: string(p.org), DoorId: string(p.door)})
+	p.must(err)
+	sent, err := g.client("devices.command").SendCommand(p.soon(), &gatewayv1.SendCommandRequest{
+		OrgId: string(p.org), DeviceId: l.DeviceID(), Command: &lockwirev1.Command{Action: &lockwirev1.Command_Lock{Lock: new(lockwirev1.Lock)}},
+	})
+	p.must(err)
+	p.must(l.WaitDurable(p.soon()))
+	for id, action := range map[string]string{unlocked.GetCommandId(): "unlock", sent.GetCommandId(): "lock"} {
+		event := events.await(t, id)
+		ordered := new(gatewayv1.CommandOrdered)
+		p.must(proto.Unmarshal(event.GetPayload(), ordered))
+		if event.GetKind() != "command_ordered" || event.GetActor() == "" || event.GetActor() == l.DeviceID() || event.GetStream() != l.DeviceID() ||
+			ordered.GetAction() != action || ordered.GetDoorId() != string(p.door) || ordered.GetGatewayId() != string(g.ID) {
+			t.Errorf("%v, %v", event, ordered)
+		}
+	}
+	var done []string
+	for _, r := range l.Events() {
+		if r.Event.GetKind() == lockwirev1.EventKind_EVENT_KIND_COMMAND {
+			done = append(done, events.await(t, fmt.Sprintf("%s.%d.%d", l.DeviceID(), r.Epoch, r.Sequence)).GetCause())
+		}
+	}
+	if !slices.Equal(done, []string{unlocked.GetCommandId(), sent.GetCommandId()}) {
+		t.Errorf("the lock's events name as their causes %v", done)
+	}
 }

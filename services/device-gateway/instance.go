@@ -106,6 +106,7 @@ type Instance struct {
 	states       *doorstate.Store
 	bundles      *bundlestate.Store
 	journal      *journal.Journal
+	maker        *lockevent.Maker
 	registration *registration.Registration
 	renewals     *renewal.Desk
 	hub          *session.Hub
@@ -207,8 +208,9 @@ func (i *Instance) locks(authority *enroll.Authority) error {
 	i.renewals = renewal.New(renewal.Config{
 		Table: i.store, Authority: authority, Now: p.Now, Logger: p.Telemetry.Logger, IssuedBefore: p.RenewIssuedBefore,
 	})
+	i.maker = lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger)
 	i.hub = session.NewHub(session.Config{
-		Copy: i.copy, Journal: i.journal, Maker: lockevent.New(p.State, p.Regions, i.ID, p.Telemetry.Logger), Now: p.Now,
+		Copy: i.copy, Journal: i.journal, Maker: i.maker, Now: p.Now,
 		Tracer: p.Telemetry.Tracer, Logger: p.Telemetry.Logger, Endpoints: endpoints.For, Heartbeat: p.Heartbeat, Renewals: i.renewals,
 		MaxReconnects: p.Limits.MaxReconnectsPerDevice,
 		Bundles: &session.Bundles{
@@ -280,6 +282,7 @@ func (i *Instance) Mount(server *rpc.Server) {
 	server.Handle(gatewayv1connect.NewGatewayServiceHandler(&gatewayrpc.Handler{
 		Store: i.store, Doors: i.copy, Sessions: i.hub, Neighbours: gatewayrpc.Mesh{Dialer: i.parts.Dialer},
 		Exposures: &exposure.Book{Copy: i.copy, States: i.bundles, Regions: i.parts.Regions, Own: i.parts.Region, Now: i.parts.Now},
+		Orders:    gatewayrpc.JournalOrders{Maker: i.maker, Journal: i.journal},
 		Regions:   i.parts.Regions, Own: i.parts.Region, ID: i.ID, Logger: i.parts.Telemetry.Logger, Now: i.parts.Now,
 	}, server.Options()...))
 }

@@ -24,9 +24,10 @@ type kindKey struct{ service, kind string }
 //
 //nolint:gochecknoglobals // a constant in all but the language's sense
 var payloads = map[kindKey]func([]byte) (subjects, error){
-	{"device-gateway", "access"}:         of(lockEvent),
-	{"device-gateway", "lock"}:           of(lockEvent),
-	{"device-gateway", "device_created"}: of(func(m *gatewayv1.DeviceCreated) subjects { return subjects{door: m.DoorId} }),
+	{"device-gateway", "access"}:          of(lockEvent),
+	{"device-gateway", "lock"}:            of(lockEvent),
+	{"device-gateway", "device_created"}:  of(func(m *gatewayv1.DeviceCreated) subjects { return subjects{door: m.DoorId} }),
+	{"device-gateway", "command_ordered"}: of(func(m *gatewayv1.CommandOrdered) subjects { return subjects{door: m.DoorId} }),
 
 	{"permissions", "door_created"}: of(func(m *permissionsv1.DoorCreated) subjects { return subjects{door: m.GetDoor().GetId()} }),
 	{"permissions", "grant_created"}: of(func(m *permissionsv1.GrantCreated) subjects {

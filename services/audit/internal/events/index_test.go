@@ -26,6 +26,7 @@ func TestWhichDoorAndPersonAnEventIsAbout(t *testing.T) {
 		{"device-gateway", "access", &gatewayv1.LockEvent{DoorId: d, PersonId: p}, door, person},
 		{"device-gateway", "access", &gatewayv1.LockEvent{DoorId: d}, door, ""},
 		{"device-gateway", "lock", &gatewayv1.LockEvent{DoorId: d}, door, ""},
+		{"device-gateway", "command_ordered", &gatewayv1.CommandOrdered{DeviceId: "x", DoorId: d}, door, ""},
 		{"device-gateway", "device_created", &gatewayv1.DeviceCreated{DoorId: d}, door, ""},
 		{"device-gateway", "device_revoked", &gatewayv1.DeviceRevoked{DeviceId: "x"}, "", ""},
 		{"device-gateway", "device_renewed", &gatewayv1.DeviceRenewed{DeviceId: "x"}, "", ""},

@@ -24,6 +24,7 @@ const Service = "device-gateway"
 const (
 	kindAccess = "access"
 	kindLock   = "lock"
+	kindOrder  = "command_ordered"
 )
 
 // Maker makes the events of one gateway.

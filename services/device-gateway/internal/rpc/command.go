@@ -49,8 +49,9 @@ func (h *Handler) enrolled(org, id string) (access.Device, error) {
 	return d, nil
 }
 
-// deliver sends the order by the gateway that holds the device: this one, or any of the jurisdiction. Errors: see elsewhere.
+// deliver records the order, and sends it by the gateway that holds the device: this one, or any of the jurisdiction. Errors: see elsewhere.
 func (h *Handler) deliver(ctx context.Context, d access.Device, o session.Order) (*gatewayv1.SendCommandResponse, error) {
+	h.record(ctx, d, o)
 	if h.Sessions.Connected(d.ID) || !h.Now().Before(o.NotAfter) {
 		out, err := h.command(ctx, o)
 		if !errors.Is(err, device.ErrOffline) {

@@ -62,6 +62,7 @@ type Handler struct {
 	Sessions   Sessions
 	Neighbours Neighbours
 	Exposures  Exposures
+	Orders     Orders
 	Regions    *region.Map
 	Own        region.Region
 	ID         region.ID // this gateway's

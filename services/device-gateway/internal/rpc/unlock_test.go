@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -93,7 +94,8 @@ func TestEveryGatewayOfTheJurisdictionIsAskedForTheLock(t *testing.T) {
 		{"held, with too much to do", mesh{"eu-central": {busy}, "eu-west": {offline}},
 			func(err error) bool { return fault.Is(err, faultv1.Reason_REASON_OVER_LIMIT) }},
 	} {
-		h := &Handler{Sessions: nobody{}, Neighbours: c.mesh, Regions: regions, Own: own, Now: time.Now}
+		orders := new(orders)
+		h := &Handler{Sessions: nobody{}, Neighbours: c.mesh, Orders: orders, Regions: regions, Own: own, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 		_, err := h.deliver(ctx, access.Device{ID: "device"}, session.Order{Command: new(lockwirev1.Command), NotAfter: time.Now().Add(time.Second)})
 		if ctx.Err() != nil {
@@ -102,6 +104,9 @@ func TestEveryGatewayOfTheJurisdictionIsAskedForTheLock(t *testing.T) {
 		cancel()
 		if !c.want(err) {
 			t.Errorf("%s: %v", c.name, err)
+		}
+		if len(orders.all) != 1 {
+			t.Errorf("%s: %d orders were recorded", c.name, len(orders.all))
 		}
 	}
 }

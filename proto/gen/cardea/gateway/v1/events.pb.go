@@ -453,6 +453,90 @@ func (x *DeviceRenewed) GetOldKeyEnded() bool {
 	return false
 }
 
+// CommandOrdered: kind `command_ordered`, stream = the device; the envelope's id is the command's, and its actor is who ordered it. What the lock
+// did then is a LockEvent of EVENT_KIND_COMMAND, whose cause is this. Of the pieces of a firmware image the first one is recorded. What gateways
+// order by themselves is not: the fact that led to it is in the ledger.
+type CommandOrdered struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The device.
+	DeviceId string `protobuf:"bytes,1,opt,name=device_id,json=deviceId,proto3" json:"device_id,omitempty"`
+	// Its door.
+	DoorId string `protobuf:"bytes,2,opt,name=door_id,json=doorId,proto3" json:"door_id,omitempty"`
+	// What was ordered: the name of Command's action, e.g. `unlock`, `hold_open`.
+	Action string `protobuf:"bytes,3,opt,name=action,proto3" json:"action,omitempty"`
+	// The gateway that was asked.
+	GatewayId string `protobuf:"bytes,4,opt,name=gateway_id,json=gatewayId,proto3" json:"gateway_id,omitempty"`
+	// When the order ends: a lock that has not got it by then does nothing.
+	NotAfter      *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=not_after,json=notAfter,proto3" json:"not_after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommandOrdered) Reset() {
+	*x = CommandOrdered{}
+	mi := &file_cardea_gateway_v1_events_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommandOrdered) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommandOrdered) ProtoMessage() {}
+
+func (x *CommandOrdered) ProtoReflect() protoreflect.Message {
+	mi := &file_cardea_gateway_v1_events_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommandOrdered.ProtoReflect.Descriptor instead.
+func (*CommandOrdered) Descriptor() ([]byte, []int) {
+	return file_cardea_gateway_v1_events_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *CommandOrdered) GetDeviceId() string {
+	if x != nil {
+		return x.DeviceId
+	}
+	return ""
+}
+
+func (x *CommandOrdered) GetDoorId() string {
+	if x != nil {
+		return x.DoorId
+	}
+	return ""
+}
+
+func (x *CommandOrdered) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *CommandOrdered) GetGatewayId() string {
+	if x != nil {
+		return x.GatewayId
+	}
+	return ""
+}
+
+func (x *CommandOrdered) GetNotAfter() *timestamppb.Timestamp {
+	if x != nil {
+		return x.NotAfter
+	}
+	return nil
+}
+
 var File_cardea_gateway_v1_events_proto protoreflect.FileDescriptor
 
 const file_cardea_gateway_v1_events_proto_rawDesc = "" +
@@ -494,7 +578,14 @@ const file_cardea_gateway_v1_events_proto_rawDesc = "" +
 	"\rDeviceRenewed\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12*\n" +
 	"\x11public_key_sha256\x18\x02 \x01(\fR\x0fpublicKeySha256\x12\"\n" +
-	"\rold_key_ended\x18\x03 \x01(\bR\voldKeyEndedB\xcf\x01\n" +
+	"\rold_key_ended\x18\x03 \x01(\bR\voldKeyEnded\"\xb6\x01\n" +
+	"\x0eCommandOrdered\x12\x1b\n" +
+	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x17\n" +
+	"\adoor_id\x18\x02 \x01(\tR\x06doorId\x12\x16\n" +
+	"\x06action\x18\x03 \x01(\tR\x06action\x12\x1d\n" +
+	"\n" +
+	"gateway_id\x18\x04 \x01(\tR\tgatewayId\x127\n" +
+	"\tnot_after\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\bnotAfterB\xcf\x01\n" +
 	"\x15com.cardea.gateway.v1B\vEventsProtoP\x01ZCgithub.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1;gatewayv1\xa2\x02\x03CGX\xaa\x02\x11Cardea.Gateway.V1\xca\x02\x11Cardea\\Gateway\\V1\xe2\x02\x1dCardea\\Gateway\\V1\\GPBMetadata\xea\x02\x13Cardea::Gateway::V1b\x06proto3"
 
 var (
@@ -509,33 +600,35 @@ func file_cardea_gateway_v1_events_proto_rawDescGZIP() []byte {
 	return file_cardea_gateway_v1_events_proto_rawDescData
 }
 
-var file_cardea_gateway_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cardea_gateway_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cardea_gateway_v1_events_proto_goTypes = []any{
 	(*DeviceCreated)(nil),         // 0: cardea.gateway.v1.DeviceCreated
 	(*DeviceEnrolled)(nil),        // 1: cardea.gateway.v1.DeviceEnrolled
 	(*DeviceRevoked)(nil),         // 2: cardea.gateway.v1.DeviceRevoked
 	(*LockEvent)(nil),             // 3: cardea.gateway.v1.LockEvent
 	(*DeviceRenewed)(nil),         // 4: cardea.gateway.v1.DeviceRenewed
-	(v1.EventKind)(0),             // 5: cardea.lockwire.v1.EventKind
-	(*v11.Decision)(nil),          // 6: cardea.permissions.v1.Decision
-	(*timestamppb.Timestamp)(nil), // 7: google.protobuf.Timestamp
-	(v1.ClockQuality)(0),          // 8: cardea.lockwire.v1.ClockQuality
-	(v1.CommandOutcome)(0),        // 9: cardea.lockwire.v1.CommandOutcome
-	(*v1.DoorState)(nil),          // 10: cardea.lockwire.v1.DoorState
+	(*CommandOrdered)(nil),        // 5: cardea.gateway.v1.CommandOrdered
+	(v1.EventKind)(0),             // 6: cardea.lockwire.v1.EventKind
+	(*v11.Decision)(nil),          // 7: cardea.permissions.v1.Decision
+	(*timestamppb.Timestamp)(nil), // 8: google.protobuf.Timestamp
+	(v1.ClockQuality)(0),          // 9: cardea.lockwire.v1.ClockQuality
+	(v1.CommandOutcome)(0),        // 10: cardea.lockwire.v1.CommandOutcome
+	(*v1.DoorState)(nil),          // 11: cardea.lockwire.v1.DoorState
 }
 var file_cardea_gateway_v1_events_proto_depIdxs = []int32{
-	5,  // 0: cardea.gateway.v1.LockEvent.kind:type_name -> cardea.lockwire.v1.EventKind
-	6,  // 1: cardea.gateway.v1.LockEvent.decision:type_name -> cardea.permissions.v1.Decision
-	7,  // 2: cardea.gateway.v1.LockEvent.lock_time:type_name -> google.protobuf.Timestamp
-	8,  // 3: cardea.gateway.v1.LockEvent.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
-	7,  // 4: cardea.gateway.v1.LockEvent.received_at:type_name -> google.protobuf.Timestamp
-	9,  // 5: cardea.gateway.v1.LockEvent.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
-	10, // 6: cardea.gateway.v1.LockEvent.door:type_name -> cardea.lockwire.v1.DoorState
-	7,  // [7:7] is the sub-list for method output_type
-	7,  // [7:7] is the sub-list for method input_type
-	7,  // [7:7] is the sub-list for extension type_name
-	7,  // [7:7] is the sub-list for extension extendee
-	0,  // [0:7] is the sub-list for field type_name
+	6,  // 0: cardea.gateway.v1.LockEvent.kind:type_name -> cardea.lockwire.v1.EventKind
+	7,  // 1: cardea.gateway.v1.LockEvent.decision:type_name -> cardea.permissions.v1.Decision
+	8,  // 2: cardea.gateway.v1.LockEvent.lock_time:type_name -> google.protobuf.Timestamp
+	9,  // 3: cardea.gateway.v1.LockEvent.clock_quality:type_name -> cardea.lockwire.v1.ClockQuality
+	8,  // 4: cardea.gateway.v1.LockEvent.received_at:type_name -> google.protobuf.Timestamp
+	10, // 5: cardea.gateway.v1.LockEvent.command_outcome:type_name -> cardea.lockwire.v1.CommandOutcome
+	11, // 6: cardea.gateway.v1.LockEvent.door:type_name -> cardea.lockwire.v1.DoorState
+	8,  // 7: cardea.gateway.v1.CommandOrdered.not_after:type_name -> google.protobuf.Timestamp
+	8,  // [8:8] is the sub-list for method output_type
+	8,  // [8:8] is the sub-list for method input_type
+	8,  // [8:8] is the sub-list for extension type_name
+	8,  // [8:8] is the sub-list for extension extendee
+	0,  // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_cardea_gateway_v1_events_proto_init() }
@@ -549,7 +642,7 @@ func file_cardea_gateway_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cardea_gateway_v1_events_proto_rawDesc), len(file_cardea_gateway_v1_events_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
