@@ -53,10 +53,15 @@ func operatedOr(err, instead error) error {
 
 func grantIsVain(ctx context.Context, l *lockRun) error {
 	_, e, err := swiped(ctx, l, func(p *peer, r *lockwirev1.AccessRequest) error { return p.send(grant(r)) })
-	if err == nil && e.GetOutcome() == granted {
+	switch {
+	case err != nil:
+		return err
+	case e.GetOutcome() == granted:
 		return errors.New("a grant opens during a lockdown")
+	case string(e.GetReceipt()) == receipt_ && e.GetReason() != inLockdown:
+		return fmt.Errorf("a grant that counted is not recorded as refused for the lockdown: %v", e)
 	}
-	return err
+	return nil
 }
 
 // commandIsVain: an unlock and a HoldOpen fail.
