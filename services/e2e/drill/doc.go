@@ -37,9 +37,9 @@
 //	the hash that a lock says in Hello is not looked at               TestALockThatHoldsSomethingElseIsGivenTheWhole
 //	the end of a membership takes nothing away                        internal/access TestNoChangeOfABundleGoesUnnoticed; seed 1003
 //	the end of a credential takes nothing away                        internal/access TestNoChangeOfABundleGoesUnnoticed
-//	a lockdown takes nothing away                                     lockdown-while-cut.json
+//	a lockdown takes nothing away                                     listed-before-it-opens.json
 //	exposures end a minute early                                      internal/exposure TestWhoIsExposed; internal/bundlestate
-//	                                                                  TestARecordCoversAllThatTheLockMayHold; last-minute.json
+//	                                                                  TestARecordCoversAllThatTheLockMayHold; restart-after-revocation.json
 //	a record forgets what the lock holds besides what it was given    internal/bundlestate TestARecordCoversAllThatTheLockMayHold
 //	a lock without a record counts as holding nothing                 internal/bundlestate
 //	                                                                  TestWhatIsNotNotedCountsAsHeldByWhoIsOlderThanTheBucket
