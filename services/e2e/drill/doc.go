@@ -9,7 +9,7 @@
 // [Check] judges the record. It knows nothing of how Cardea decides: only when each call began and ended, what it answered, and
 // which doors opened. What fails is made small by [Shrink] and kept under testdata, where every later run plays it again.
 //
-//	go test ./drill                                     # the kept histories and a few new ones
+//	go test ./drill                                     # the kept histories and a new one
 //	go test ./drill -args -drill.for=10m -drill.seed=7  # or `make drill`: histories from seed 7 on, for ten minutes
 //
 // At the end of a history the ledger is held to the record, too ([CheckLedger]): what a lock was told to be durable is in it once, and its
@@ -47,4 +47,10 @@
 //	nor by another region than its home                               TestANeighbourListsARevokedDeviceThatMayStillOpen
 //
 // Tests without a package are those of services/device-gateway.
+//
+// # Open
+//
+// Seed 5011 failed once, on a machine with too much to do, and passed when it was played again: 84 ms after it was answered that the end
+// of a card is enforced, with no lock exposed, lock 0 opened for it alone. The card ended while the home's broker was being started,
+// and the lock had come back from a silent line before that. The cause is not known.
 package drill

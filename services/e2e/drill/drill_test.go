@@ -19,8 +19,8 @@ var (
 	shrinkFor = flag.Duration("drill.shrink", 4*time.Minute, "how long a failing history may take to be made small")
 )
 
-// few is how many new histories a run without -drill.for plays.
-const few = 2
+// few is how many new histories a run without -drill.for plays: with the kept ones that is a minute.
+const few = 1
 
 // TestDrill plays the kept histories, then new ones. What fails is made small and kept under testdata.
 func TestDrill(t *testing.T) {
