@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,6 +23,7 @@ import (
 	gateway "github.com/cardea-mesh/cardea/services/device-gateway"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
 	"github.com/cardea-mesh/cardea/services/platform/outbox"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/proto"
 )
@@ -60,7 +60,7 @@ func (r *record) String() string {
 func (p *place) process() *process {
 	p.t.Helper()
 	dir := p.t.TempDir()
-	s := &process{place: p, binary: filepath.Join(dir, "device-gateway"), locks: freeAddress(p.t), said: new(record)}
+	s := &process{place: p, binary: filepath.Join(dir, "device-gateway"), locks: porttest.Address(p.t), said: new(record)}
 	build := exec.Command("go", "build", "-o", s.binary, "./cmd/device-gateway")
 	if text, err := build.CombinedOutput(); err != nil {
 		p.t.Fatalf("%v\n%s", err, text)
@@ -96,16 +96,6 @@ locks: {listen: %q, ca_cert_file: %s, ca_key_file: %s, endpoints: {eu-central: %
 		s.locks, filepath.Join(dir, "ca.pem"), filepath.Join(dir, "ca.key"), s.locks))
 	p.t.Cleanup(s.kill)
 	return s
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // start starts it; full: it may not make any file longer than it is.

@@ -9,6 +9,7 @@ import (
 	"github.com/cardea-mesh/cardea/proto/gen/cardea/audit/v1/auditv1connect"
 	"github.com/cardea-mesh/cardea/services/audit/audittest"
 	"github.com/cardea-mesh/cardea/services/device-gateway/locksim"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 )
 
 // TestADeadGatewaysJournalComesLateAndInItsPlace: a gateway is killed with a lock's events on its disk that the broker does not have. The
@@ -18,7 +19,7 @@ func TestADeadGatewaysJournalComesLateAndInItsPlace(t *testing.T) {
 	p := newPlace(t)
 	first := p.process()
 	store := first.stores(1)[0]
-	p.listen = freeAddress(t) // where the second gateway will be
+	p.listen = porttest.Address(t) // where the second gateway will be
 	first.start(false)
 	l := p.boot(store, func(c *locksim.Config) { c.Endpoints, c.RingSize = []string{first.locks, p.listen}, 20 })
 	p.must(l.WaitOpen(p.soon()))

@@ -8,7 +8,6 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bustest"
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
 
 	faultv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/fault/v1"
@@ -39,7 +39,7 @@ type configured struct {
 
 func configure(t *testing.T) *configured {
 	t.Helper()
-	c := &configured{mesh: rpctest.New(t), address: freeAddress(t)}
+	c := &configured{mesh: rpctest.New(t), address: porttest.Address(t)}
 	c.database = dbtest.Make(t, dbtest.Options{Schema: identity.Schema, Sets: identity.Migrations()})
 	proxy, url := dbtest.NewProxy(t, c.database.URL)
 	c.proxy = proxy
@@ -85,16 +85,6 @@ operators: [{name: ops, key_sha256: %s}]
 	}
 	c.path = write("config.yaml", []byte(c.text))
 	return c
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // run starts the service and returns how to stop it; stopping must bring no error.

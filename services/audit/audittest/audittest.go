@@ -9,7 +9,6 @@ package audittest
 
 import (
 	"context"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -23,6 +22,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/config"
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
 )
@@ -69,7 +69,7 @@ func Start(t testing.TB, o Options) *Service {
 	if o.Broker != nil {
 		s.bus = o.Broker.Connect(t)
 	}
-	address := freeAddress(t)
+	address := porttest.Address(t)
 	s.URL = "https://" + address
 	s.stop = serve(t, configure(t, o, address))
 	t.Cleanup(s.stop)
@@ -140,15 +140,4 @@ func files(t testing.TB, ca []byte, pair pki.Pair) (caFile, certFile, keyFile st
 		return file
 	}
 	return write("ca.pem", ca), write("cert.pem", pair.CertPEM), write("key.pem", pair.KeyPEM)
-}
-
-// freeAddress is one that nobody listens on now. Somebody else may take it before the service does; the test then fails.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/dbtest"
 	"github.com/cardea-mesh/cardea/services/platform/keyring"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/rpc"
 	"github.com/cardea-mesh/cardea/services/platform/rpc/rpctest"
@@ -75,7 +76,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, mesh: rpctest.New(t), exchange: newExchange()}
 	w.brokers = bustest.StartRegions(t, w.mesh.Regions)
 	for i, name := range regions {
-		w.sites[i] = &site{name: name, brokerUp: true, stateDir: t.TempDir(), calls: address(t), locks: address(t), answers: address(t)}
+		w.sites[i] = &site{name: name, brokerUp: true, stateDir: t.TempDir(), calls: porttest.Address(t), locks: porttest.Address(t), answers: porttest.Address(t)}
 		w.sites[i].brokers = map[string]bus.Config{}
 		for _, service := range []string{gateway.Service, permissions.Service} {
 			w.sites[i].brokers[service] = w.brokers.Config(t, name, service)
@@ -224,14 +225,6 @@ func listen(t testing.TB, at string) net.Listener {
 			t.Fatal(err)
 		}
 	}
-}
-
-func address(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func must(t testing.TB, err error) {

@@ -3,7 +3,6 @@ package bustest
 import (
 	"context"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/bus/brokerconf"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -52,15 +52,15 @@ func StartRegions(t testing.TB, regions *region.Map) *Regions {
 	for _, of := range regions.All() {
 		router, ok := routers[of.Jurisdiction]
 		if !ok {
-			router = freeAddress(t)
+			router = porttest.Address(t)
 			routers[of.Jurisdiction] = router
 			r.start(t, string(of.Jurisdiction), brokerconf.Router{
-				Jurisdiction: of.Jurisdiction, Regions: regions, Listen: router, Clients: freeAddress(t),
+				Jurisdiction: of.Jurisdiction, Regions: regions, Listen: router, Clients: porttest.Address(t),
 				TLS: r.certificate(t, of.Jurisdiction, "router", brokerconf.RouterService),
 			}.Config())
 		}
 		r.start(t, string(of.Name), brokerconf.Broker{
-			Region: of, Regions: regions, Listen: freeAddress(t), Router: router, Store: filepath.Join(r.dir, "store-"+string(of.Name)),
+			Region: of, Regions: regions, Listen: porttest.Address(t), Router: router, Store: filepath.Join(r.dir, "store-"+string(of.Name)),
 			TLS:       r.certificate(t, of.Jurisdiction, of.Name, brokerconf.BrokerService),
 			Observers: []string{Observer},
 		}.Config())
@@ -190,14 +190,4 @@ func (r *Regions) Dial(t testing.TB, of region.Name, service string, options ...
 	}
 	t.Cleanup(nc.Close)
 	return nc
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -9,7 +9,7 @@ package bustest
 import (
 	"context"
 	"log/slog"
-	"net"
+	"net/netip"
 	"os"
 	"testing"
 	"time"
@@ -19,6 +19,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/cardea-mesh/cardea/services/platform/bus"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -48,7 +49,7 @@ func Start(t testing.TB, options ...Option) *Server {
 	s.opts = &server.Options{
 		ServerName:      "broker-" + string(s.Region),
 		Host:            "127.0.0.1",
-		Port:            server.RANDOM_PORT,
+		Port:            int(netip.MustParseAddrPort(porttest.Address(t)).Port()), // its own, so that a restart is found where the clients look
 		JetStream:       true,
 		JetStreamDomain: string(s.Region),
 		StoreDir:        t.TempDir(),
@@ -57,7 +58,6 @@ func Start(t testing.TB, options ...Option) *Server {
 		NoSigs:          true,
 	}
 	s.run(t)
-	s.opts.Port = s.s.Addr().(*net.TCPAddr).Port // so that a restart is found where the clients look
 	t.Cleanup(s.Stop)
 	return s
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/bus"
 	"github.com/cardea-mesh/cardea/services/platform/bus/brokerconf"
 	"github.com/cardea-mesh/cardea/services/platform/pki"
+	"github.com/cardea-mesh/cardea/services/platform/porttest"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -78,7 +78,7 @@ func broker(t *testing.T) (file string, cfg bus.Config) {
 			CertFile: write(service+".pem", pair.CertPEM), KeyFile: write(service+".key", pair.KeyPEM),
 		}
 	}
-	listen := freeAddress(t)
+	listen := porttest.Address(t)
 	file = write("nats.conf", []byte(brokerconf.Broker{
 		Region: home, Regions: regions, Listen: listen, Store: filepath.Join(dir, "store"), TLS: issue(brokerconf.BrokerService),
 	}.Config()))
@@ -155,14 +155,4 @@ func TestAWrongStartSaysWhy(t *testing.T) {
 			t.Errorf("%s: exit %d, said %q", name, code, log)
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
