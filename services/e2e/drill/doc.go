@@ -9,8 +9,8 @@
 // [Check] judges the record. It knows nothing of how Cardea decides: only when each call began and ended, what it answered, and
 // which doors opened. What fails is made small by [Shrink] and kept under testdata, where every later run plays it again.
 //
-//	go test ./drill                                     # the kept histories and a new one
-//	go test ./drill -args -drill.for=10m -drill.seed=7  # or `make drill`: histories from seed 7 on, for ten minutes
+//	go test ./drill                                     # the kept histories and that of seed 7
+//	go test ./drill -args -drill.for=10m -drill.seed=7  # or `make drill`: histories from seed 7 on (without it: from a new one on), for ten minutes
 //
 // At the end of a history the ledger is held to the record, too ([CheckLedger]): what a lock was told to be durable is in it once, and its
 // unlocks are those that were seen.
