@@ -104,9 +104,14 @@ func TestWhatNoHintToldOfIsFoundByThePollAndCounted(t *testing.T) {
 	door, person, group, _, _ := simple(t, s)
 	i := newInstance(t, newStore(t, db.DB), func(c *projection.Config) { c.Poll = 10 * time.Millisecond })
 	i.reason(t, s.org, door, person)
-	s.write(t, central, func(c *commit) { c.member(group, person, false, time.Time{}) })
-	eventually(t, "the poll", func() bool { return i.reason(t, s.org, door, person) == policy.ReasonNoGrant })
-	eventually(t, "the count", func() bool { return i.count(t, "missed") == 1 })
+	member, want := true, map[bool]policy.Reason{true: policy.ReasonGrant, false: policy.ReasonNoGrant}
+	// One that a question found first, on a machine that stood still, is not the poll's: then the next one is.
+	eventually(t, "the count", func() bool {
+		member = !member
+		s.write(t, central, func(c *commit) { c.member(group, person, member, time.Time{}) })
+		eventually(t, "the poll", func() bool { return i.reason(t, s.org, door, person) == want[member] })
+		return i.count(t, "missed") > 0
+	})
 }
 
 // One region removes Bob, then another lets his former group in. A reader that saw only the second would let Bob in.
