@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -54,6 +53,7 @@ type Book struct {
 	Now     func() time.Time
 
 	verified verified
+	silent   silent
 }
 
 // readsAtOnce is how many records of another region are read at a time.
@@ -80,28 +80,35 @@ func (b *Book) Has(token *typev1.ConsistencyToken) bool {
 }
 
 // After are the locks that are exposed to what commits up to a token's ended. Ask it when all gateways have applied the token and Has is
-// true. It waits, until a moment, for those that may confirm. Errors: the records of a region cannot be read.
+// true. It waits, until a moment, for those that may confirm, but not for one that was waited for in vain since it was last given
+// something. Errors: the records of a region cannot be read.
 func (b *Book) After(ctx context.Context, token *typev1.ConsistencyToken, until time.Time, may func(device string) bool) ([]Exposure, error) {
 	a := askedOf(token)
 	if err := b.States.Settle(ctx); err != nil {
 		return nil, err
 	}
-	candidates := b.candidates(a)
+	began, candidates := time.Now(), b.candidates(a)
 	for {
 		changed := b.States.Changed()
-		var left []candidate
-		var exposures []Exposure
 		found, err := b.look(ctx, candidates, a)
 		if err != nil {
 			return nil, err
 		}
+		var left []candidate
+		var exposures []Exposure
+		waiting := false
 		for i, e := range found {
-			if e != nil {
-				left, exposures = append(left, candidates[i]), append(exposures, *e)
+			if e == nil {
+				continue
 			}
+			c := candidates[i]
+			left, exposures = append(left, c), append(exposures, e.Exposure)
+			waiting = waiting || may(c.of.ID) && !b.silent.since(c.of.ID, e.revision)
 		}
-		waiting := slices.ContainsFunc(left, func(c candidate) bool { return may(c.of.ID) })
 		if !waiting || !b.pause(ctx, left, changed, until) {
+			if time.Since(began) >= silentAfter {
+				b.silent.note(found, candidates)
+			}
 			return exposures, nil
 		}
 		candidates = left
@@ -149,7 +156,7 @@ func (b *Book) candidates(a asked) []candidate {
 	served := map[string]bool{}
 	for _, r := range b.Copy.Reached(a.org, a.source) {
 		served[r.Device] = true
-		if home, err := b.Regions.Home(region.ID(r.Device)); err == nil && r.Taken > 0 {
+		if home, err := b.Regions.Home(region.ID(r.Device)); err == nil && (r.Taken > 0 || len(b.Copy.AllTakenAway(a.org, r.Door)) > 0) {
 			all = append(all, candidate{bundlestate.Device{Home: home.Name, Org: a.org, ID: r.Device}, r.Door, r.Taken, r.Rule})
 		}
 	}
@@ -177,8 +184,8 @@ func (b *Book) unserved(org string, served func(id string) bool) []bundlestate.D
 }
 
 // look says for each candidate how it is exposed; nil: not.
-func (b *Book) look(ctx context.Context, candidates []candidate, a asked) ([]*Exposure, error) {
-	found := make([]*Exposure, len(candidates))
+func (b *Book) look(ctx context.Context, candidates []candidate, a asked) ([]*seen, error) {
+	found := make([]*seen, len(candidates))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(readsAtOnce)
 	for i, c := range candidates {
@@ -205,8 +212,10 @@ func (b *Book) look(ctx context.Context, candidates []candidate, a asked) ([]*Ex
 	return found, g.Wait()
 }
 
-// exposed judges one device by its record.
-func (b *Book) exposed(c candidate, record bundlestate.Record, a asked) *Exposure {
+// exposed judges one device by its record. One that has not confirmed the end of something else is exposed, too: what it holds is of before
+// that, and the commit may have ended another part of the same right, e.g. the card of a grant that had ended. Here nothing more was taken
+// away by it, there it was.
+func (b *Book) exposed(c candidate, record bundlestate.Record, a asked) *seen {
 	s := record.State
 	if record.Revision == 0 {
 		s = bundlestate.Missing(c.of.ID, record.Began, bundlestate.RuleOf(c.rule))
@@ -214,14 +223,15 @@ func (b *Book) exposed(c candidate, record bundlestate.Record, a asked) *Exposur
 	if !bundlestate.Holds(s, b.Now().Add(-clockMargin)) {
 		return nil
 	}
-	e := &Exposure{Device: c.of.ID, Door: s.GetDoorId(), Until: bundlestate.Until(s)}
+	e := &seen{Exposure{Device: c.of.ID, Door: s.GetDoorId(), Until: bundlestate.Until(s)}, record.Revision}
 	if e.Door == "" {
 		e.Door = c.door
 	}
 	if c.door == "" || e.Door != c.door { // what it holds is of a door where it is not served any more
 		return e
 	}
-	if has := s.GetAsOf()[a.source]; has >= c.taken || has >= a.version || b.same(c, record) {
+	has := s.GetAsOf()[a.source]
+	if has >= a.version || has >= c.taken && !b.stale(a.org, c.door, s) || b.same(c, record) {
 		return nil
 	}
 	return e

@@ -39,6 +39,19 @@ func TestWhoIsExposed(t *testing.T) {
 			f.records[id] = confirmed(5)
 			f.reached[0].Taken = 5
 		}, until, true},
+		"nothing was taken away since, but it has not confirmed the end of something else": {func(f *facts, id string) {
+			f.records[id] = confirmed(5)
+			f.reached[0].Taken, f.takenElse = 5, 4
+		}, until, false},
+		"and what it holds is what it would get": {func(f *facts, id string) {
+			f.records[id] = confirmed(5)
+			f.reached[0].Taken, f.takenElse = 5, 4
+			f.compiled.Content = hash
+		}, until, true},
+		"it confirmed the commit itself": {func(f *facts, id string) {
+			f.records[id] = confirmed(7)
+			f.takenElse = 4
+		}, until, true},
 		"nothing was ever taken away at its door": {func(f *facts, _ string) { f.reached[0].Taken = 0 }, until, true},
 		"what it holds is what it would get":      {func(f *facts, _ string) { f.compiled.Content = hash }, until, true},
 		"what it holds is that, of another time": {func(f *facts, _ string) {
@@ -189,5 +202,40 @@ func TestAListIsReadPageByPage(t *testing.T) {
 	f.reached[0].Taken = 0
 	if page, _, err := f.book(t).List(t.Context(), "org", here, "", 10); err != nil || len(page) != 4 {
 		t.Fatalf("%v, %v", page, err)
+	}
+}
+
+// One that was waited for in vain is not waited for again, until it is given something.
+func TestASilentLockIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	f, id := lock()
+	b := f.book(t)
+	everybody := func(string) bool { return true }
+	looks := 0
+	f.paused = func() { looks++ }
+	after := func(until time.Duration) {
+		t.Helper()
+		if got, err := b.After(t.Context(), token(7), time.Now().Add(until), everybody); err != nil || len(got) != 1 {
+			t.Fatalf("%v, %v", got, err)
+		}
+	}
+	after(silentAfter)
+	looks = 0
+	after(20 * time.Second) // at once
+	if looks != 1 {
+		t.Fatalf("looked at %d times", looks)
+	}
+	given := f.records[id]
+	given.Revision++
+	f.records[id] = given
+	f.paused = func() {
+		if looks++; looks == 2 {
+			close(f.changed)
+		} else { // it is waited for again, and confirms
+			f.records[id] = confirmed(7)
+		}
+	}
+	if got, err := b.After(t.Context(), token(7), time.Now().Add(20*time.Second), everybody); err != nil || len(got) != 0 {
+		t.Fatalf("%v, %v", got, err)
 	}
 }

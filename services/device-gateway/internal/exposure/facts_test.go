@@ -19,6 +19,8 @@ import (
 type facts struct {
 	behind  bool
 	reached []access.Reached
+	// takenElse is the last version of another service that took something away.
+	takenElse int64
 	// compiled is what the lock would get now.
 	compiled access.OfflineBundle
 	records  map[string]bundlestate.Record
@@ -41,7 +43,11 @@ const (
 func (f *facts) Head(string, string) (int64, bool)       { return 9, !f.behind }
 func (f *facts) Reached(string, string) []access.Reached { return f.reached }
 func (f *facts) AllTakenAway(string, string) map[string]int64 {
-	return map[string]int64{source: f.reached[0].Taken}
+	taken := map[string]int64{"identity.eu-central": f.takenElse}
+	if len(f.reached) > 0 {
+		taken[source] = f.reached[0].Taken
+	}
+	return taken
 }
 func (f *facts) OfflineRule(string, string) *permissionsv1.OfflineRule { return nil }
 func (f *facts) Stamp(string, string) uint64                           { return f.compiled.Stamp }

@@ -79,5 +79,8 @@ func (b *Book) any(ctx context.Context, c candidate) (*Exposure, error) {
 	} else {
 		c.taken = 1
 	}
-	return b.exposed(c, record, asked{org: c.of.Org, version: c.taken}), nil
+	if e := b.exposed(c, record, asked{org: c.of.Org, version: c.taken}); e != nil {
+		return &e.Exposure, nil
+	}
+	return nil, nil
 }
