@@ -200,6 +200,7 @@ func TestWhatDoesNotConcernALockDoesNotExposeIt(t *testing.T) {
 	p.put(outbox.SiteKey(p.org, p.site, "grant", other), &permissionsv1.GrantState{SubjectId: string(region.NewID(region.Person, "euc")), TargetId: string(p.door)})
 	g := p.start("")
 	l, wire := g.bundled()
+	p.eventually("it is exposed to nothing", func() bool { return len(g.exposures()) == 0 })
 	wire.set(true)
 	p.must(l.WaitClosed(p.soon()))
 	if got := g.after(p.remove(elsewhere)); len(got) != 0 {

@@ -40,7 +40,7 @@ func (p *play) readLedger() error {
 		from += int64(len(page.GetEntries()))
 		switch {
 		case from < page.GetHead().GetSize():
-		case len(p.record.Ledger) >= len(p.record.Durable):
+		case len(p.record.Ledger) >= p.record.AllDurable():
 			return nil
 		default:
 			time.Sleep(20 * time.Millisecond)

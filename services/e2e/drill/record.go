@@ -160,3 +160,10 @@ func (r *Record) Kept(lock int, epoch, first, last uint64) {
 		r.Durable = append(r.Durable, EventID{lock, epoch, sequence})
 	}
 }
+
+// AllDurable is how many events locks were told to be durable.
+func (r *Record) AllDurable() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.Durable)
+}

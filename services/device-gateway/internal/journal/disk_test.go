@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -60,9 +61,9 @@ func gauge(t *testing.T, r *metric.ManualReader, name string) int64 {
 // and with room again everything goes on.
 func TestTheKernelSaysFull(t *testing.T) {
 	dir, b, reader := t.TempDir(), newBroker(), metric.NewManualReader()
-	var log bytes.Buffer
+	log := new(lines)
 	j, err := Open(Config{
-		Dir: dir, Publish: b.publish, Logger: slog.New(slog.NewTextHandler(&log, nil)), SegmentBytes: 300, Retry: 10 * time.Millisecond,
+		Dir: dir, Publish: b.publish, Logger: slog.New(slog.NewTextHandler(log, nil)), SegmentBytes: 300, Retry: 10 * time.Millisecond,
 		Meter: metric.NewMeterProvider(metric.WithReader(reader)),
 	})
 	if err != nil {
@@ -158,4 +159,22 @@ func TestAJournalOpensOnAFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	awaitDurable(t, j, "d", 1, 1)
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
