@@ -230,6 +230,7 @@ func TestAGatewayThatStartsAnewKnowsWhatWasGiven(t *testing.T) {
 	dir := t.TempDir()
 	g := p.start(dir)
 	l, wire := g.bundled()
+	p.eventually("it is exposed to nothing", func() bool { return len(g.exposures()) == 0 }) // what it confirmed is noted
 	version := l.BundleVersion()
 	wire.set(true)
 	p.must(l.WaitClosed(p.soon()))
