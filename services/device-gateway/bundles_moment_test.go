@@ -99,7 +99,7 @@ func (p *place) given(m *moments) (quick *running, l *locksim.Lock, wire *uplink
 	slow := p.start("", m.of)
 	quick = p.start("")
 	l, wire = slow.bundled()
-	p.eventually("the lock has confirmed all", func() bool { return len(quick.exposures()) == 0 })
+	p.eventually("the other gateway knows what the lock confirmed", func() bool { return len(quick.exposures()) == 0 })
 	// The next bundle shall not wait for its distance from the last: the second look from now begins after that.
 	p.ahead.Add(int64(time.Second))
 	looks, nothing := m.looks(), outbox.SiteKey(p.org, p.site, "grant", region.NewID(region.Grant, "euc"))
