@@ -2,12 +2,15 @@ package postgres
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/cardea-mesh/cardea/deploy/local/internal/process"
 )
 
 // killTimeout bounds how long the kernel may take to remove killed processes.
@@ -19,7 +22,7 @@ func (s *Server) Kill() error {
 	if s.child == nil {
 		return nil
 	}
-	children, err := s.signal(syscall.SIGSTOP)
+	children, err := s.each(process.Freeze)
 	if err != nil {
 		return err
 	}
@@ -46,29 +49,31 @@ func (s *Server) Kill() error {
 
 // Freeze makes the server and its children hang, until Thaw: connections stay, nothing is answered.
 func (s *Server) Freeze() error {
-	_, err := s.signal(syscall.SIGSTOP)
+	_, err := s.each(process.Freeze)
 	return err
 }
 
 // Thaw lets a frozen server go on where it was.
 func (s *Server) Thaw() error {
-	_, err := s.signal(syscall.SIGCONT)
+	_, err := s.each(process.Thaw)
 	return err
 }
 
-// signal signals the running server and then its children: a stopped server makes no new child between the look and the signal.
-func (s *Server) signal(with syscall.Signal) (children []int, err error) {
+// each does something to the running server and then to its children: a frozen server makes no new child between the look and that.
+func (s *Server) each(do func(pid int) error) (children []int, err error) {
 	if s.child == nil {
 		return nil, fmt.Errorf("%s does not run", s.cfg.Name)
 	}
-	if err := syscall.Kill(s.child.Pid(), with); err != nil {
-		return nil, fmt.Errorf("signal %s: %w", s.cfg.Name, err)
+	if err := do(s.child.Pid()); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.cfg.Name, err)
 	}
 	if children, err = childrenOf(s.child.Pid()); err != nil {
-		return nil, fmt.Errorf("signal %s: %w", s.cfg.Name, err)
+		return nil, fmt.Errorf("%s: %w", s.cfg.Name, err)
 	}
 	for _, child := range children {
-		syscall.Kill(child, with) // fails only when it has ended
+		if err := do(child); err != nil && !errors.Is(err, syscall.ESRCH) { // that one has ended
+			return nil, fmt.Errorf("%s: %w", s.cfg.Name, err)
+		}
 	}
 	return children, nil
 }

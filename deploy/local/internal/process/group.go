@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"syscall"
 )
 
 // Group is a set of children that are stopped together. It is safe for concurrent use.
@@ -59,17 +58,17 @@ func (g *Group) Kill(name string) error {
 
 // Freeze stops the child of that name where it is, so that it hangs: it keeps its connections and answers nothing. Thaw lets
 // it go on. Stop kills a frozen child after its time.
-func (g *Group) Freeze(name string) error { return g.signal(name, syscall.SIGSTOP) }
+func (g *Group) Freeze(name string) error { return g.with(name, Freeze) }
 
 // Thaw ends what Freeze began.
-func (g *Group) Thaw(name string) error { return g.signal(name, syscall.SIGCONT) }
+func (g *Group) Thaw(name string) error { return g.with(name, Thaw) }
 
-func (g *Group) signal(name string, s syscall.Signal) error {
+func (g *Group) with(name string, do func(pid int) error) error {
 	c, err := g.find(name)
 	if err != nil {
 		return err
 	}
-	return c.cmd.Process.Signal(s)
+	return do(c.Pid())
 }
 
 // Restart starts the child of that name anew, as it was and in its rank, and waits until it is ready. It must have ended.
