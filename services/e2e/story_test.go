@@ -15,8 +15,8 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/telemetry/telemetrytest"
 )
 
-// programs builds what `make build` builds, into a state folder for one test.
-func programs(t *testing.T) (state string) {
+// programs builds what `make build` builds, and more packages, into a state folder for one test.
+func programs(t *testing.T, more ...string) (state string) {
 	t.Helper()
 	state = t.TempDir()
 	// The databases run as another user, who must be able to pass through.
@@ -25,9 +25,13 @@ func programs(t *testing.T) (state string) {
 			t.Fatal(err)
 		}
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(state, "bin")+"/",
-		root+"services/identity/cmd/...", root+"services/permissions/cmd/...", root+"services/device-gateway/cmd/...",
-		root+"services/audit/cmd/...", root+"deploy/local/cmd/...")
+	build := exec.Command("go", "build", "-o", filepath.Join(state, "bin")+"/")
+	for _, packages := range append([]string{
+		"services/identity/cmd/...", "services/permissions/cmd/...", "services/device-gateway/cmd/...", "services/audit/cmd/...",
+		"deploy/local/cmd/...",
+	}, more...) {
+		build.Args = append(build.Args, root+packages)
+	}
 	build.Dir = "../.."
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
@@ -41,6 +45,7 @@ func TestStory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the story takes a minute; run without -short")
 	}
+	t.Parallel()
 	sink := telemetrytest.Start(t)
 	state := programs(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)

@@ -38,6 +38,9 @@ type System struct {
 	http      *http.Client
 }
 
+// startTimeout is for the whole system; it takes some seconds.
+const startTimeout = 2 * time.Minute
+
 // Start starts the system in a state folder; programs is where `make build` puts them.
 func Start(ctx context.Context, programs, state string) (*System, error) {
 	if err := os.MkdirAll(state, 0o755); err != nil {
@@ -63,8 +66,10 @@ func Start(ctx context.Context, programs, state string) (*System, error) {
 	if err := s.command.Start(); err != nil {
 		return nil, err
 	}
+	late := time.AfterFunc(startTimeout, func() { s.command.Process.Signal(os.Interrupt) })
+	defer late.Stop()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.HasPrefix(lines.Text(), "Ctrl-C") {
+		if strings.Contains(lines.Text(), "Ctrl-C stops") { // the last line of its description
 			return s, s.connect()
 		}
 		s.read(lines.Text())
