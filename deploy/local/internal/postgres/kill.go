@@ -1,12 +1,8 @@
 package postgres
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
 	"syscall"
 	"time"
 
@@ -34,7 +30,7 @@ func (s *Server) Kill() error {
 	for deadline := time.Now().Add(killTimeout); ; time.Sleep(5 * time.Millisecond) {
 		left := 0
 		for _, child := range children {
-			if _, running := parentOf(child); running {
+			if process.Runs(child) {
 				left++
 			}
 		}
@@ -67,7 +63,7 @@ func (s *Server) each(do func(pid int) error) (children []int, err error) {
 	if err := do(s.child.Pid()); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.cfg.Name, err)
 	}
-	if children, err = childrenOf(s.child.Pid()); err != nil {
+	if children, err = process.Children(s.child.Pid()); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.cfg.Name, err)
 	}
 	for _, child := range children {
@@ -76,38 +72,4 @@ func (s *Server) each(do func(pid int) error) (children []int, err error) {
 		}
 	}
 	return children, nil
-}
-
-func childrenOf(pid int) ([]int, error) {
-	entries, err := os.ReadDir("/proc")
-	if err != nil {
-		return nil, err
-	}
-	var children []int
-	for _, e := range entries {
-		child, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if parent, running := parentOf(child); running && parent == pid {
-			children = append(children, child)
-		}
-	}
-	return children, nil
-}
-
-// parentOf reads a process's parent; false when there is no such process, or only its exit status is left.
-func parentOf(pid int) (parent int, running bool) {
-	stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
-	if err != nil {
-		return 0, false
-	}
-	// `pid (name) state parent ...`; the name may hold anything, also a bracket.
-	_, rest, ok := bytes.Cut(stat[bytes.LastIndexByte(stat, ')'):], []byte(" "))
-	words := bytes.Fields(rest)
-	if !ok || len(words) < 2 || words[0][0] == 'Z' || words[0][0] == 'X' {
-		return 0, false
-	}
-	parent, err = strconv.Atoi(string(words[1]))
-	return parent, err == nil
 }

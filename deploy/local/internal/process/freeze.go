@@ -1,11 +1,8 @@
 package process
 
 import (
-	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -37,20 +34,5 @@ func Thaw(pid int) error {
 
 // stopped says whether no thread of a process runs; one that has ended does not.
 func stopped(pid int) bool {
-	threads, err := filepath.Glob(filepath.Join("/proc", strconv.Itoa(pid), "task", "*", "stat"))
-	if err != nil {
-		return false
-	}
-	for _, thread := range threads {
-		stat, err := os.ReadFile(thread)
-		if err != nil {
-			continue // the thread has ended
-		}
-		// `pid (name) state ...`; the name may hold anything, also a bracket.
-		words := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		if len(words) == 0 || !bytes.ContainsAny(words[0], "TtZX") {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(threadsOf(pid), func(s stat) bool { return !s.frozen() && !s.ended() })
 }
