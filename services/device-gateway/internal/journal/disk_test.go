@@ -88,6 +88,11 @@ func TestTheKernelSaysFull(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	j.mu.Lock()
+	if n := len(j.segments); j.segments[n-1].size == 0 {
+		t.Errorf("%d segments, the last one empty: one for each attempt", n)
+	}
+	j.mu.Unlock()
 	if said := strings.Count(log.String(), "cannot write"); said != 1 || !strings.Contains(log.String(), "no space left on device") {
 		t.Fatalf("said %d times:\n%s", said, log.String())
 	}

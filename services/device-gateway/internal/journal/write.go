@@ -3,6 +3,7 @@ package journal
 import (
 	"context"
 	"fmt"
+	"os"
 )
 
 // maxGroup is how many Appends share one fsync at most.
@@ -123,7 +124,7 @@ func (j *Journal) roll() error {
 }
 
 // writeSynced appends to the last segment. After a failure the segment is given up: what a failed fsync left on disk
-// cannot be known, so its file is cut to what was whole and never written again.
+// cannot be known, so its file is cut to what was whole and never written again; one in which nothing was goes.
 func (j *Journal) writeSynced(b []byte) error {
 	_, err := j.out.Write(b)
 	if err == nil {
@@ -138,6 +139,10 @@ func (j *Journal) writeSynced(b []byte) error {
 		}
 		j.out.Close()
 		j.out = nil
+		if last.size == 0 { // a disk that stays full is tried again and again
+			os.Remove(j.path(last.number)) // what is left is an empty segment
+			j.segments = j.segments[:len(j.segments)-1]
+		}
 		return err
 	}
 	last.size += int64(len(b))
