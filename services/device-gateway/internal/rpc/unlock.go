@@ -19,7 +19,8 @@ const (
 	maxNotAfter     = 60 * time.Second
 )
 
-// Unlock implements GatewayService: it finds the door's lock, here or at another gateway of the jurisdiction.
+// Unlock implements GatewayService: it finds the door's locks, here or at another gateway of the jurisdiction, and tells one after another
+// until one has done it: some locks of a door cannot, e.g. one that only watches it.
 func (h *Handler) Unlock(ctx context.Context, req *gatewayv1.UnlockRequest) (*gatewayv1.UnlockResponse, error) {
 	org, door, err := h.ids(req.GetOrgId(), req.GetDoorId(), region.Door)
 	if err != nil {
@@ -38,13 +39,21 @@ func (h *Handler) Unlock(ctx context.Context, req *gatewayv1.UnlockRequest) (*ga
 		unlockFor = req.GetUnlockFor().AsDuration()
 	}
 	unlock := &lockwirev1.Command{Action: &lockwirev1.Command_Unlock{Unlock: &lockwirev1.Unlock{UnlockMs: session.UnlockMS(unlockFor)}}}
+	var last *gatewayv1.SendCommandResponse
 	for _, d := range devices {
 		out, err := h.deliver(ctx, d, session.Order{
 			CommandID: string(region.NewID(region.Command, door.Code())), Device: d.ID, Command: unlock, NotAfter: notAfter,
 		})
-		if !errors.Is(err, device.ErrOffline) {
+		switch {
+		case errors.Is(err, device.ErrOffline):
+			continue
+		case err != nil || out.GetOutcome() == gatewayv1.CommandOutcome_COMMAND_OUTCOME_DONE:
 			return unlocked(out), err
 		}
+		last = out
+	}
+	if last != nil {
+		return unlocked(last), nil
 	}
 	return nil, device.ErrOffline
 }
