@@ -64,7 +64,7 @@ func (s *session) certificateRequest(ctx context.Context, m *lockwirev1.Certific
 	}
 	if left := time.Until(s.renewNext); left > 0 {
 		s.renewing.Store(false)
-		return s.send(later(m.GetRequestId(), left).Message())
+		return s.send(later(m.GetRequestId(), left, "the session asked for a certificate less than 5 s ago").Message())
 	}
 	request, err := enroll.ParseRequest(m.GetCertificateRequest())
 	if err != nil {
@@ -98,13 +98,13 @@ func (s *session) renew(ctx context.Context, id uint64, request enroll.Request) 
 		if !errors.Is(err, renewal.ErrBusy) {
 			s.hub.cfg.Logger.WarnContext(ctx, "a lock's certificate cannot be renewed now", "device", s.deviceID, "error", err)
 		}
-		s.send(later(id, renewPause+rand.N(renewSpread)).Message())
+		s.send(later(id, renewPause+rand.N(renewSpread), "no certificate can be signed now").Message())
 	}
 }
 
-func later(id uint64, wait time.Duration) *wire.ProtocolError {
+func later(id uint64, wait time.Duration, text string) *wire.ProtocolError {
 	return &wire.ProtocolError{
-		Code: lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE, RequestID: id, Text: "no certificate can be signed now", RetryAfterMS: uint32(wait.Milliseconds()) + 1,
+		Code: lockwirev1.ErrorCode_ERROR_CODE_UNAVAILABLE, RequestID: id, Text: text, RetryAfterMS: uint32(wait.Milliseconds()) + 1,
 	}
 }
 
