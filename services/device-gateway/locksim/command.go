@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// commandsKept is how many answers are remembered, also over a boot.
-const commandsKept = 32
+// commandsKept is how many answers are remembered, also over a boot: as many as commands may be under way, which all may come again.
+const commandsKept = 64
 
 // capabilities are what a simulated lock can do, as it names it in Hello; `bundle` it names by itself.
 var capabilities = []string{

@@ -63,6 +63,6 @@ func TestThePageHasTheFields(t *testing.T) {
 		{What: "`text`", Value: fmt.Sprintf("0 to %s; SHOULD be ASCII", n(maxText))},
 		{What: "`claim_secret`; `certificate_request`", Value: fmt.Sprintf("1 to %s; 1 to %s", n(maxClaimSecret), n(maxCertificate))},
 		{What: "`certificate_chain`, `roots` (EnrollResponse, Certificate)", Value: fmt.Sprintf("1 to %s each, of 1 to %s", n(maxCertificates), n(maxCertificate))},
-		{What: "Part", Value: fmt.Sprintf("`parts` 1 to %s, `part` below it, `body` 1 to %s, `sha256` %s", n(MaxParts), n(maxPartBody), n(hashSize))},
+		{What: "Part", Value: fmt.Sprintf("`type` 1 to 255, `parts` 1 to %s, `part` below it, `body` 1 to %s, `sha256` %s", n(MaxParts), n(maxPartBody), n(hashSize))},
 	})
 }

@@ -1,6 +1,8 @@
 package offline
 
 import (
+	"slices"
+
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	permissionsv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/permissions/v1"
 )
@@ -69,7 +71,7 @@ func (h *Holder) Decide(clock Clock, p Presented) (Decision, bool) {
 		return Decision{}, false
 	}
 	d := Decision{Outcome: lockwirev1.Outcome_OUTCOME_DENIED, BundleVersion: h.Version()}
-	if h.content.door.GetBroken() { // D2
+	if broken(h.content.door) { // D2
 		d.Reason = brokenFacts
 		return d, true
 	}
@@ -90,6 +92,17 @@ func (h *Holder) Decide(clock Clock, p Presented) (Decision, bool) {
 		d.UnlockMs = min(max(h.content.door.GetUnlockMs(), 500), 60_000)
 	}
 	return d, true
+}
+
+// broken says whether a door opens for nobody: its gateway says so, or a rule of it names a schedule that it does not have.
+func broken(door *lockwirev1.BundleDoor) bool {
+	rules := door.GetRules()
+	for _, named := range []uint64{door.GetOpenSchedule(), rules.GetSecondFactorSchedule(), rules.GetFirstPersonSchedule()} {
+		if named != 0 && !slices.ContainsFunc(door.GetSchedules(), func(s *lockwirev1.BundleSchedule) bool { return s.GetRef() == named }) {
+			return true
+		}
+	}
+	return door.GetBroken()
 }
 
 // factor is what became of a second factor.

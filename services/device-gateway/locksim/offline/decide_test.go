@@ -103,6 +103,20 @@ func TestWhenTheBundleIsTooOld(t *testing.T) {
 	}
 }
 
+// A rule that names a schedule which the door lacks is not one that never holds: then a PIN would not be asked for.
+func TestADoorThatLacksAScheduleIsBroken(t *testing.T) {
+	for name, door := range map[string]*lockwirev1.BundleDoor{
+		"open":          {OpenSchedule: 6},
+		"second factor": {Rules: &lockwirev1.BundleRules{SecondFactor: true, SecondFactorSchedule: 6}},
+		"first person":  {Rules: &lockwirev1.BundleRules{FirstPerson: true, FirstPersonSchedule: 6}},
+	} {
+		h := lock(t, door, carrying("anna", false, &lockwirev1.BundleRight{GrantId: "a"}))
+		if d, ok := h.Decide(at(begin), Presented{Card: uid("anna")}); !ok || d.Granted() || d.Reason != brokenFacts {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
 // TestAStaleDoorIsNoLessStrict: what a schedule would have asked for is asked for, and nothing stands open.
 func TestAStaleDoorIsNoLessStrict(t *testing.T) {
 	door := func() *lockwirev1.BundleDoor {

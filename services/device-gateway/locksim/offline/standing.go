@@ -7,7 +7,7 @@ import (
 
 // StandsOpen says whether a lock that decides alone keeps its door unlocked now.
 func (h *Holder) StandsOpen(clock Clock) bool {
-	if !h.Holds() || h.content.door.GetBroken() {
+	if !h.Holds() || broken(h.content.door) {
 		return false
 	}
 	q := question{time: h.time(clock), door: h.content.door}

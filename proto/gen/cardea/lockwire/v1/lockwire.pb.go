@@ -1092,7 +1092,7 @@ type Hello struct {
 	LockTimeMs uint64 `protobuf:"varint,6,opt,name=lock_time_ms,json=lockTimeMs,proto3" json:"lock_time_ms,omitempty"`
 	// How good that is.
 	ClockQuality ClockQuality `protobuf:"varint,7,opt,name=clock_quality,json=clockQuality,proto3,enum=cardea.lockwire.v1.ClockQuality" json:"clock_quality,omitempty"`
-	// The bundle that it holds; 0: none.
+	// The highest version of a Bundle or Revocations that it applied, while it holds a bundle; 0: it holds none.
 	BundleVersion uint64 `protobuf:"varint,8,opt,name=bundle_version,json=bundleVersion,proto3" json:"bundle_version,omitempty"`
 	// The newest event in its ring, in this boot epoch; 0: none. For operators.
 	JournalHead uint64 `protobuf:"varint,9,opt,name=journal_head,json=journalHead,proto3" json:"journal_head,omitempty"`
@@ -1100,7 +1100,7 @@ type Hello struct {
 	Versions []uint32 `protobuf:"varint,10,rep,packed,name=versions,proto3" json:"versions,omitempty"`
 	// The session that it had before, in this boot epoch, and wants to go on with; at most 32; empty: a new one.
 	ResumeSession []byte `protobuf:"bytes,11,opt,name=resume_session,json=resumeSession,proto3" json:"resume_session,omitempty"`
-	// The hash of the bundle that it holds (BundleContent.hash); 32, or empty when bundle_version is 0.
+	// The hash over the door and the entries whose bytes it has, as BundleContent.hash is made; 32, or empty when bundle_version is 0.
 	BundleHash []byte `protobuf:"bytes,12,opt,name=bundle_hash,json=bundleHash,proto3" json:"bundle_hash,omitempty"`
 	// The command_id of the HoldOpen that keeps it unlocked now; at most 64; empty: none does.
 	HoldOpenCommand string `protobuf:"bytes,13,opt,name=hold_open_command,json=holdOpenCommand,proto3" json:"hold_open_command,omitempty"`
