@@ -45,11 +45,12 @@ func plain() *lockwirev1.BundleDoor { return aDoor(func(*lockwirev1.BundleDoor) 
 
 func minute(n int) uint64 { return issuedMs + uint64(n)*60_000 }
 
-// in is the clock at so many minutes, ms the same and so many milliseconds.
+// in is the clock at so many minutes, ms the same and so many milliseconds. The lock booted an hour before the bundle was made; a clock
+// that shows an earlier time is wrong.
 func in(minutes int) Clock { return ms(minutes, 0) }
 
 func ms(minutes, more int) Clock {
-	return Clock{Set: true, UnixMs: uint64(int(minute(minutes)) + more), UptimeMs: uint64(3_600_000 + minutes*60_000 + more)}
+	return Clock{Set: true, UnixMs: uint64(int(minute(minutes)) + more), UptimeMs: uint64(max(0, 3_600_000+minutes*60_000+more))}
 }
 
 func noClock(uptime time.Duration) Clock { return Clock{UptimeMs: uint64(uptime.Milliseconds())} }

@@ -26,7 +26,7 @@ func passageCases() []decisionCase {
 		one("zone-soft", "the border of a zone with soft anti-passback", zoned(false, false), []int{11, 15},
 			asks(in(1), card("anna"), stateUnknown, "grant-anna"), asks(in(1), card("gone"), expired, "")),
 		one("zone-soft-allowed", "... where the owner chose to allow", zoned(true, false), []int{11, 15},
-			warns(in(1), card("anna"), grant, "grant-anna"), asks(in(2), card("gone"), expired, ""), asks(in(1), card("used"), stateUnknown, "")),
+			warns(in(1), card("anna"), grant, "grant-anna"), asks(in(1), card("used"), stateUnknown, ""), asks(in(2), card("gone"), expired, "")),
 		one("zone-hard", "the border of a zone with hard anti-passback", zoned(false, true), []int{15}, asks(in(1), card("anna"), stateUnknown, "grant-anna")),
 		one("zone-hard-allowed", "... is not passed over, whatever the owner chose, nor is it beside a soft one", zoned(true, false, true), []int{15},
 			asks(in(1), card("anna"), stateUnknown, "grant-anna")),

@@ -1,6 +1,10 @@
 package offline
 
-import lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+import (
+	"slices"
+
+	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
+)
 
 type doorRules = lockwirev1.BundleRules
 
@@ -60,17 +64,20 @@ func factorCases() []decisionCase {
 		{"second-factor-schedule", "a door that asks for a PIN at times", []int{8, 11, 12}, ruled(func(r *doorRules) { r.SecondFactor, r.SecondFactorSchedule = true, 5 }), people(), []decisionStep{
 			asks(ms(10, -1), card("anna"), grant, ""), asks(in(10), card("anna"), factorNeeded, ""), asks(in(10), with("anna", "0427"), grant, ""),
 			asks(ms(20, -1), card("anna"), factorNeeded, ""), asks(in(20), card("anna"), grant, ""), asks(in(25), with("anna", "1"), grant, "")}},
-		{"no-second-factor", "where the door never asks for one, a PIN is not looked at", []int{9}, plain(), people(), wrongPINs("anna", grant,
+		{"no-second-factor", "where the door never asks for one, a PIN is not looked at", []int{9}, plain(), people(), append(wrongPINs(2, 5, "anna", grant),
 			asks(in(3), with("anna", "0427"), grant, ""), asks(in(3), card("anna"), grant, ""))},
-		{"pin-attempts", "after five wrong PINs of a person every one is wrong, until ten minutes after the first", []int{9}, ruled(always), people(), wrongPINs("anna", factorWrong,
+		{"pin-attempts", "after five wrong PINs of a person every one is wrong, until ten minutes after the first", []int{9}, ruled(always), people(), append(wrongPINs(2, 5, "anna", factorWrong),
 			asks(in(3), with("anna", "0427"), factorWrong, ""), asks(in(3), card("anna"), factorNeeded, ""), asks(in(3), with("bert", "9999"), grant, ""),
 			asks(ms(12, -1), with("anna", "0427"), factorWrong, ""), asks(in(12), with("anna", "0427"), grant, ""))},
-		{"pin-attempts-forgotten", "a right PIN forgets the wrong ones", []int{9}, ruled(always), people(), append(append(
-			wrongPINs("anna", factorWrong)[1:], asks(in(3), with("anna", "0427"), grant, "")), wrongPINs("anna", factorWrong,
-			asks(in(3), with("anna", "0427"), factorWrong, ""))...)},
+		{"pin-attempts-forgotten", "a right PIN forgets the wrong ones, and the ten minutes begin with the next wrong one", []int{9}, ruled(always), people(), slices.Concat(
+			wrongPINs(2, 4, "anna", factorWrong), []decisionStep{asks(in(3), with("anna", "0427"), grant, "")},
+			wrongPINs(4, 1, "anna", factorWrong), []decisionStep{asks(in(5), with("anna", "0427"), grant, "")},
+			wrongPINs(6, 5, "anna", factorWrong), []decisionStep{
+				asks(in(7), with("anna", "0427"), factorWrong, ""), asks(ms(16, -1), with("anna", "0427"), factorWrong, ""), asks(in(16), with("anna", "0427"), grant, "")})},
 		{"pin-attempts-unasked", "wrong PINs count also while the door does not ask for one, and when the right has ended", []int{9},
-			ruled(func(r *doorRules) { r.SecondFactor, r.SecondFactorSchedule = true, 5 }), people(), append(wrongPINs("gone", expired), wrongPINs("anna", grant,
-				asks(in(11), with("anna", "0427"), factorWrong, ""), asks(in(11), card("anna"), factorNeeded, ""))...)},
+			ruled(func(r *doorRules) { r.SecondFactor, r.SecondFactorSchedule = true, 5 }), people(), slices.Concat(
+				wrongPINs(2, 5, "gone", expired), wrongPINs(3, 5, "anna", grant), []decisionStep{
+					asks(in(11), with("anna", "0427"), factorWrong, ""), asks(in(11), card("anna"), factorNeeded, "")})},
 		{"second-factor-at-open-door", "while the door stands open no PIN is asked for; wrong ones are counted", []int{9, 10},
 			aDoor(func(d *lockwirev1.BundleDoor) { d.OpenSchedule, d.Rules.SecondFactor = 5, true }), people(), []decisionStep{
 				asks(in(10), card("anna"), grant, ""), asks(in(10), with("anna", "1"), grant, ""), asks(in(10), card("gone"), autoUnlock, ""), asks(in(20), card("anna"), factorNeeded, "")}},
@@ -78,15 +85,15 @@ func factorCases() []decisionCase {
 			aDoor(func(d *lockwirev1.BundleDoor) {
 				d.OpenSchedule, d.Rules.SecondFactor, d.Rules.FirstPerson, d.Rules.AllowWithoutState = 5, true, true, true
 			}), people(), []decisionStep{
-				warns(in(10), card("anna"), grant, "grant-anna"), asks(in(10), with("anna", "0427"), grant, "grant-anna"), asks(in(25), card("anna"), factorNeeded, ""),
-				warns(in(10), card("gone"), autoUnlock, "")}},
+				warns(in(10), card("anna"), grant, "grant-anna"), asks(in(10), with("anna", "0427"), grant, "grant-anna"), warns(in(10), card("gone"), autoUnlock, ""),
+				asks(in(25), card("anna"), factorNeeded, "")}},
 	}
 }
 
-// wrongPINs are five in a minute, from minute 2 on, and what comes then.
-func wrongPINs(name string, reason Reason, then ...decisionStep) (steps []decisionStep) {
-	for i := range 5 {
-		steps = append(steps, asks(ms(2, i*1000), with(name, "1111"), reason, ""))
+// wrongPINs are count of them in a minute, one a second.
+func wrongPINs(minutes, count int, name string, reason Reason) (steps []decisionStep) {
+	for i := range count {
+		steps = append(steps, asks(ms(minutes, i*1000), with(name, "1111"), reason, ""))
 	}
-	return append(steps, then...)
+	return steps
 }

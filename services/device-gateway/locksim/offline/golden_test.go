@@ -125,6 +125,7 @@ func (c decisionCase) play(t *testing.T) goldenCase {
 		}
 	}
 	for i, s := range c.steps {
+		c.holdTime(t, i)
 		d, decided := h.Decide(s.clock, s.p)
 		opens := s.reason == grant || s.reason == autoUnlock
 		if decided != (s.reason != 0) || d.Reason != s.reason || d.Warning != s.warning || d.Granted() != opens || s.by != "" && s.by != cmp.Or(d.GrantID, d.CredentialID) {
@@ -141,6 +142,17 @@ func (c decisionCase) play(t *testing.T) goldenCase {
 		g.Steps = append(g.Steps, step)
 	}
 	return g
+}
+
+// holdTime: within a boot the uptime never goes back, and a clock that was set stays set.
+func (c decisionCase) holdTime(t *testing.T, step int) {
+	if step == 0 {
+		return
+	}
+	now, before := c.steps[step].clock, c.steps[step-1].clock
+	if now.UptimeMs < before.UptimeMs || before.Set && !now.Set {
+		t.Errorf("%s, step %d: from %+v to %+v within one boot", c.name, step, before, now)
+	}
 }
 
 func expectation(d Decision, decided bool) goldenExpect {
