@@ -149,6 +149,9 @@ func warns(clock Clock, p Presented, reason Reason, by string) decisionStep {
 	return decisionStep{clock: clock, p: p, reason: reason, warning: stateUnknown, by: by}
 }
 
+// lasts is a step that opens for a time of its own, milliseconds.
+func lasts(s decisionStep, unlock uint32) decisionStep { s.unlock = unlock; return s }
+
 // decisionCases are all cases, in the order of the rules.
 func decisionCases() []decisionCase {
 	return slices.Concat(whoCases(), whenCases(), rightCases(), openCases(), factorCases(), passageCases())

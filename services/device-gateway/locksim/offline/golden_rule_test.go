@@ -1,6 +1,7 @@
 package offline
 
 import (
+	"math"
 	"slices"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
@@ -42,6 +43,10 @@ func openCases() []decisionCase {
 			open(func(d *lockwirev1.BundleDoor) { d.Rules.FirstPerson, d.Rules.AllowWithoutState = true, true }), people(), []decisionStep{
 				asks(in(10), card("anna"), grant, "grant-anna"), warns(in(10), card("bert"), autoUnlock, "credential-bert"), warns(in(10), card("used"), autoUnlock, ""),
 				asks(in(25), card("bert"), noGrant, "")}},
+		{"unlock-too-short", "an unlock lasts 500 ms at least, whatever the bundle says", []int{10, 11}, open(func(d *lockwirev1.BundleDoor) { d.UnlockMs = 499 }), people()[:2], []decisionStep{
+			lasts(asks(in(1), card("anna"), grant, "grant-anna"), 500), lasts(asks(in(10), card("gone"), autoUnlock, ""), 500)}},
+		{"unlock-too-long", "... and 60,000 at most", []int{11}, aDoor(func(d *lockwirev1.BundleDoor) { d.UnlockMs = math.MaxUint32 }), people()[:1], []decisionStep{
+			lasts(asks(in(1), card("anna"), grant, "grant-anna"), 60_000)}},
 		{"default-unlock", "a bundle that does not say how long: the lock's own time", []int{10, 11}, aDoor(func(d *lockwirev1.BundleDoor) { d.UnlockMs = 0 }), people(), []decisionStep{
 			asks(in(1), card("anna"), grant, "grant-anna")}},
 	}

@@ -94,6 +94,7 @@ type decisionStep struct {
 	p               Presented
 	reason, warning Reason // 0: nothing is decided
 	by              string // the grant, or the credential where no right decides
+	unlock          uint32 // milliseconds; 0: what the door of most cases says
 }
 
 func (c decisionCase) content() *lockwirev1.BundleContent {
@@ -130,6 +131,9 @@ func (c decisionCase) play(t *testing.T) goldenCase {
 		opens := s.reason == grant || s.reason == autoUnlock
 		if decided != (s.reason != 0) || d.Reason != s.reason || d.Warning != s.warning || d.Granted() != opens || s.by != "" && s.by != cmp.Or(d.GrantID, d.CredentialID) {
 			t.Errorf("%s, step %d: %+v, wanted %s %s %s", c.name, i, d, s.reason, s.warning, s.by)
+		}
+		if want := cmp.Or(s.unlock, c.door.GetUnlockMs()); opens && d.UnlockMs != want {
+			t.Errorf("%s, step %d: unlocked for %d ms, wanted %d", c.name, i, d.UnlockMs, want)
 		}
 		step := goldenStep{Clock: goldenClock{s.clock.Set, s.clock.UnixMs, s.clock.UptimeMs}, PIN: s.p.PIN, Expect: expectation(d, decided)}
 		step.Expect.StandsOpen = h.StandsOpen(s.clock)

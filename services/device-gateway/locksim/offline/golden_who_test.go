@@ -50,7 +50,7 @@ func whoCases() []decisionCase {
 		{"stranger-at-old-bundle", "who somebody is comes before how old the bundle is", []int{3, 4}, plain(),
 			[]*lockwirev1.BundleEntry{has("anna", right("grant-anna"))}, []decisionStep{
 				asks(in(120), card("none"), unknown, ""), asks(in(120), card("anna"), tooOld, "credential-anna")}},
-		twins(), codes(),
+		twins(), codes(), digestKeys(),
 	}
 }
 
@@ -65,6 +65,28 @@ func twins() decisionCase {
 	}
 	return decisionCase{"two-with-one-digest", "of two entries with the same digest the one with the lower hash counts", []int{3}, plain(),
 		[]*lockwirev1.BundleEntry{a, b}, []decisionStep{asks(in(1), card("twin"), grant, by)}}
+}
+
+// digestKeys: a digest says nothing under another key than the one that it names.
+func digestKeys() decisionCase {
+	other := [32]byte{8}
+	named := func(e *lockwirev1.BundleEntry, key string) *lockwirev1.BundleEntry {
+		e.Digests[0].KeyId = key
+		return e
+	}
+	pin := func(e *lockwirev1.BundleEntry, key string, d [32]byte) *lockwirev1.BundleEntry {
+		e.Pins = []*lockwirev1.BundleDigest{{KeyId: key, Digest: d[:]}}
+		return e
+	}
+	return decisionCase{"digest-keys", "a digest counts only under the key that its key_id names", []int{3, 9}, aDoor(func(d *lockwirev1.BundleDoor) {
+		d.Keys, d.Rules.SecondFactor = append(d.Keys, &lockwirev1.BundleKey{Id: "k2", Key: other[:]}), true
+	}), []*lockwirev1.BundleEntry{
+		named(has("swap", right("grant-swap")), "k2"), named(has("lost", right("grant-lost")), "k3"), named(opensBy("code", "471100"), "k2"),
+		pin(has("anna", right("grant-anna")), "k2", credential.PINDigest(testKey, "anna", "0427")),
+		pin(has("bert", right("grant-bert")), "k2", credential.PINDigest(other, "bert", "0427")),
+	}, []decisionStep{
+		asks(in(1), card("swap"), unknown, ""), asks(in(1), card("lost"), unknown, ""), asks(in(1), code("471100"), unknown, ""),
+		asks(in(1), with("anna", "0427"), factorWrong, "grant-anna"), asks(in(1), with("bert", "0427"), grant, "grant-bert")}}
 }
 
 // codes: ten wrong ones shut the door to codes, and to nothing else.
