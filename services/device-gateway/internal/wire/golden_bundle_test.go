@@ -3,6 +3,7 @@ package wire
 import (
 	"bytes"
 	"crypto/ecdsa"
+	"crypto/elliptic"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
@@ -56,6 +57,11 @@ type bundleStep struct {
 }
 
 func bundleSteps() []bundleStep {
+	return slices.Concat(lifeSteps(), unknownSteps(), versionSteps(), signerSteps())
+}
+
+// lifeSteps are a lock's bundles as they come and as they must not.
+func lifeSteps() []bundleStep {
 	full, delta, all := fullBundle(), deltaBundle(), entries()
 	twisted := signedBundle(full, signerChain())
 	twisted.Signature = slices.Clone(twisted.Signature)
@@ -104,7 +110,7 @@ func bundleSteps() []bundleStep {
 				c.BaseVersion, c.Removed, c.Hash = 17, [][]byte{entryHash(all[0]), entryHash(all[2])}, contentHash(c.GetDoor(), all[1], c.GetEntries()[0])
 			}), signerChain())},
 		{"base-future", "a difference onto a version that the lock never had", false, vectorNow, signedBundle(
-			content(delta, func(c *bc) { c.Version, c.BaseVersion = 30, 29 }), signerChain())},
+			content(delta, func(c *bc) { c.Version, c.BaseVersion, c.Hash = 30, 29, contentHash(c.GetDoor(), c.GetEntries()...) }), signerChain())},
 		{"all-first", "forget everything overtakes a bundle ...", true, vectorNow, signedRevocations(
 			&lockwirev1.RevocationsContent{DeviceId: vectorDevice, Version: 18, All: true}, signerChain())},
 		{"all-then-full", "... which is refused", false, vectorNow, signedBundle(full, signerChain())},
@@ -131,7 +137,9 @@ func TestGoldenBundles(t *testing.T) {
 		})
 	}
 	holdGolden(t, "bundles.json", file)
-	want := "ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok ok ok ok ok ok ok ok BASE ok BASE"
+	want := "ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok ok ok ok ok ok ok ok BASE ok BASE " +
+		"ok UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN BASE UNKNOWN UNKNOWN " +
+		"ok BASE BASE ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok"
 	var got []string
 	for _, s := range file.Steps {
 		ack := struct{ Problem string }{}
@@ -210,17 +218,17 @@ func (l *bundleLock) take(m proto.Message, now uint64) *lockwirev1.BundleAck {
 		version = m.GetVersion()
 		c := new(lockwirev1.RevocationsContent)
 		if l.signed("cardea-revocations/1\x00", m, c, now) && c.GetDeviceId() == l.device && c.GetVersion() == version {
-			problem = 0
-			l.revoke(c)
+			problem = lockwirev1.BundleProblem_BUNDLE_PROBLEM_UNKNOWN
+			if sized(c.GetRemoved()) {
+				problem = 0
+				l.revoke(c)
+			}
 		}
 	case *lockwirev1.Bundle:
 		version = m.GetVersion()
 		c := new(lockwirev1.BundleContent)
 		if l.signed("cardea-bundle/1\x00", m, c, now) && c.GetDeviceId() == l.device && c.GetVersion() == version {
-			problem = 0
-			if !l.apply(c) {
-				problem = lockwirev1.BundleProblem_BUNDLE_PROBLEM_BASE
-			}
+			problem = l.apply(c)
 		}
 	}
 	return &lockwirev1.BundleAck{Version: version, Applied: problem == 0, Hash: l.hash(), Problem: problem}
@@ -252,15 +260,18 @@ func (l *bundleLock) dropTombstones(upTo uint64) {
 	maps.DeleteFunc(l.tombstones, func(_ string, version uint64) bool { return version <= upTo })
 }
 
-func (l *bundleLock) apply(c *lockwirev1.BundleContent) bool {
+func (l *bundleLock) apply(c *lockwirev1.BundleContent) lockwirev1.BundleProblem {
+	const wrongBase = lockwirev1.BundleProblem_BUNDLE_PROBLEM_BASE
 	version, base := c.GetVersion(), c.GetBaseVersion()
 	switch {
 	case l.bundle != 0 && version == l.bundle && bytes.Equal(c.GetHash(), l.content):
-		return true
+		return 0
 	case version <= l.bundle || version <= l.forgotten:
-		return false
+		return wrongBase
 	case base != 0 && (l.bundle == 0 || base < l.bundle || base > l.latest):
-		return false
+		return wrongBase
+	case !understood(c):
+		return lockwirev1.BundleProblem_BUNDLE_PROBLEM_UNKNOWN
 	}
 	next := map[string]bool{}
 	if base != 0 {
@@ -278,7 +289,7 @@ func (l *bundleLock) apply(c *lockwirev1.BundleContent) bool {
 		hashes = append(hashes, unhex(name))
 	}
 	if !bytes.Equal(hashOfSet(c.GetDoor(), hashes), c.GetHash()) {
-		return false
+		return wrongBase
 	}
 	l.dropTombstones(version)
 	for name := range l.tombstones {
@@ -287,7 +298,7 @@ func (l *bundleLock) apply(c *lockwirev1.BundleContent) bool {
 		}
 	}
 	l.entries, l.door, l.content, l.bundle, l.latest = next, c.GetDoor(), c.GetHash(), version, max(l.latest, version)
-	return true
+	return 0
 }
 
 func (l *bundleLock) signed(label string, m interface {
@@ -295,20 +306,27 @@ func (l *bundleLock) signed(label string, m interface {
 	GetSignature() []byte
 	GetSignerChain() [][]byte
 }, content proto.Message, now uint64) bool {
-	leaf, err := x509.ParseCertificate(m.GetSignerChain()[0])
-	if err != nil || !verifies(m.GetSignerChain()[0], l.root, "bundles.cardea", now) {
+	chain := m.GetSignerChain()
+	leaf, err := x509.ParseCertificate(chain[0])
+	if err != nil || !verifies(chain, l.root, "bundles.cardea", now) {
 		return false
 	}
 	hash := hashOf(append([]byte(label), m.GetSigned()...))
 	key, ok := leaf.PublicKey.(*ecdsa.PublicKey)
-	return ok && ecdsa.VerifyASN1(key, hash, m.GetSignature()) && proto.Unmarshal(m.GetSigned(), content) == nil
+	return ok && key.Curve == elliptic.P256() && ecdsa.VerifyASN1(key, hash, m.GetSignature()) && proto.Unmarshal(m.GetSigned(), content) == nil
 }
 
-// verifies says whether a leaf with a name chains to a root at a moment.
-func verifies(leaf, root []byte, name string, now uint64) bool {
-	l, err := x509.ParseCertificate(leaf)
+// verifies says whether a chain from a server's leaf with a name leads to a root at a moment.
+func verifies(chain [][]byte, root []byte, name string, now uint64) bool {
+	l, err := x509.ParseCertificate(chain[0])
 	if err != nil {
 		return false
+	}
+	between := x509.NewCertPool()
+	for _, der := range chain[1:] {
+		if c, err := x509.ParseCertificate(der); err == nil {
+			between.AddCert(c)
+		}
 	}
 	r, err := x509.ParseCertificate(root)
 	if err != nil {
@@ -316,6 +334,8 @@ func verifies(leaf, root []byte, name string, now uint64) bool {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(r)
-	_, err = l.Verify(x509.VerifyOptions{Roots: pool, DNSName: name, CurrentTime: time.UnixMilli(int64(now)), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}})
+	_, err = l.Verify(x509.VerifyOptions{
+		Roots: pool, Intermediates: between, DNSName: name, CurrentTime: time.UnixMilli(int64(now)), KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
 	return err == nil
 }

@@ -143,11 +143,15 @@ func goldenClaims() []goldenClaim {
 	root, stray := rootCertificate(rootKey()), rootCertificate(strayKey())
 	code := claimSecret + "." + base64.RawURLEncoding.EncodeToString(hashOf(root))
 	good := []hexBytes{serverCertificate(rootKey(), "gateway.cardea"), root}
+	client := hexBytes(signerCertificate(rootKey(), func(c *x509.Certificate) {
+		c.DNSNames, c.ExtKeyUsage = []string{"gateway.cardea"}, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	}))
 	return []goldenClaim{
 		{"a claim code and its gateway", code, good, vectorNow, claimSecret},
 		{"another jurisdiction's gateway", code, []hexBytes{serverCertificate(strayKey(), "gateway.cardea"), stray}, vectorNow, ""},
 		{"the root is shown, the leaf is another's", code, []hexBytes{serverCertificate(strayKey(), "gateway.cardea"), root}, vectorNow, ""},
 		{"the leaf has another name", code, []hexBytes{serverCertificate(rootKey(), "bundles.cardea"), root}, vectorNow, ""},
+		{"the leaf has the usage of a client only", code, []hexBytes{client, root}, vectorNow, ""},
 		{"the root is not shown", code, good[:1], vectorNow, ""},
 		{"the leaf has ended", code, good, vectorNow + 90*86_400_000, ""},
 		{"no dot", claimSecret, good, vectorNow, ""},
@@ -176,7 +180,7 @@ func secretToSend(g goldenClaim) string {
 		return ""
 	}
 	for _, der := range g.Chain {
-		if bytes.Equal(hashOf(der), want) && verifies(g.Chain[0], der, "gateway.cardea", g.Now) {
+		if bytes.Equal(hashOf(der), want) && verifies([][]byte{g.Chain[0]}, der, "gateway.cardea", g.Now) {
 			return secret
 		}
 	}

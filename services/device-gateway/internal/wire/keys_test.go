@@ -102,17 +102,21 @@ func rootCertificate(key fixedKey) []byte {
 
 // signerCertificate is a bundle signer's; change spoils it.
 func signerCertificate(root fixedKey, change func(*x509.Certificate)) []byte {
-	template := &x509.Certificate{
+	template := signerTemplate()
+	if change != nil {
+		change(template)
+	}
+	return certificate(template, rootTemplate(), signerKey(), root)
+}
+
+func signerTemplate() *x509.Certificate {
+	return &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "bundle signer"}, DNSNames: []string{"bundles.cardea"},
 		NotBefore:   time.UnixMilli(vectorNow).Add(-24 * time.Hour).UTC().Truncate(time.Second),
 		NotAfter:    time.UnixMilli(vectorNow).Add(89 * 24 * time.Hour).UTC().Truncate(time.Second),
 		KeyUsage:    x509.KeyUsageDigitalSignature,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
-	if change != nil {
-		change(template)
-	}
-	return certificate(template, rootTemplate(), signerKey(), root)
 }
 
 func deviceCertificate() []byte {
