@@ -122,6 +122,8 @@ func signerSteps() []bundleStep {
 		{"signer-client-usage", "the signer's certificate has the usage of a client only", false, vectorNow, signedBundle(content, [][]byte{client})},
 		{"signer-p224", "the signer's key is of another curve, P-224", false, vectorNow, curve},
 		early,
+		{"signer-with-its-root", "a signer of another root, which is in the chain", false, vectorNow, signedBundle(
+			content, [][]byte{signerCertificate(strayKey(), nil), rootCertificate(strayKey())})},
 		{"signer-chain-cut", "a signer below another certificate, which is not in the chain", false, vectorNow, signedBundle(content, chain[:1])},
 		{"signer-chain", "... and is", false, vectorNow, signedBundle(content, chain)},
 	}

@@ -139,7 +139,7 @@ func TestGoldenBundles(t *testing.T) {
 	holdGolden(t, "bundles.json", file)
 	want := "ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok ok ok ok ok ok ok ok BASE ok BASE " +
 		"ok UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN UNKNOWN BASE UNKNOWN UNKNOWN " +
-		"ok BASE BASE ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok"
+		"ok BASE BASE ok ok ok ok ok BASE BASE SIGNATURE SIGNATURE SIGNATURE SIGNATURE SIGNATURE ok"
 	var got []string
 	for _, s := range file.Steps {
 		ack := struct{ Problem string }{}
