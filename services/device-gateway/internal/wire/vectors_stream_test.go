@@ -19,7 +19,7 @@ func unhex(s string) []byte {
 
 // streamVectors are what a receiver must take, and what it must refuse and how.
 func streamVectors() []streamVector {
-	return slices.Concat(takenStreams(), refusedFrames(), refusedParts(), refusedMessages())
+	return slices.Concat(takenStreams(), oddStreams(), refusedFrames(), brokenBodies(), refusedParts(), refusedMessages())
 }
 
 func takenStreams() []streamVector {
@@ -109,6 +109,12 @@ func refusedParts() []streamVector {
 		spoiled("parts-id-0", "message_id 0", func(p parts) parts { p[0].MessageId = 0; return p }),
 		spoiled("parts-none", "0 parts", func(p parts) parts { p[0].Parts = 0; return p }),
 		spoiled("parts-257", "257 parts", func(p parts) parts { p[0].Parts = 257; return p }),
+		spoiled("parts-type-0", "parts of type 0", func(p parts) parts {
+			for _, one := range p {
+				one.Type = 0
+			}
+			return p
+		}),
 		spoiled("parts-empty-body", "a part without a body", func(p parts) parts { p[0].Body = nil; return p }),
 		spoiled("parts-short-hash", "a hash of 31 bytes", func(p parts) parts { p[0].Sha256 = p[0].Sha256[:31]; return p }),
 		{"parts-id-again", "a message_id that was used", twice, whole, "MALFORMED"},
