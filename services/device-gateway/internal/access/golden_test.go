@@ -60,9 +60,11 @@ func (s goldenStep) request(t *testing.T) *lockwirev1.AccessRequest {
 	return m
 }
 
-// notTheCopys are cases that only a bundle has: facts that cannot be read, two credentials with one digest, and a lockdown of rank 0, which a
-// gateway takes as one of the highest, and sends so.
-var notTheCopys = []string{"no-bundle", "broken-door", "two-with-one-digest", "lockdown-of-rank-0"}
+// notTheCopys are cases that only a bundle has, and that no gateway makes: facts that cannot be read, schedules that the door names and does not
+// have, two credentials with one digest, and a lockdown of rank 0, which a gateway takes as one of the highest, and sends so.
+var notTheCopys = []string{
+	"no-bundle", "broken-door", "missing-open-schedule", "missing-second-factor-schedule", "missing-first-person-schedule", "two-with-one-digest", "lockdown-of-rank-0",
+}
 
 // TestGoldenDecisionsAreTheCopys puts the facts that each golden bundle says into a gateway's copy without shared door state, and asks it the
 // same: a vector that a lock is held to has to be what Cardea decides. Inside the budget, since what comes after it is a lock's alone.

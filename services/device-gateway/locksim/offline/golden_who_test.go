@@ -3,6 +3,7 @@ package offline
 import (
 	"bytes"
 	"crypto/sha256"
+	"strings"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/policy/credential"
@@ -28,6 +29,9 @@ func whoCases() []decisionCase {
 		{"broken-door", "facts about the door could not be read", []int{2}, aDoor(func(d *lockwirev1.BundleDoor) { d.Broken, d.OpenSchedule = true, 9 }),
 			[]*lockwirev1.BundleEntry{has("anna", right("grant-anna"))}, []decisionStep{
 				asks(in(1), card("anna"), brokenFacts, ""), asks(in(1), card("none"), brokenFacts, ""), asks(in(200), card("anna"), brokenFacts, "")}},
+		missing("open-schedule", func(d *lockwirev1.BundleDoor) { d.OpenSchedule = 77 }),
+		missing("second-factor-schedule", func(d *lockwirev1.BundleDoor) { d.Rules.SecondFactor, d.Rules.SecondFactorSchedule = true, 77 }),
+		missing("first-person-schedule", func(d *lockwirev1.BundleDoor) { d.Rules.FirstPerson, d.Rules.FirstPersonSchedule = true, 77 }),
 		{"cards", "cards of several formats, and a phone of an older kind; a digest is of one format, kind and key", []int{3}, twoKeys,
 			[]*lockwirev1.BundleEntry{has("anna", right("grant-anna")), rotated, wiegand, oldPhone}, []decisionStep{
 				asks(in(1), card("anna"), grant, "grant-anna"), asks(in(1), card("rota"), grant, "grant-rota"), asks(in(1), card("none"), unknown, ""),
@@ -52,6 +56,12 @@ func whoCases() []decisionCase {
 				asks(in(120), card("none"), unknown, ""), asks(in(120), card("anna"), tooOld, "credential-anna")}},
 		twins(), codes(), digestKeys(),
 	}
+}
+
+// missing is a door that names schedule 77, which it does not have.
+func missing(what string, change func(*lockwirev1.BundleDoor)) decisionCase {
+	return decisionCase{"missing-" + what, "the door does not have the schedule that it names: " + strings.ReplaceAll(what, "-", "_"), []int{2}, aDoor(change),
+		[]*lockwirev1.BundleEntry{has("anna", right("grant-anna"))}, []decisionStep{asks(in(1), card("anna"), brokenFacts, ""), asks(in(1), card("none"), brokenFacts, "")}}
 }
 
 // twins have the same digest.
