@@ -61,9 +61,9 @@ func (s goldenStep) request(t *testing.T) *lockwirev1.AccessRequest {
 }
 
 // notTheCopys are cases that only a bundle has, and that no gateway makes: facts that cannot be read, schedules that the door names and does not
-// have, two credentials with one digest, and a lockdown of rank 0, which a gateway takes as one of the highest, and sends so.
+// have, and two credentials with one digest.
 var notTheCopys = []string{
-	"no-bundle", "broken-door", "missing-open-schedule", "missing-second-factor-schedule", "missing-first-person-schedule", "two-with-one-digest", "lockdown-of-rank-0",
+	"no-bundle", "broken-door", "missing-open-schedule", "missing-second-factor-schedule", "missing-first-person-schedule", "two-with-one-digest",
 }
 
 // TestGoldenDecisionsAreTheCopys puts the facts that each golden bundle says into a gateway's copy without shared door state, and asks it the

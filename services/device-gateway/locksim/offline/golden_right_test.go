@@ -41,11 +41,12 @@ func rightCases() []decisionCase {
 				asks(ms(15, -1), card("thre"), grant, ""), asks(in(15), card("thre"), lockdown, ""), asks(in(15), card("five"), grant, ""), asks(in(18), card("thre"), grant, ""),
 				asks(ms(20, -1), card("zero"), lockdown, ""), asks(in(20), card("zero"), grant, ""), asks(in(59), card("nine"), grant, "grant-nine"), asks(in(60), card("nine"), lockdown, "grant-nine"),
 				asks(in(60), card("used"), stateUnknown, "grant-used"), asks(in(119), card("nine"), lockdown, "")}},
-		{"lockdown-of-rank-0", "a lockdown of rank 0 counts as one of rank 1", []int{6, 7, 8, 13}, aDoor(func(d *lockwirev1.BundleDoor) {
-			d.OpenSchedule, d.Lockdowns = 5, []*lockwirev1.BundleLockdown{{FromMs: minute(10), ToMs: minute(25)}}
-		}), []*lockwirev1.BundleEntry{has("zero", right("grant-zero")), has("one1", ranked("grant-one", 1)), has("bert")}, []decisionStep{
-			asks(ms(10, -1), card("zero"), grant, ""), asks(in(10), card("zero"), lockdown, "grant-zero"), asks(in(10), card("one1"), grant, "grant-one"),
-			asks(in(10), card("bert"), lockdown, "credential-bert"), asks(in(20), card("zero"), lockdown, ""), asks(in(25), card("zero"), grant, "")}},
+		{"lockdown-of-no-rank", "a lockdown of a rank that there is not, 0 or 11, admits nobody", []int{6, 7, 8, 13}, aDoor(func(d *lockwirev1.BundleDoor) {
+			d.OpenSchedule, d.Lockdowns = 5, []*lockwirev1.BundleLockdown{{FromMs: minute(10), ToMs: minute(25)}, {Rank: 11, FromMs: minute(30), ToMs: minute(35)}}
+		}), []*lockwirev1.BundleEntry{has("zero", right("grant-zero")), has("nine", ranked("grant-nine", 9)), has("bert")}, []decisionStep{
+			asks(ms(10, -1), card("zero"), grant, ""), asks(in(10), card("zero"), lockdown, "grant-zero"), asks(in(10), card("nine"), lockdown, "grant-nine"),
+			asks(in(10), card("bert"), lockdown, "credential-bert"), asks(in(20), card("zero"), lockdown, ""), asks(in(25), card("zero"), grant, ""),
+			asks(in(30), card("nine"), lockdown, ""), asks(in(35), card("nine"), grant, "")}},
 		{"lockdown-without-clock", "without a clock every lockdown holds, also one that has ended or not begun", []int{5, 6},
 			aDoor(func(d *lockwirev1.BundleDoor) {
 				lockdowns(d)

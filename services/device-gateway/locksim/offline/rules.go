@@ -53,12 +53,17 @@ func (q question) decide() (outcome lockwirev1.Outcome, reason, warning Reason, 
 	return granted, verdict, stateUnknown, grantID
 }
 
+// nobodyRank admits nobody. A rank that there is not counts as it, as in package policy.
+const nobodyRank = 10
+
 // rank is the highest rank of the lockdowns that hold; 0: none.
 func (q question) rank() uint32 {
 	var rank uint32
 	for _, l := range q.door.GetLockdowns() {
 		if q.time.locks(l) {
-			rank = max(rank, l.GetRank(), 1)
+			if rank = max(rank, l.GetRank()); l.GetRank() == 0 || rank > nobodyRank {
+				rank = nobodyRank
+			}
 		}
 	}
 	return rank
