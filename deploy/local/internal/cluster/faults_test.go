@@ -58,6 +58,7 @@ func TestFaults(t *testing.T) {
 		{"the broker hangs", brokerHangs},
 		{"PostgreSQL hangs", databaseHangs},
 		{"PostgreSQL is killed in a burst of grants", databaseKilled},
+		{"PostgreSQL and permissions are killed from outside, and tended", killedAndTended},
 		{"one after the other is killed in a burst of grants", allKilled},
 	} {
 		ok := t.Run(fault.name, func(t *testing.T) {
