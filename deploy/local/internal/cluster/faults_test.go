@@ -41,6 +41,7 @@ func TestFaults(t *testing.T) {
 		name string
 		play func(*tenant)
 	}{
+		{"nothing is broken, and a reader follows the README", walk},
 		{"personal fields are sent to us-east", strayPersonalFields},
 		{"the broker is killed", brokerKilled},
 		{"a gateway starts without its broker", gatewayWithoutBroker},
