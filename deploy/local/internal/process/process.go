@@ -125,9 +125,6 @@ func (c *Child) waitReady(ctx context.Context) error {
 // Pid is the process's id.
 func (c *Child) Pid() int { return c.cmd.Process.Pid }
 
-// Exited is closed when the process has ended.
-func (c *Child) Exited() <-chan struct{} { return c.exited }
-
 // HasEnded says whether the process has ended.
 func (c *Child) HasEnded() bool {
 	select {
