@@ -94,7 +94,7 @@ func (c *Cluster) start(ctx context.Context, out io.Writer) error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	return nil
+	return c.writeEnv("eu-central")
 }
 
 // Stop ends all processes, the last started first, and leaves the state folder for looking at.

@@ -1,9 +1,26 @@
 package cluster
 
 import (
+	"bytes"
 	"fmt"
 	"io"
+	"strings"
+
+	"github.com/cardea-mesh/cardea/services/platform/region"
 )
+
+// writeEnv writes a file that a shell reads, with what it needs to call the services of a region. The operator's key is in it.
+func (c *Cluster) writeEnv(in region.Name) error {
+	var env bytes.Buffer
+	for _, v := range []struct{ name, value string }{
+		{"CA", c.CAFile()}, {"OPERATOR_KEY", c.OperatorKey()},
+		{"IDENTITY", c.URL("identity", in)}, {"PERMISSIONS", c.URL("permissions", in)},
+		{"GATEWAY", c.URL("device-gateway", in)}, {"AUDIT", c.URL("audit", in)}, {"LOCKS", c.LockEndpoint(in)},
+	} {
+		fmt.Fprintf(&env, "%s='%s'\n", v.name, strings.ReplaceAll(v.value, "'", `'\''`))
+	}
+	return writeSecret(c.layout.env(), env.Bytes())
+}
 
 // Describe says how to play with the running system.
 func (c *Cluster) Describe(out io.Writer) {
@@ -19,4 +36,5 @@ func (c *Cluster) Describe(out io.Writer) {
 	fmt.Fprintf(out, "  curl --cacert %s -H 'Authorization: Bearer %s' -H 'Content-Type: application/json' \\\n", c.CAFile(), c.operator.token)
 	fmt.Fprintf(out, "    -d '{\"region\":\"eu-central\",\"slug\":\"my-office\",\"idempotencyKey\":\"1\"}' \\\n")
 	fmt.Fprintf(out, "    %s/cardea.identity.v1.IdentityService/CreateOrganization\n", c.URL("identity", "eu-central"))
+	fmt.Fprintf(out, "deploy/local/README.md goes on from there; `. %s` sets its variables.\n", c.layout.env())
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"github.com/cardea-mesh/cardea/deploy/local/internal/process"
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
@@ -43,8 +44,13 @@ func (c *Cluster) KillDatabase(of region.Jurisdiction) error { return c.database
 
 func processName(program, of string) string { return program + " of " + of }
 
-// Tend says on out when a program has ended, e.g. because somebody killed it to see what happens, and starts those that have at each
-// value of again, until ctx ends. Databases are not among them.
+// Tend says on out when a process has ended, e.g. because somebody killed it to see what happens, and starts those that have at each
+// value of again, until ctx ends. Databases come first: a service gets ready only with its own.
 func (c *Cluster) Tend(ctx context.Context, out io.Writer, again <-chan struct{}) {
-	c.processes.Tend(ctx, out, again)
+	process.Tend(ctx, out, again, func() (all []process.Ended) {
+		for _, j := range c.jurisdictions() {
+			all = append(all, c.databases[j].Ended()...)
+		}
+		return append(all, c.processes.Ended()...)
+	})
 }

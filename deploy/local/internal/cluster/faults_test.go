@@ -41,6 +41,7 @@ func TestFaults(t *testing.T) {
 		name string
 		play func(*tenant)
 	}{
+		{"nothing is broken, and a reader follows the README", walk},
 		{"personal fields are sent to us-east", strayPersonalFields},
 		{"the broker is killed", brokerKilled},
 		{"a gateway starts without its broker", gatewayWithoutBroker},
@@ -58,6 +59,7 @@ func TestFaults(t *testing.T) {
 		{"the broker hangs", brokerHangs},
 		{"PostgreSQL hangs", databaseHangs},
 		{"PostgreSQL is killed in a burst of grants", databaseKilled},
+		{"PostgreSQL and permissions are killed from outside, and tended", killedAndTended},
 		{"one after the other is killed in a burst of grants", allKilled},
 	} {
 		ok := t.Run(fault.name, func(t *testing.T) {

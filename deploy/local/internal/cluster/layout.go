@@ -51,6 +51,9 @@ func (l layout) mesh(parts ...string) string {
 	return filepath.Join(append([]string{l.root, "mesh"}, parts...)...)
 }
 
+// env is what a shell needs to call the running system.
+func (l layout) env() string { return filepath.Join(l.root, "env") }
+
 // locks holds the simulated locks' flash.
 func (l layout) locks(parts ...string) string {
 	return filepath.Join(append([]string{l.root, "locks"}, parts...)...)

@@ -40,7 +40,7 @@ func removeState(l layout) error {
 	if err != nil {
 		return err
 	}
-	errs := []error{os.RemoveAll(l.mesh()), os.RemoveAll(l.locks())}
+	errs := []error{os.RemoveAll(l.mesh()), os.RemoveAll(l.locks()), os.RemoveAll(l.env())}
 	for _, r := range all.All() {
 		errs = append(errs, postgres.Sweep(l.jurisdiction(r.Jurisdiction, "postgres")),
 			os.RemoveAll(l.jurisdiction(r.Jurisdiction)), os.RemoveAll(l.region(r.Name)))

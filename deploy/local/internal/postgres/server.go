@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/cardea-mesh/cardea/deploy/local/internal/process"
@@ -19,6 +20,9 @@ import (
 
 // serverUser is whom the server runs as when the runner is root: PostgreSQL refuses root.
 const serverUser = "postgres"
+
+// program is the server's, and that of its children.
+const program = "postgres"
 
 // Config of a Server. All fields are required.
 type Config struct {
@@ -36,13 +40,15 @@ type Config struct {
 	Log string
 }
 
-// Server is one private server. It is used by one goroutine.
+// Server is one private server. It is safe for concurrent use: a call waits until the one under way is done.
 type Server struct {
-	cfg     Config
-	bin     string
-	as      *syscall.Credential // nil: the runner's user
-	workdir string              // where the data is while the server may run
-	child   *process.Child
+	cfg Config
+	bin string
+	as  *syscall.Credential // nil: the runner's user
+
+	mu      sync.Mutex     // held from the beginning to the end of a call
+	workdir string         // where the data is while the server may run
+	child   *process.Child // nil when it was never started, or was stopped or killed by a call
 }
 
 // New makes an empty database cluster in Home, which must not exist.
@@ -111,7 +117,7 @@ func credential(name string) (*syscall.Credential, error) {
 // init runs initdb and writes the server's settings.
 func (s *Server) init(ctx context.Context) error {
 	password := filepath.Join(s.workdir, "password")
-	data := s.DataDir()
+	data := s.dataDir()
 	if err := os.WriteFile(password, []byte(s.cfg.Password+"\n"), 0o600); err != nil {
 		return err
 	}
@@ -169,12 +175,27 @@ func (s *Server) give(paths ...string) error {
 }
 
 // DataDir is where the data is now.
-func (s *Server) DataDir() string { return filepath.Join(s.workdir, "data") }
+func (s *Server) DataDir() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dataDir()
+}
 
-// Start runs the server until Stop, and returns when it answers.
+func (s *Server) dataDir() string { return filepath.Join(s.workdir, "data") }
+
+// Start runs the server until Stop, and returns when it answers. It also starts one again that has ended by itself, or that
+// somebody killed: what is left of that one is killed first.
 func (s *Server) Start(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.runs() {
+		return fmt.Errorf("%s (pid %d) runs", s.cfg.Name, s.child.Pid())
+	}
+	if err := s.killRest(); err != nil {
+		return err
+	}
 	child, err := process.Start(ctx, process.Spec{
-		Name: s.cfg.Name, Path: filepath.Join(s.bin, "postgres"), Args: []string{"-D", s.DataDir()},
+		Name: s.cfg.Name, Path: filepath.Join(s.bin, program), Args: []string{"-D", s.dataDir()},
 		Dir: s.workdir, Log: s.cfg.Log, User: s.as,
 		StopSignal:  syscall.SIGINT,  // fast: ends the sessions, writes everything
 		DeathSignal: syscall.SIGQUIT, // immediate: its own children go with it
@@ -187,15 +208,29 @@ func (s *Server) Start(ctx context.Context) error {
 	return nil
 }
 
+func (s *Server) runs() bool { return s.child != nil && !s.child.HasEnded() }
+
+// Ended is the server when it has ended by itself or somebody killed it; empty when it runs, or a call of Stop or Kill ended it.
+func (s *Server) Ended() []process.Ended {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.child == nil || s.runs() {
+		return nil
+	}
+	return []process.Ended{{Child: s.child, Restart: s.Start}}
+}
+
 // answers says whether the port takes connections; PostgreSQL listens before it is done recovering, so ask it.
 func (s *Server) answers(ctx context.Context) error {
 	host, port, _ := net.SplitHostPort(s.cfg.Address)
 	return exec.CommandContext(ctx, filepath.Join(s.bin, "pg_isready"), "-q", "-h", host, "-p", port).Run()
 }
 
-// Pid of the running server; 0 when it is stopped.
+// Pid of the running server; 0 when it does not run.
 func (s *Server) Pid() int {
-	if s.child == nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.runs() {
 		return 0
 	}
 	return s.child.Pid()
@@ -203,17 +238,25 @@ func (s *Server) Pid() int {
 
 // Stop stops the server; the data stays where it is. Stopping twice is fine.
 func (s *Server) Stop() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stop()
+}
+
+func (s *Server) stop() error {
 	if s.child == nil {
 		return nil
 	}
 	err := s.child.Stop()
 	s.child = nil
-	return err
+	return errors.Join(err, s.killRest()) // a stopped server leaves none, a killed one may
 }
 
 // Close stops the server and moves its data to Home. It may be called twice.
 func (s *Server) Close() error {
-	if err := s.Stop(); err != nil {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.stop(); err != nil {
 		return err
 	}
 	if s.workdir == s.cfg.Home {

@@ -78,9 +78,7 @@ func (g *Group) Restart(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	select {
-	case <-ended.Exited():
-	default:
+	if !ended.HasEnded() {
 		return fmt.Errorf("%s (pid %d) runs", name, ended.Pid())
 	}
 	anew, err := Start(ctx, ended.spec)

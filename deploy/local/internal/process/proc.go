@@ -2,7 +2,9 @@ package process
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,21 +12,45 @@ import (
 
 // Children are the processes that a process started and that have not ended.
 func Children(pid int) ([]int, error) {
+	return those(func(child int) bool {
+		s, ok := statOf(child)
+		return ok && s.parent == pid && !s.ended()
+	})
+}
+
+// In are the processes of a program's name (its first 15 bytes count) whose working folder is dir: also those that outlived their
+// parent, whom Children no longer shows, and those that are just ending, of which the kernel no longer says where they worked.
+// Where another user's process works only root knows. Errors: there is no such folder.
+func In(dir, program string) ([]int, error) {
+	at, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	return those(func(pid int) bool {
+		s, ok := statOf(pid)
+		if !ok || s.name != program[:min(len(program), 15)] {
+			return false
+		}
+		cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
+		if errors.Is(err, fs.ErrNotExist) {
+			return Runs(pid)
+		}
+		return err == nil && os.SameFile(at, cwd)
+	})
+}
+
+// those are the processes of which a thing is true.
+func those(is func(pid int) bool) (pids []int, err error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
 	}
-	var children []int
 	for _, e := range entries {
-		child, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		if s, ok := statOf(child); ok && s.parent == pid && !s.ended() {
-			children = append(children, child)
+		if pid, err := strconv.Atoi(e.Name()); err == nil && is(pid) {
+			pids = append(pids, pid)
 		}
 	}
-	return children, nil
+	return pids, nil
 }
 
 // Runs says whether there is a process of that id of which more is left than its exit status.
@@ -35,6 +61,7 @@ func Runs(pid int) bool {
 
 // stat is what the kernel says of a process or a thread, see proc_pid_stat(5).
 type stat struct {
+	name   string
 	state  byte
 	parent int
 }
@@ -62,10 +89,11 @@ func readStat(file string) (s stat, ok bool) {
 		return stat{}, false
 	}
 	// `pid (name) state parent ...`; the name may hold anything, also a bracket.
-	words := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(words) < 2 {
+	begin, end := bytes.IndexByte(text, '('), bytes.LastIndexByte(text, ')')
+	words := bytes.Fields(text[end+1:])
+	if begin < 0 || len(words) < 2 {
 		return stat{}, false
 	}
 	parent, err := strconv.Atoi(string(words[1]))
-	return stat{words[0][0], parent}, err == nil
+	return stat{string(text[begin+1 : end]), words[0][0], parent}, err == nil
 }

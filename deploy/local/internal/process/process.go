@@ -125,8 +125,15 @@ func (c *Child) waitReady(ctx context.Context) error {
 // Pid is the process's id.
 func (c *Child) Pid() int { return c.cmd.Process.Pid }
 
-// Exited is closed when the process has ended.
-func (c *Child) Exited() <-chan struct{} { return c.exited }
+// HasEnded says whether the process has ended.
+func (c *Child) HasEnded() bool {
+	select {
+	case <-c.exited:
+		return true
+	default:
+		return false
+	}
+}
 
 // Kill ends it at once, as a crash would.
 func (c *Child) Kill() {
@@ -136,10 +143,8 @@ func (c *Child) Kill() {
 
 // Stop asks the process to end, and kills it after StopTimeout, which is an error. Stopping twice is fine.
 func (c *Child) Stop() error {
-	select {
-	case <-c.exited:
+	if c.HasEnded() {
 		return nil
-	default:
 	}
 	c.cmd.Process.Signal(c.spec.StopSignal) // fails only when it has ended
 	select {

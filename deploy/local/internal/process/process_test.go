@@ -211,7 +211,7 @@ func TestATendedGroupSaysWhoEndedAndStartsItAgain(t *testing.T) {
 	again, out, done := make(chan struct{}), new(said), make(chan struct{})
 	go func() {
 		defer close(done)
-		g.Tend(ctx, out, again)
+		process.Tend(ctx, out, again, g.Ended)
 	}()
 	for range 2 {
 		if err := g.Kill("two"); err != nil {

@@ -11,9 +11,16 @@ import (
 // tendEvery is how often it is looked whether a child has ended.
 const tendEvery = 200 * time.Millisecond
 
-// Tend says on out when a child has ended although nobody stopped the group, and at each value of again starts those anew that have
-// ended. It returns when ctx ends. Children that are killed and restarted by Kill and Restart meanwhile are said like others.
-func (g *Group) Tend(ctx context.Context, out io.Writer, again <-chan struct{}) {
+// Ended is a child that has ended although nobody stopped it.
+type Ended struct {
+	*Child
+	// Restart starts it anew, as it was, and returns when it is ready.
+	Restart func(context.Context) error
+}
+
+// Tend says on out when a child has ended, and at each value of again starts those anew that have, one after the other in the order
+// in which ended returns them: one that others need to get ready comes before them. It returns when ctx ends; only it calls ended.
+func Tend(ctx context.Context, out io.Writer, again <-chan struct{}, ended func() []Ended) {
 	tick := time.NewTicker(tendEvery)
 	defer tick.Stop()
 	var said []*Child
@@ -22,33 +29,31 @@ func (g *Group) Tend(ctx context.Context, out io.Writer, again <-chan struct{}) 
 		case <-ctx.Done():
 			return
 		case <-again:
-			for _, c := range g.ended() {
-				if err := g.Restart(ctx, c.spec.Name); err != nil {
-					fmt.Fprintf(out, "%s does not start: %v\n", c.spec.Name, err)
+			for _, e := range ended() {
+				if err := e.Restart(ctx); err != nil {
+					fmt.Fprintf(out, "%s does not start: %v\n", e.spec.Name, err)
 					continue
 				}
-				fmt.Fprintf(out, "%s runs again\n", c.spec.Name)
+				fmt.Fprintf(out, "%s runs again\n", e.spec.Name)
 			}
 		case <-tick.C:
-			for _, c := range g.ended() {
-				if !slices.Contains(said, c) {
-					said = append(said, c)
-					fmt.Fprintf(out, "%s (pid %d) ended: %v; press Enter to start it again\n", c.spec.Name, c.Pid(), c.err)
+			for _, e := range ended() {
+				if !slices.Contains(said, e.Child) {
+					said = append(said, e.Child)
+					fmt.Fprintf(out, "%s (pid %d) ended: %v; press Enter to start it again\n", e.spec.Name, e.Pid(), e.err)
 				}
 			}
 		}
 	}
 }
 
-// ended are the children that have ended, in the order of their starting.
-func (g *Group) ended() (all []*Child) {
+// Ended are the children that have ended, in the order of their starting; those that Kill ended are among them.
+func (g *Group) Ended() (all []Ended) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, c := range slices.Concat(g.ranks...) {
-		select {
-		case <-c.exited:
-			all = append(all, c)
-		default:
+		if c.HasEnded() {
+			all = append(all, Ended{c, func(ctx context.Context) error { return g.Restart(ctx, c.spec.Name) }})
 		}
 	}
 	return all
