@@ -25,9 +25,10 @@ build: ## the programs, into .local/bin
 	@CGO_ENABLED=0 go build -o $(BIN)/ ./services/identity/cmd/... ./services/permissions/cmd/... \
 		./services/device-gateway/cmd/... ./services/audit/cmd/... ./deploy/local/cmd/...
 
-deps: build ## the distribution's packages that runs and tests need (PostgreSQL's server binaries; a C compiler for -race)
+deps: build ## the distribution's packages that runs and tests need (PostgreSQL's server binaries; a C compiler for -race; curl)
 	@$(BIN)/cardea-local install
 	@command -v gcc >/dev/null || { apt-get update -q && apt-get install -qy gcc libc6-dev; }
+	@command -v curl >/dev/null || { apt-get update -q && apt-get install -qy curl; }
 
 test: deps ## all tests with the race detector: what CI runs
 	go vet $(PACKAGES)
