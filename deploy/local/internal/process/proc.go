@@ -33,7 +33,7 @@ func In(dir, program string) ([]int, error) {
 		}
 		cwd, err := os.Stat(fmt.Sprintf("/proc/%d/cwd", pid))
 		if errors.Is(err, fs.ErrNotExist) {
-			return Runs(pid)
+			return runs(pid)
 		}
 		return err == nil && os.SameFile(at, cwd)
 	})
@@ -53,8 +53,8 @@ func those(is func(pid int) bool) (pids []int, err error) {
 	return pids, nil
 }
 
-// Runs says whether there is a process of that id of which more is left than its exit status.
-func Runs(pid int) bool {
+// runs says whether there is a process of that id of which more is left than its exit status.
+func runs(pid int) bool {
 	s, ok := statOf(pid)
 	return ok && !s.ended()
 }

@@ -2,6 +2,7 @@ package system
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -102,7 +103,7 @@ func freePort() (string, error) {
 // SecondConfig is the configuration of another gateway of Home, with ports and a folder of its own.
 func (f *Fleet) SecondConfig(name string) (gateway.Config, error) {
 	dir := filepath.Join(f.system.State, name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil { // another run's keys open nothing here
 		return gateway.Config{}, err
 	}
 	g := &Second{config: filepath.Join(dir, "config.yaml")}
