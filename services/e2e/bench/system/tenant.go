@@ -101,15 +101,20 @@ func (t *Tenant) Grant(ctx context.Context, target, subject string) (*permission
 	})
 }
 
-// Enforced waits until every gateway of the jurisdiction has applied a commit.
+// Enforced waits until every gateway of the jurisdiction has applied a commit, for at most two minutes.
 func (t *Tenant) Enforced(ctx context.Context, token *typev1.ConsistencyToken) error {
 	ctx, cancel := context.WithTimeout(ctx, enforcedWithin)
 	defer cancel()
+	var last *permissionsv1.WaitEnforcedResponse
 	for {
 		wait, err := t.Permissions.WaitEnforced(ctx, &permissionsv1.WaitEnforcedRequest{OrgId: t.Org, Region: token.GetRegion(), Token: token})
-		if err != nil || wait.GetEnforced() {
+		switch {
+		case err != nil && last != nil:
+			return fmt.Errorf("not enforced: %v; then: %w", last, err)
+		case err != nil || wait.GetEnforced():
 			return err
 		}
+		last = wait
 	}
 }
 
