@@ -1,6 +1,7 @@
 package dbtest
 
 import (
+	"encoding/binary"
 	"io"
 	"net"
 	"net/url"
@@ -15,16 +16,18 @@ type Proxy struct {
 	network  string // of the server
 	address  string
 
-	mu    sync.Mutex // guards what follows
-	down  bool
-	open  map[net.Conn]bool // both ends of each connection
-	tap   Tap
-	delay time.Duration
-	tasks sync.WaitGroup
+	mu      sync.Mutex // guards what follows
+	down    bool
+	open    map[net.Conn]bool // both ends of each connection
+	tap     Tap
+	dropped bool // the tap has cut a connection
+	delay   time.Duration
+	tasks   sync.WaitGroup
 }
 
 // Tap sees every piece of bytes that clients send and may replace it; drop cuts the connection after what it returned
-// was sent to the server, and before anything comes back.
+// was sent to the server, and before anything comes back. From then on the proxy loses requests to cancel a query as well:
+// pgx sends one for a connection that it lost, and it would end a commit that the tap let pass.
 type Tap func(sent []byte) (pass []byte, drop bool)
 
 // NewProxy forwards to the server of databaseURL, a URL of a Database.
@@ -137,10 +140,21 @@ func (p *Proxy) forward(client, server net.Conn) {
 func (p *Proxy) see(sent []byte) ([]byte, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.dropped && isCancel(sent) {
+		return nil, true
+	}
 	if p.tap == nil {
 		return sent, false
 	}
-	return p.tap(sent)
+	pass, drop := p.tap(sent)
+	p.dropped = p.dropped || drop
+	return pass, drop
+}
+
+// isCancel knows a CancelRequest, which comes on a connection of its own: its length and the code 80877102 in front
+// (PostgreSQL's documentation, chapter Message Formats).
+func isCancel(sent []byte) bool {
+	return len(sent) >= 8 && binary.BigEndian.Uint32(sent) == uint32(len(sent)) && binary.BigEndian.Uint32(sent[4:]) == 80877102
 }
 
 func (p *Proxy) copyBack(client, server net.Conn) {
