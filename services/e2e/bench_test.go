@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// TestTheBenchesMeasure runs all that `make bench` runs, of the smallest size: that each measures something, not how much.
+// TestTheBenchesMeasure runs all that `make bench` runs, of the smallest size: that each measures something, not how much. A
+// process grows by less for so few connections than it gives back meanwhile, so what is measured in bytes may be negative.
 func TestTheBenchesMeasure(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the benches start a whole system; run without -short")
@@ -34,10 +35,10 @@ func TestTheBenchesMeasure(t *testing.T) {
 	measured := map[string]bool{}
 	for line := range strings.Lines(string(text)) {
 		var r struct {
-			Name        string
+			Name, Unit  string
 			Ours, Floor float64
 		}
-		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Ours <= 0 || r.Floor <= 0 {
+		if err := json.Unmarshal([]byte(line), &r); err != nil || r.Unit != "bytes" && (r.Ours <= 0 || r.Floor <= 0) {
 			t.Errorf("%v: %s", err, line)
 		}
 		name, _, _ := strings.Cut(r.Name, "/")
