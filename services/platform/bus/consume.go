@@ -33,6 +33,19 @@ type Consumer struct {
 // firstRetry is the delay of the first redelivery.
 const firstRetry = 50 * time.Millisecond
 
+// How an instance asks the broker for events.
+const (
+	// askAhead is how many it asks for at least; MaxAckPending bounds how many it gets. With a Concurrency of 1 and one asked
+	// for at a time, nats.go (1.55) may forget to ask: an event that comes before the goroutine that asked for it runs on finds
+	// the asking still under way, so the next is asked for only when heartbeats are missed. Asked for ahead, each
+	// of the events until half of them came is another occasion.
+	askAhead = 256
+	// askedFor bounds how long an instance that stands still is sent events, each of which then waits for its AckWait.
+	askedFor = 5 * time.Second
+	// heartbeat shows that what was asked for is still known; when two are missed it is asked for again.
+	heartbeat = time.Second
+)
+
 // Consume hands every event to handle and acknowledges those for which it returned nil; the others come again, later and
 // later. The same event may come twice: handle deduplicates by event id in its own transaction. handle's ctx has the span
 // `consume <kind>`. Consume survives the loss of the broker and returns nil when ctx ends; another error is a wrong Consumer.
@@ -99,7 +112,7 @@ func (b *Bus) consumeUntilBroken(ctx context.Context, c Consumer, read func(Cons
 	if err != nil {
 		return fmt.Errorf("make consumer: %w", unavailable(err))
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessages(c.Concurrency), jetstream.PullHeartbeat(5*time.Second))
+	messages, err := consumer.Messages(jetstream.PullMaxMessages(max(c.Concurrency, askAhead)), jetstream.PullExpiry(askedFor), jetstream.PullHeartbeat(heartbeat))
 	if err != nil {
 		return fmt.Errorf("pull: %w", unavailable(err))
 	}
