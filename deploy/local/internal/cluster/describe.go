@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/cardea-mesh/cardea/services/platform/region"
 )
 
-// writeEnv writes a file that a shell reads, with what it needs to call the services of a region. The operator's key is in it.
+// writeEnv writes a file that a shell reads, with what it needs to call the services of a region. The operator's key is in it. It is there at once and
+// whole, after everything has started and before Describe, so who waits for either can read it.
 func (c *Cluster) writeEnv(in region.Name) error {
 	var env bytes.Buffer
 	for _, v := range []struct{ name, value string }{
@@ -19,7 +21,11 @@ func (c *Cluster) writeEnv(in region.Name) error {
 	} {
 		fmt.Fprintf(&env, "%s='%s'\n", v.name, strings.ReplaceAll(v.value, "'", `'\''`))
 	}
-	return writeSecret(c.layout.env(), env.Bytes())
+	unfinished := c.layout.mesh("env") // which goes away with the rest of the mesh
+	if err := writeSecret(unfinished, env.Bytes()); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, c.layout.env())
 }
 
 // Describe says how to play with the running system.

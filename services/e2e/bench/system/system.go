@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -29,13 +28,10 @@ const (
 
 // System is what was started.
 type System struct {
-	State    string // folder
-	Operator string // bearer token
-	command  *exec.Cmd
-	ca       string
-	// endpoints by service, in Home; `locks` is where locks dial.
-	endpoints map[string]string
-	http      *http.Client
+	State   string // folder
+	command *exec.Cmd
+	env     env
+	http    *http.Client
 }
 
 // startTimeout is for the whole system; it takes some seconds.
@@ -51,7 +47,7 @@ func Start(ctx context.Context, programs, state string) (*System, error) {
 	if err := os.Symlink(programs, bin); err != nil {
 		return nil, err
 	}
-	s := &System{State: state, endpoints: map[string]string{}}
+	s := &System{State: state}
 	s.command = exec.CommandContext(ctx, filepath.Join(bin, "cardea-local"), "-state", state, "up")
 	s.command.Cancel = func() error { return s.command.Process.Signal(os.Interrupt) }
 	s.command.WaitDelay = 30 * time.Second
@@ -69,33 +65,21 @@ func Start(ctx context.Context, programs, state string) (*System, error) {
 	late := time.AfterFunc(startTimeout, func() { s.command.Process.Signal(os.Interrupt) })
 	defer late.Stop()
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if strings.Contains(lines.Text(), "Ctrl-C stops") { // the last line of its description
+		if strings.Contains(lines.Text(), ready) {
 			return s, s.connect()
 		}
-		s.read(lines.Text())
 	}
 	return nil, fmt.Errorf("the system did not start: %w", s.command.Wait())
 }
 
-var (
-	authority = regexp.MustCompile(`authority: (.+)\):$`)
-	operator  = regexp.MustCompile(`^Operator's key.*: (\S+)$`)
-	endpoint  = regexp.MustCompile(`^  ` + Home + ` +(identity|permissions|device-gateway|audit|locks)(?: \(LWP\))? +(\S+)$`)
-)
+// ready is in the line that cardea-local says when all is up: its state folder's env is this run's and complete then.
+const ready = "Ctrl-C stops"
 
-// read takes what a line of cardea-local's description says.
-func (s *System) read(line string) {
-	if m := authority.FindStringSubmatch(line); m != nil {
-		s.ca = m[1]
-	} else if m := operator.FindStringSubmatch(line); m != nil {
-		s.Operator = m[1]
-	} else if m := endpoint.FindStringSubmatch(line); m != nil {
-		s.endpoints[m[1]] = m[2]
+func (s *System) connect() (err error) {
+	if s.env, err = readEnv(filepath.Join(s.State, "env")); err != nil {
+		return err
 	}
-}
-
-func (s *System) connect() error {
-	pem, err := os.ReadFile(s.ca)
+	pem, err := os.ReadFile(s.env["CA"])
 	if err != nil {
 		return err
 	}
@@ -114,10 +98,7 @@ func Client(config *tls.Config) *http.Client {
 func (s *System) HTTP() *http.Client { return s.http }
 
 // Locks is where the locks of Home dial.
-func (s *System) Locks() string { return s.endpoints["locks"] }
-
-// URL is the endpoint of a service in Home.
-func (s *System) URL(service string) string { return s.endpoints[service] }
+func (s *System) Locks() string { return s.env["LOCKS"] }
 
 // Stop ends the system; its state stays to be looked at.
 func (s *System) Stop() error {

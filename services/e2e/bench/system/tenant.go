@@ -29,7 +29,7 @@ func Key() string { return rand.Text() }
 
 // NewTenant makes an organization.
 func (s *System) NewTenant(ctx context.Context, word string) (*Tenant, error) {
-	operator := identityv1connect.NewIdentityServiceClient(s.http, s.URL("identity"), Bearer(s.Operator))
+	operator := identityv1connect.NewIdentityServiceClient(s.http, s.env["IDENTITY"], Bearer(s.env["OPERATOR_KEY"]))
 	made, err := operator.CreateOrganization(ctx, &identityv1.CreateOrganizationRequest{
 		Region: Home, Slug: word + "-" + strings.ToLower(rand.Text()[:8]), IdempotencyKey: Key(),
 	})
@@ -39,9 +39,9 @@ func (s *System) NewTenant(ctx context.Context, word string) (*Tenant, error) {
 	key := Bearer(made.GetApiKey())
 	t := &Tenant{
 		Org: made.GetOrganization().GetId(), system: s,
-		Identity:    identityv1connect.NewIdentityServiceClient(s.http, s.URL("identity"), key),
-		Permissions: permissionsv1connect.NewPermissionsServiceClient(s.http, s.URL("permissions"), key),
-		Gateway:     gatewayv1connect.NewGatewayServiceClient(s.http, s.URL("device-gateway"), key),
+		Identity:    identityv1connect.NewIdentityServiceClient(s.http, s.env["IDENTITY"], key),
+		Permissions: permissionsv1connect.NewPermissionsServiceClient(s.http, s.env["PERMISSIONS"], key),
+		Gateway:     gatewayv1connect.NewGatewayServiceClient(s.http, s.env["GATEWAY"], key),
 	}
 	site, err := t.Permissions.CreateSite(ctx, &permissionsv1.CreateSiteRequest{
 		OrgId: t.Org, Region: Home, Name: "bench", TimeZone: "Europe/Madrid", IdempotencyKey: Key(),
