@@ -28,8 +28,8 @@ type Second struct {
 // SecondGateway starts one and waits until it takes a lock of the fleet.
 func (f *Fleet) SecondGateway(ctx context.Context) (*Second, error) {
 	s := f.system
-	dir := filepath.Join(s.State, "second-gateway")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	dir, err := s.freshFolder("second-gateway")
+	if err != nil {
 		return nil, err
 	}
 	g := &Second{program: filepath.Join(s.State, "bin", "device-gateway"), config: filepath.Join(dir, "config.yaml")}
@@ -100,10 +100,17 @@ func freePort() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
+// freshFolder makes an empty folder for a gateway: another run's keys open nothing here, and what another one's copy has would be memory that is
+// nobody's.
+func (s *System) freshFolder(name string) (string, error) {
+	dir := filepath.Join(s.State, name)
+	return dir, errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700))
+}
+
 // SecondConfig is the configuration of another gateway of Home, with ports and a folder of its own.
 func (f *Fleet) SecondConfig(name string) (gateway.Config, error) {
-	dir := filepath.Join(f.system.State, name)
-	if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil { // another run's keys open nothing here
+	dir, err := f.system.freshFolder(name)
+	if err != nil {
 		return gateway.Config{}, err
 	}
 	g := &Second{config: filepath.Join(dir, "config.yaml")}
