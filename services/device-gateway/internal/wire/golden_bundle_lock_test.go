@@ -59,8 +59,12 @@ func (l *bundleLock) take(m proto.Message, now uint64) *lockwirev1.BundleAck {
 		version = m.GetVersion()
 		c := new(lockwirev1.RevocationsContent)
 		if l.signed("cardea-revocations/1\x00", m, c, now) && c.GetDeviceId() == l.device && c.GetVersion() == version {
-			problem = lockwirev1.BundleProblem_BUNDLE_PROBLEM_UNKNOWN
-			if sized(c.GetRemoved()) {
+			switch {
+			case len(c.GetRemoved()) > 2000:
+				problem = lockwirev1.BundleProblem_BUNDLE_PROBLEM_TOO_LARGE
+			case !sized(c.GetRemoved()):
+				problem = lockwirev1.BundleProblem_BUNDLE_PROBLEM_UNKNOWN
+			default:
 				problem = 0
 				l.revoke(c)
 			}
@@ -81,8 +85,7 @@ func (l *bundleLock) revoke(c *lockwirev1.RevocationsContent) {
 	}
 	l.latest = max(l.latest, c.GetVersion())
 	if c.GetAll() {
-		l.bundle, l.door, l.entries, l.forgotten = 0, nil, nil, c.GetVersion()
-		l.dropTombstones(c.GetVersion())
+		l.forget(c.GetVersion())
 		return
 	}
 	if l.tombstones == nil {
@@ -95,6 +98,14 @@ func (l *bundleLock) revoke(c *lockwirev1.RevocationsContent) {
 			l.entries[name] = false
 		}
 	}
+	if len(l.tombstones) > 8000 {
+		l.forget(c.GetVersion())
+	}
+}
+
+func (l *bundleLock) forget(version uint64) {
+	l.bundle, l.door, l.entries, l.forgotten = 0, nil, nil, version
+	l.dropTombstones(version)
 }
 
 func (l *bundleLock) dropTombstones(upTo uint64) {
@@ -124,6 +135,9 @@ func (l *bundleLock) apply(c *lockwirev1.BundleContent) lockwirev1.BundleProblem
 	}
 	for _, entry := range c.GetEntries() {
 		next[hex.EncodeToString(entryHash(entry))] = true
+	}
+	if len(next) > 20_000 {
+		return lockwirev1.BundleProblem_BUNDLE_PROBLEM_TOO_LARGE
 	}
 	var hashes [][]byte
 	for name := range next {

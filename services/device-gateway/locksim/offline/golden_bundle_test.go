@@ -75,7 +75,7 @@ func unhex(t *testing.T, s string) []byte {
 
 func (h *Holder) takeFrame(t *testing.T, frame []byte, now time.Time) *lockwirev1.BundleAck {
 	t.Helper()
-	m, err := wire.NewReader(bytes.NewReader(frame), wire.Limits{}).Next()
+	m, err := wire.NewReader(bytes.NewReader(frame), wire.Limits{Joined: wire.JoinedToLock}).Next()
 	if err != nil {
 		t.Fatal(err)
 	}
