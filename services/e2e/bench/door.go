@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	lockwirev1 "github.com/cardea-mesh/cardea/proto/gen/cardea/lockwire/v1"
 	"github.com/cardea-mesh/cardea/services/e2e/bench/floor"
 	"github.com/cardea-mesh/cardea/services/e2e/bench/lockwire"
 	"github.com/cardea-mesh/cardea/services/e2e/bench/report"
 	"github.com/cardea-mesh/cardea/services/e2e/bench/sample"
+	"github.com/cardea-mesh/cardea/services/e2e/bench/system"
 )
 
 // doorDecision asks the gateway about cards, over all locks' open sessions in turn, some at a time. Floor: an echo with the
@@ -48,15 +50,25 @@ func (r *run) doorDecision(ctx context.Context) ([]report.Result, error) {
 		return nil, err
 	}
 	defer stop()
+	gateway, err := r.system.PID("device-gateway")
+	if err != nil {
+		return nil, err
+	}
 	var results []report.Result
 	for _, inFlight := range []int{1, 16, 64} {
-		asked := newAskers(inFlight, ours, fleet.Cards)
-		a, b, err := sample.InTurn(ctx, r.plan(inFlight), asked.ask, newAskers(inFlight, bare, fleet.Cards).ask)
+		asked, echoed := newAskers(inFlight, ours, fleet.Cards), newAskers(inFlight, bare, fleet.Cards)
+		spent := system.Spending(gateway, echo.PID())
+		a, b, err := sample.InTurn(ctx, r.plan(inFlight), asked.ask, echoed.ask)
 		if err != nil {
 			return results, err
 		}
-		fmt.Printf("  %d in flight: %d decisions, %.0f%% granted, p50 %.2f ms; floor %d, p50 %.2f ms\n",
-			inFlight, len(a.Took), 100*asked.granted(), a.Quantile(0.5), len(b.Took), b.Quantile(0.5))
+		cpu, err := spent()
+		if err != nil {
+			return results, err
+		}
+		fmt.Printf("  %d in flight: %d decisions, %.0f%% granted, p50 %.2f ms, CPU %.1f µs each; floor %d, p50 %.2f ms, CPU %.1f µs each\n",
+			inFlight, len(a.Took), 100*asked.granted(), a.Quantile(0.5), microseconds(cpu[0], asked.asked()),
+			len(b.Took), b.Quantile(0.5), microseconds(cpu[1], echoed.asked()))
 		results = append(results,
 			report.New(fmt.Sprintf("door_decision_throughput/%d", inFlight), "1/s", a.PerSecond(), b.PerSecond(), report.AtLeast(0.6)),
 			report.New(fmt.Sprintf("door_decision_p99/%d", inFlight), "ms", a.Quantile(0.99), b.Quantile(0.99), report.AtMost(2)))
@@ -95,7 +107,7 @@ type asker struct {
 	decision        lockwirev1.AccessDecision
 	random          *rand.Rand
 	next            int
-	asked, grantedN int
+	asked, grantedN int      // of answers
 	_               [64]byte // its neighbour is another goroutine's
 }
 
@@ -123,11 +135,24 @@ func (a *askers) ask(_ context.Context, worker int) error {
 	return nil
 }
 
+// asked is how many were answered, those of warming up included.
+func (a *askers) asked() (n int) {
+	for i := range a.state {
+		n += a.state[i].asked
+	}
+	return n
+}
+
 // granted is the share of decisions that opened.
 func (a *askers) granted() float64 {
-	asked, granted := 0, 0
+	granted := 0
 	for i := range a.state {
-		asked, granted = asked+a.state[i].asked, granted+a.state[i].grantedN
+		granted += a.state[i].grantedN
 	}
-	return float64(granted) / float64(max(1, asked))
+	return float64(granted) / float64(max(1, a.asked()))
+}
+
+// microseconds is what one of n took of a time.
+func microseconds(d time.Duration, n int) float64 {
+	return float64(d.Nanoseconds()) / 1e3 / float64(max(1, n))
 }
