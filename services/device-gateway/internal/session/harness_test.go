@@ -45,7 +45,7 @@ import (
 // place is a gateway with everything real but the broker and the database: the access state comes from a fake source, the
 // journal delivers to a fake broker.
 type place struct {
-	t         *testing.T
+	t         testing.TB
 	root      *pki.Authority
 	authority *enroll.Authority
 	regions   *region.Map
@@ -68,7 +68,7 @@ type place struct {
 
 var badge = locksim.Wiegand26(17, 4711)
 
-func newPlace(t *testing.T, change ...func(*session.Config)) *place {
+func newPlace(t testing.TB, change ...func(*session.Config)) *place {
 	t.Helper()
 	p := &place{t: t, source: newSource(), broker: &broker{}}
 	var err error
@@ -399,7 +399,7 @@ func (b *broker) set(down bool) {
 }
 
 // once returns each event once, as a consumer keeps them, and checks that doubles are alike.
-func (b *broker) once(t *testing.T) map[string]*gatewayv1.LockEvent {
+func (b *broker) once(t testing.TB) map[string]*gatewayv1.LockEvent {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
