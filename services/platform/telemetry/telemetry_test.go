@@ -11,6 +11,8 @@ import (
 	"github.com/cardea-mesh/cardea/services/platform/region"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry/telemetrytest"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 func TestATraceGoesOnThroughARow(t *testing.T) {
@@ -70,6 +72,19 @@ func TestNoTraceparentChangesNothing(t *testing.T) {
 	for _, tp := range []string{"", "garbage", "00-00000000000000000000000000000000-0000000000000000-00"} {
 		if got := telemetry.Traceparent(telemetry.WithTraceparent(t.Context(), tp)); got != "" {
 			t.Errorf("%q became %q", tp, got)
+		}
+	}
+}
+
+func TestATraceparentIsThePropagators(t *testing.T) {
+	for _, flags := range []trace.TraceFlags{0, trace.FlagsSampled, trace.FlagsSampled | trace.FlagsRandom, 0xff} {
+		ctx := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{
+			TraceID: trace.TraceID{1, 0xab}, SpanID: trace.SpanID{0xcd, 2}, TraceFlags: flags,
+		}))
+		carrier := propagation.MapCarrier{}
+		telemetry.Propagator.Inject(ctx, carrier)
+		if got := telemetry.Traceparent(ctx); got == "" || got != carrier["traceparent"] {
+			t.Errorf("%s, and the propagator says %s", got, carrier["traceparent"])
 		}
 	}
 }

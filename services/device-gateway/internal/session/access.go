@@ -11,7 +11,6 @@ import (
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/lockevent"
 	"github.com/cardea-mesh/cardea/services/device-gateway/internal/wire"
 	"github.com/cardea-mesh/cardea/services/platform/telemetry"
-	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -23,12 +22,14 @@ func (s *session) access(ctx context.Context, m *lockwirev1.AccessRequest) error
 	if err := s.request(m.GetRequestId()); err != nil {
 		return err
 	}
-	ctx, span := s.hub.tracer.Start(telemetry.WithTraceparent(ctx, m.GetTraceparent()), "gateway.decide", trace.WithSpanKind(trace.SpanKindServer))
+	ctx, span := s.hub.tracer.Start(telemetry.WithTraceparent(ctx, m.GetTraceparent()), "gateway.decide", s.hub.serverSpan...)
 	defer span.End()
 	now := s.hub.cfg.Now()
 	v := s.hub.cfg.Copy.Decide(ctx, s.deviceID, m, now)
-	span.SetAttributes(telemetry.OrgKey.String(s.device.Org), telemetry.DoorKey.String(s.device.Door), telemetry.DeviceKey.String(s.deviceID),
-		telemetry.OutcomeKey.String(v.Decision.GetOutcome().String()), telemetry.ReasonKey.String(v.Decision.GetReason().String()))
+	if span.IsRecording() { // what nobody takes is not described
+		span.SetAttributes(telemetry.OrgKey.String(s.device.Org), telemetry.DoorKey.String(s.device.Door), telemetry.DeviceKey.String(s.deviceID),
+			telemetry.OutcomeKey.String(v.Decision.GetOutcome().String()), telemetry.ReasonKey.String(v.Decision.GetReason().String()))
+	}
 	answer := &lockwirev1.AccessDecision{
 		RequestId: m.GetRequestId(), Outcome: lockwirev1.Outcome_OUTCOME_DENIED, Reason: uint32(v.Decision.GetReason()),
 		Feedback: feedback(m, v.Decision), ValidForMs: wire.MaxValidFor, Receipt: s.receipt(ctx, m, v, now),

@@ -74,6 +74,8 @@ type Config struct {
 type Hub struct {
 	cfg    Config
 	tracer trace.Tracer
+	// serverSpan are the options of a decision's span, made once.
+	serverSpan []trace.SpanStartOption
 	// bundler is nil where no bundles are given.
 	bundler *bundler
 
@@ -105,7 +107,8 @@ func NewHub(cfg Config) *Hub {
 	}
 	h := &Hub{
 		cfg: cfg, sessions: map[string]*session{}, parking: newParking(), churn: newChurn(cfg.MaxReconnects),
-		tracer: cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
+		tracer:     cfg.Tracer.Tracer("github.com/cardea-mesh/cardea/services/device-gateway/internal/session"),
+		serverSpan: []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)},
 	}
 	h.keeper = newKeeper(h)
 	if cfg.Bundles != nil {
