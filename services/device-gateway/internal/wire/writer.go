@@ -26,7 +26,14 @@ func NewWriter(w io.Writer) *Writer { return &Writer{w: w} }
 
 // Write sends a message, in parts when it does not fit a frame. It refuses a message outside its limits.
 func (w *Writer) Write(m proto.Message) error {
-	pieces, err := w.Begin(m)
+	whole, err := encode(m)
+	if err != nil {
+		return err
+	}
+	if len(whole)-headerSize <= MaxBody {
+		return w.frame(TypeOf(m), whole)
+	}
+	pieces, err := w.pieces(TypeOf(m), whole)
 	for err == nil {
 		var done bool
 		if done, err = pieces.Next(); done {
@@ -40,16 +47,31 @@ func (w *Writer) Write(m proto.Message) error {
 // between its parts. It writes nothing and takes no message_id: pieces of which Next was never called may be dropped. It
 // refuses a message outside its limits.
 func (w *Writer) Begin(m proto.Message) (*Pieces, error) {
-	if err := Check(m); err != nil {
-		return nil, fmt.Errorf("own message: %w", err)
-	}
-	size := proto.Size(m)
-	body, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(make([]byte, headerSize, headerSize+size), m)
+	whole, err := encode(m)
 	if err != nil {
 		return nil, err
 	}
-	p := &Pieces{w: w, kind: TypeOf(m), whole: body, parts: 1}
-	if size := len(body) - headerSize; size > MaxBody {
+	return w.pieces(TypeOf(m), whole)
+}
+
+// encode is the body of a message that is within its limits, with room for a header before it.
+func encode(m proto.Message) ([]byte, error) {
+	if err := Check(m); err != nil {
+		return nil, fmt.Errorf("own message: %w", err)
+	}
+	return marshal(m)
+}
+
+func marshal(m proto.Message) ([]byte, error) {
+	options := proto.MarshalOptions{Deterministic: true}
+	whole := make([]byte, headerSize, headerSize+options.Size(m))
+	options.UseCachedSize = true // that of the line before
+	return options.MarshalAppend(whole, m)
+}
+
+func (w *Writer) pieces(kind lockwirev1.FrameType, whole []byte) (*Pieces, error) {
+	p := &Pieces{w: w, kind: kind, whole: whole, parts: 1}
+	if size := len(whole) - headerSize; size > MaxBody {
 		if p.parts = (size + maxPartBody - 1) / maxPartBody; p.parts > MaxParts {
 			return nil, fmt.Errorf("%s of %d bytes needs more than %d parts", p.kind, size, MaxParts)
 		}
@@ -107,11 +129,11 @@ func (p *Pieces) part(n int) *lockwirev1.Part {
 
 // message writes a message that fits one frame.
 func (w *Writer) message(m proto.Message) error {
-	b, err := proto.MarshalOptions{Deterministic: true}.MarshalAppend(make([]byte, headerSize, headerSize+proto.Size(m)), m)
+	whole, err := marshal(m)
 	if err != nil {
 		return err
 	}
-	return w.frame(TypeOf(m), b)
+	return w.frame(TypeOf(m), whole)
 }
 
 // frame writes a body that has room for its header before it.
