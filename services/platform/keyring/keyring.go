@@ -17,6 +17,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 var (
@@ -74,13 +75,25 @@ func New(keys []Key) (*Ring, error) {
 	return r, nil
 }
 
+// Overhead is by how much a sealed value is longer than what it seals, in bytes: AES-GCM's nonce and tag.
+const Overhead = 12 + 16
+
 // Seal encrypts plaintext with the newest key. aad says what the value is for (e.g. its row's id); Open needs the same.
 func (r *Ring) Seal(plaintext, aad []byte) (sealed []byte, keyID string) {
-	aead := r.keys[r.newest].aead
-	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plaintext)+aead.Overhead())
-	rand.Read(nonce) // never fails: crypto/rand ends the program when the system has no randomness
-	return aead.Seal(nonce, nonce, plaintext, aad), r.newest
+	return r.AppendSeal(make([]byte, 0, len(plaintext)+Overhead), plaintext, aad), r.newest
 }
+
+// AppendSeal is Seal behind what is in b already; the key is Newest.
+func (r *Ring) AppendSeal(b, plaintext, aad []byte) []byte {
+	aead := r.keys[r.newest].aead
+	start, end := len(b), len(b)+aead.NonceSize()
+	b = slices.Grow(b, len(plaintext)+Overhead)[:end]
+	rand.Read(b[start:end]) // never fails: crypto/rand ends the program when the system has no randomness
+	return aead.Seal(b, b[start:end], plaintext, aad)
+}
+
+// Newest is the id of the key that seals.
+func (r *Ring) Newest() string { return r.newest }
 
 // Open decrypts what Seal returned.
 func (r *Ring) Open(keyID string, sealed, aad []byte) ([]byte, error) {

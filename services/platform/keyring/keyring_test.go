@@ -94,3 +94,14 @@ func TestKeysDoNotPrintTheirSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestASealedValueBehindAPrefix(t *testing.T) {
+	r := ring(t, "2025", "2026")
+	sealed := r.AppendSeal([]byte("prefix"), []byte("plain"), []byte("aad"))
+	if len(sealed) != len("prefix")+len("plain")+keyring.Overhead || string(sealed[:6]) != "prefix" {
+		t.Fatalf("%q", sealed)
+	}
+	if got, err := r.Open(r.Newest(), sealed[6:], []byte("aad")); err != nil || string(got) != "plain" {
+		t.Fatalf("%q, %v", got, err)
+	}
+}

@@ -125,3 +125,10 @@ func TestTimesOfALockAreBelievedWithinReason(t *testing.T) {
 		}
 	}
 }
+
+// Receipts outlive the gateway that sealed them: what they are bound to stays as it is.
+func TestWhatAReceiptIsBoundTo(t *testing.T) {
+	if got, want := string(receiptContext("device_euc_1", 3, 1<<63)), "receipt/v1|device_euc_1|3|9223372036854775808"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -3,8 +3,10 @@ package lockevent
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	gatewayv1 "github.com/cardea-mesh/cardea/proto/gen/cardea/gateway/v1"
+	"github.com/cardea-mesh/cardea/services/platform/keyring"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -21,12 +23,13 @@ func (m *Maker) Seal(r *gatewayv1.DecisionReceipt) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, keyID := m.ring.Seal(plain, receiptContext(r.GetDeviceId(), r.GetBootEpoch(), r.GetSequence()))
-	if len(keyID) > 255 || 1+len(keyID)+len(sealed) > maxReceipt {
-		return nil, fmt.Errorf("receipt of %d bytes is too large", 1+len(keyID)+len(sealed))
+	keyID := m.ring.Newest()
+	size := 1 + len(keyID) + len(plain) + keyring.Overhead
+	if len(keyID) > 255 || size > maxReceipt {
+		return nil, fmt.Errorf("receipt of %d bytes is too large", size)
 	}
-	receipt := append([]byte{byte(len(keyID))}, keyID...)
-	return append(receipt, sealed...), nil
+	receipt := append(append(make([]byte, 0, size), byte(len(keyID))), keyID...)
+	return m.ring.AppendSeal(receipt, plain, receiptContext(r.GetDeviceId(), r.GetBootEpoch(), r.GetSequence())), nil
 }
 
 // open returns errReceipt for anything but a receipt that was sealed for this event.
@@ -46,6 +49,10 @@ func (m *Maker) open(receipt []byte, device string, epoch, sequence uint64) (*ga
 	return r, nil
 }
 
+// receiptContext is `receipt/v1|<device>|<boot epoch>|<sequence>`.
 func receiptContext(device string, epoch, sequence uint64) []byte {
-	return fmt.Appendf(nil, "receipt/v1|%s|%d|%d", device, epoch, sequence)
+	b := append(make([]byte, 0, 96), "receipt/v1|"...)
+	b = append(append(b, device...), '|')
+	b = append(strconv.AppendUint(b, epoch, 10), '|')
+	return strconv.AppendUint(b, sequence, 10)
 }
