@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"io"
+	"net"
 	"net/netip"
 	"time"
 
@@ -27,13 +27,28 @@ type Enroller interface {
 	Enroll(ctx context.Context, secret enroll.Secret, request enroll.Request) (device region.ID, certificate []byte, err error)
 }
 
+const (
+	// lingerTime and lingerBytes bound how long an enrolment's connection is read on after its answer, so that the answer reaches the peer: closing a
+	// socket with unread bytes resets it.
+	lingerTime  = time.Second
+	lingerBytes = 1 << 17
+)
+
 // enroll answers one EnrollRequest and closes.
 func (p *Port) enroll(ctx context.Context, conn *tls.Conn, address netip.Addr) {
+	raw := conn.NetConn()
+	defer raw.Close()
+	if p.enrolmentAnswered(ctx, conn, address) {
+		linger(raw) // without what TLS holds
+	}
+}
+
+// enrolmentAnswered says whether an answer was sent.
+func (p *Port) enrolmentAnswered(ctx context.Context, conn *tls.Conn, address netip.Addr) bool {
 	ctx, cancel := context.WithTimeout(ctx, 2*enrollTimeout)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { conn.NetConn().Close() })
 	defer stop()
-	defer conn.Close()
 	answer, err := p.enrolled(ctx, conn, address)
 	if err != nil {
 		refusal := refusalOf(err)
@@ -41,11 +56,20 @@ func (p *Port) enroll(ctx context.Context, conn *tls.Conn, address netip.Addr) {
 		answer = refusal.Message()
 	}
 	conn.SetWriteDeadline(time.Now().Add(enrollTimeout))
-	if wire.NewWriter(conn).Write(answer) != nil || conn.CloseWrite() != nil {
-		return
+	return wire.NewWriter(conn).Write(answer) == nil && conn.CloseWrite() == nil
+}
+
+// linger reads what a peer still sends until it closes, as far as it is let.
+func linger(conn net.Conn) {
+	conn.SetReadDeadline(time.Now().Add(lingerTime))
+	var b [512]byte
+	for left := lingerBytes; left > 0; {
+		n, err := conn.Read(b[:])
+		if err != nil {
+			return
+		}
+		left -= n
 	}
-	conn.NetConn().SetReadDeadline(time.Now().Add(time.Second))
-	io.CopyN(io.Discard, conn.NetConn(), 1<<17)
 }
 
 func (p *Port) enrolled(ctx context.Context, conn *tls.Conn, address netip.Addr) (proto.Message, error) {

@@ -183,7 +183,14 @@ func (s *serving) accepted(raw net.Conn) {
 	}
 }
 
-func (s *serving) begin(c waiting) { s.connections.Go(func() { s.serve(c) }) }
+// begin makes a connection's handshake. What follows has a goroutine of its own: a handshake needs a large stack, and an idle connection would keep it.
+func (s *serving) begin(c waiting) {
+	s.connections.Go(func() {
+		if follows := s.serve(c); follows != nil {
+			s.connections.Go(follows)
+		}
+	})
+}
 
 // sweep closes, now and then, what waited for too long.
 func (s *serving) sweep(ctx context.Context) {
@@ -207,37 +214,41 @@ func (s *serving) known(address netip.Addr) {
 	}
 }
 
-func (s *serving) serve(c waiting) {
+// serve makes the handshake, and returns what is to be done with the connection then; nil: it is closed.
+func (s *serving) serve(c waiting) (follows func()) {
 	address := c.from
-	defer s.places.leave(address)
-	knownOnce := sync.OnceFunc(func() { s.known(address) })
-	defer knownOnce()
+	known := sync.OnceFunc(func() { s.known(address) })
+	over := func() { known(); s.places.leave(address) }
 	if tcp, ok := c.conn.(*net.TCPConn); ok {
 		tcp.SetWriteBuffer(sendBuffer)
 	}
 	conn, err := s.handshake(c)
-	switch {
-	case errors.Is(err, errLate): // the port is crowded, not the lock at fault
-		conn.Close()
-		return
-	case err != nil:
-		s.warn(s.ctx, "a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
-		conn.Close()
-		return
+	if err != nil {
+		if !errors.Is(err, errLate) { // the port is crowded, not the lock at fault
+			s.warn(s.ctx, "a lock's handshake failed", "address", address, "error", err, "device", claimedDevice(err))
+		}
+		c.conn.Close()
+		over()
+		return nil
 	}
-	state := conn.ConnectionState()
-	if state.NegotiatedProtocol == wire.ALPNEnroll {
-		s.enroll(s.ctx, conn, address) // keeps its place among the handshakes: nobody is known yet
-		return
+	if conn.ConnectionState().NegotiatedProtocol == wire.ALPNEnroll {
+		return func() { // it keeps its place among the handshakes: nobody is known yet
+			defer over()
+			s.enroll(s.ctx, conn, address)
+		}
 	}
-	id, err := enroll.IdentityOf(state.PeerCertificates[0], s.cfg.Regions)
+	id, err := enroll.IdentityOf(conn.ConnectionState().PeerCertificates[0], s.cfg.Regions)
 	if err != nil {
 		s.cfg.Logger.Warn("a certificate of the device root names no device", "address", address, "error", err)
 		conn.Close()
-		return
+		over()
+		return nil
 	}
-	knownOnce()
-	s.cfg.Sessions.Serve(s.ctx, conn, id)
+	known()
+	return func() {
+		defer over()
+		s.cfg.Sessions.Serve(s.ctx, conn, id)
+	}
 }
 
 // handshake makes TLS of a connection; with an error the connection is still to be closed.
