@@ -27,8 +27,11 @@ const (
 	drainTimeout = 6 * time.Second
 	// sweepEvery is how often what waited for too long is closed.
 	sweepEvery = time.Second
-	// sendBuffer bounds what the kernel holds for a lock that does not read, in bytes; Linux doubles it.
+	// sendBuffer bounds what the kernel holds for a lock, in bytes; Linux doubles it. It is what may be under way on a line that is fast and long.
 	sendBuffer = 128 << 10
+	// unsent bounds what of that is not under way, where the system can: all answers that a lock within its credits may be owed. One that does
+	// not read gets no more computed.
+	unsent = 8 << 10
 )
 
 // Sessions serves locks that proved who they are.
@@ -221,6 +224,7 @@ func (s *serving) serve(c waiting) (follows func()) {
 	over := func() { known(); s.places.leave(address) }
 	if tcp, ok := c.conn.(*net.TCPConn); ok {
 		tcp.SetWriteBuffer(sendBuffer)
+		boundUnsent(tcp, unsent)
 	}
 	conn, err := s.handshake(c)
 	if err != nil {
