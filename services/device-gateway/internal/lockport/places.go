@@ -19,6 +19,8 @@ const waitLimit = 5 * time.Second
 type places struct {
 	limits limits
 	now    func() time.Time
+	// busy says that no more handshakes shall begin now, whatever the limits say.
+	busy func() bool
 
 	mu sync.Mutex // guards all below
 	// open and handshakes count what is under way in all; byAddress the same for each.
@@ -53,8 +55,8 @@ type waiting struct {
 	since time.Time
 }
 
-func newPlaces(l limits, now func() time.Time) *places {
-	return &places{limits: l, now: now, byAddress: map[netip.Addr]*address{}, turns: list.New()}
+func newPlaces(l limits, now func() time.Time, busy func() bool) *places {
+	return &places{limits: l, now: now, busy: busy, byAddress: map[netip.Addr]*address{}, turns: list.New()}
 }
 
 // verdict is what becomes of a new connection.
@@ -77,7 +79,7 @@ func (p *places) enter(addr netip.Addr, conn net.Conn) verdict {
 	if p.open >= p.limits.connections || a.open >= p.limits.connectionsPerAddress {
 		return refused
 	}
-	free := p.free(a) && len(a.queue) == 0
+	free := p.free(a) && len(a.queue) == 0 && p.turns.Len() == 0 // nobody who may begin was there before
 	if !free && p.waiting >= p.limits.waiting {
 		return refused
 	}
@@ -96,7 +98,7 @@ func (p *places) enter(addr netip.Addr, conn net.Conn) verdict {
 }
 
 func (p *places) free(a *address) bool {
-	return p.handshakes < p.limits.handshakes && a.handshakes < p.limits.handshakesPerAddress
+	return p.handshakes < p.limits.handshakes && a.handshakes < p.limits.handshakesPerAddress && !p.busy()
 }
 
 // crowded says that more than half of the handshakes' places are taken, in all or of those of an address.
@@ -127,9 +129,16 @@ func (p *places) known(addr netip.Addr) (next waiting, any bool, late []net.Conn
 	return p.next()
 }
 
+// turn returns as known does, when nobody's place was given back but more may begin than before.
+func (p *places) turn() (next waiting, any bool, late []net.Conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.next()
+}
+
 // next takes the connection whose turn it is. mu is held.
 func (p *places) next() (next waiting, any bool, late []net.Conn) {
-	for p.handshakes < p.limits.handshakes && p.turns.Len() > 0 {
+	for p.handshakes < p.limits.handshakes && p.turns.Len() > 0 && !p.busy() {
 		a := p.turns.Remove(p.turns.Front()).(*address)
 		a.turn = nil
 		first := a.queue[0]
