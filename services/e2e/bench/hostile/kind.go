@@ -67,20 +67,35 @@ const (
 	deafBuffer = 4 << 10
 )
 
+// DeafName is Deaf's.
+const DeafName = "deaf"
+
 // Deaf is a true lock that asks and never reads an answer.
 func Deaf(peers []Peer, card *lockwirev1.Card) Kind {
-	return Kind{"deaf", func(ctx context.Context, peer int, raw net.Conn) {
-		raw.(*net.TCPConn).SetReadBuffer(deafBuffer)
-		lock, err := lockwire.Over(ctx, raw, peers[peer].TLS)
-		if err != nil || lock.Greet(peers[peer].Device) != nil {
+	return Kind{DeafName, func(ctx context.Context, peer int, raw net.Conn) { ask(ctx, raw, peers[peer], card, false) }}
+}
+
+// Asking is a true lock that asks as much as Deaf and takes the answers: what there is to Deaf besides is what not reading costs.
+func Asking(peers []Peer, card *lockwirev1.Card) Kind {
+	return Kind{"asking", func(ctx context.Context, peer int, raw net.Conn) { ask(ctx, raw, peers[peer], card, true) }}
+}
+
+func ask(ctx context.Context, raw net.Conn, peer Peer, card *lockwirev1.Card, reads bool) {
+	raw.(*net.TCPConn).SetReadBuffer(deafBuffer)
+	lock, err := lockwire.Over(ctx, raw, peer.TLS)
+	if err != nil || lock.Greet(peer.Device) != nil {
+		return
+	}
+	if reads {
+		read := make(chan struct{})
+		go func() { defer close(read); io.Copy(io.Discard, raw) }()
+		defer func() { raw.Close(); <-read }()
+	}
+	for n := 0; lock.Send(card) == nil; n++ {
+		if n >= deafBurst && !pause(ctx, deafEvery) {
 			return
 		}
-		for n := 0; lock.Send(card) == nil; n++ {
-			if n >= deafBurst && !pause(ctx, deafEvery) {
-				return
-			}
-		}
-	}}
+	}
 }
 
 func stranger() *tls.Config {
