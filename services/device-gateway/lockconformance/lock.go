@@ -49,8 +49,9 @@ type lockRun struct {
 	cert tls.Certificate
 	// stray is a gateway's certificate that the lock must not take: of another root, or another name.
 	strayRoot, strayName tls.Certificate
-	// pinned and enrolled are what came of R-ENROLL-1 and R-ENROLL-2.
+	// pinned and enrolled are what came of R-ENROLL-1 and R-ENROLL-2; again is what the lock did with the code that it had used.
 	pinned, enrolled error
+	again            again
 	// hello is the newest that came.
 	hello *lockwirev1.Hello
 	// card is what the operator presents, once it was seen.
@@ -76,8 +77,13 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 		return nil, fmt.Errorf("the lock does not enrol: %w", err)
 	}
 	// Its first session shows that it runs, so that an operator can do something with it.
-	p, err := l.session(ctx, func(*lockwirev1.Welcome) {})
+	p, err := l.first(ctx)
 	if err != nil {
+		if l.again.refused() > 0 && ctx.Err() == nil { // it is known why
+			report := l.again.amend(cfg.Out, nil, err)
+			report.Print(cfg.Out)
+			return report, nil
+		}
 		return nil, fmt.Errorf("the lock opens no session: %w", err)
 	}
 	p.bye()
@@ -91,6 +97,7 @@ func Lock(ctx context.Context, cfg LockConfig) (Report, error) {
 			report = append(report, passOver(cfg.Out, r.name, cmp.Or(r.lockNote, "it binds the gateway")))
 		}
 	}
+	report = l.again.amend(cfg.Out, report, nil)
 	report.Print(cfg.Out)
 	return report, ctx.Err()
 }
@@ -248,6 +255,10 @@ func (l *lockRun) greeted(ctx context.Context) (*peer, error) {
 			}
 			continue // e.g. one that only looks whether somebody is there
 		}
+		if p.conn.ConnectionState().NegotiatedProtocol == wire.ALPNEnroll {
+			l.again.refuse(p)
+			continue
+		}
 		m, err := p.next(p.patience)
 		if err != nil {
 			p.cut()
@@ -257,7 +268,7 @@ func (l *lockRun) greeted(ctx context.Context) (*peer, error) {
 		if !ok {
 			return nil, fmt.Errorf("its first message is %s", name(m))
 		}
-		l.hello = hello
+		l.hello, l.again.open = hello, true
 		return p, nil
 	}
 }
