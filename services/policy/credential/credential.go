@@ -15,7 +15,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
 )
 
 // Kinds of credentials, as they go into a digest.
@@ -46,16 +45,19 @@ const label = "credential/v1"
 // where each length, and the bit length, is a big-endian uint32 and label is `credential/v1`: no two different numbers
 // have the same message. It does not check the number; see Check.
 func Digest(key [32]byte, kind, format string, bitLength uint32, bits []byte) [32]byte {
+	message := make([]byte, 0, messageRoom)
+	message = appendPart(message, label)
+	message = appendPart(message, kind)
+	message = appendPart(message, format)
+	message = binary.BigEndian.AppendUint32(message, bitLength)
+	message = appendPart(message, bits)
 	mac := hmac.New(sha256.New, key[:])
-	writePart(mac, []byte(label))
-	writePart(mac, []byte(kind))
-	writePart(mac, []byte(format))
-	writeUint32(mac, bitLength)
-	writePart(mac, bits)
-	var digest [32]byte
-	mac.Sum(digest[:0])
-	return digest
+	mac.Write(message) // never fails
+	return [32]byte(mac.Sum(message[:0]))
 }
+
+// messageRoom fits the message of the longest card that a lock may send, 1,024 bits, with what is around it.
+const messageRoom = 256
 
 // Check says whether a number is one that a reader of the format can read: the length fits the format, there are exactly
 // as many bytes as the bits need, and the unused bits of the last byte are zero. Its error wraps ErrMalformed.
@@ -107,15 +109,6 @@ func exactly(format string, want, got uint32) error {
 	return nil
 }
 
-// A hash's Write never fails.
-
-func writePart(h hash.Hash, part []byte) {
-	writeUint32(h, uint32(len(part)))
-	h.Write(part)
-}
-
-func writeUint32(h hash.Hash, n uint32) {
-	var b [4]byte
-	binary.BigEndian.PutUint32(b[:], n)
-	h.Write(b[:])
+func appendPart[Part string | []byte](message []byte, part Part) []byte {
+	return append(binary.BigEndian.AppendUint32(message, uint32(len(part))), part...)
 }
