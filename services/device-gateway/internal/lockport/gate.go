@@ -24,8 +24,6 @@ type gate struct {
 	net.Conn
 	since time.Time // when it came
 	slots *slots
-	// gave is called when a slot was given back; nil: nobody is told.
-	gave func()
 	// crowded says that many handshakes are under way: then a peer has less time for each answer.
 	crowded  func() bool
 	deadline time.Time
@@ -82,9 +80,6 @@ func (g *gate) rest() {
 	if g.holds {
 		g.holds = false
 		g.slots.give()
-		if g.gave != nil {
-			g.gave()
-		}
 	}
 }
 

@@ -21,9 +21,8 @@ func TestThePageHasTheLimits(t *testing.T) {
 			"%s; %s. More are closed right after TCP's accept, before TLS and without an Error: an endpoint that cannot be reached",
 			n(c.MaxConnections), n(c.MaxConnectionsPerAddress))},
 		{What: "handshakes under way at a gateway; of one address", Value: fmt.Sprintf(
-			"%d for each of its CPUs; %d. None begins while %d for each CPU wait for one. More wait for their turn, up to %s; addresses take turns. "+
-				"%d times as many may wait, more are closed as above",
-			c.MaxHandshakes/runtime.GOMAXPROCS(0), c.MaxHandshakesPerAddress, queuedPerCPU, seconds(waitLimit), c.MaxWaiting/c.MaxHandshakes)},
+			"%d for each of its CPUs; %d. More wait for their turn, up to %s; addresses take turns. %d times as many may wait, more are closed as above",
+			c.MaxHandshakes/runtime.GOMAXPROCS(0), c.MaxHandshakesPerAddress, seconds(waitLimit), c.MaxWaiting/c.MaxHandshakes)},
 		{What: "bytes of a handshake from the lock", Value: n(unknownBytes) + ", with all certificates; more closes the connection"},
 		{What: "one wait for the lock in a handshake", Value: fmt.Sprintf(
 			"%s for the whole handshake; %s for each wait while more than half of the handshakes' places are taken, the gateway's or the address's", seconds(handshakeTimeout), seconds(patience))},

@@ -19,8 +19,6 @@ const waitLimit = 5 * time.Second
 type places struct {
 	limits limits
 	now    func() time.Time
-	// busy says that no more handshakes shall begin now, whatever the limits say.
-	busy func() bool
 
 	mu sync.Mutex // guards all below
 	// open and handshakes count what is under way in all; byAddress the same for each.
@@ -55,8 +53,8 @@ type waiting struct {
 	since time.Time
 }
 
-func newPlaces(l limits, now func() time.Time, busy func() bool) *places {
-	return &places{limits: l, now: now, busy: busy, byAddress: map[netip.Addr]*address{}, turns: list.New()}
+func newPlaces(l limits, now func() time.Time) *places {
+	return &places{limits: l, now: now, byAddress: map[netip.Addr]*address{}, turns: list.New()}
 }
 
 // verdict is what becomes of a new connection.
@@ -79,7 +77,7 @@ func (p *places) enter(addr netip.Addr, conn net.Conn) verdict {
 	if p.open >= p.limits.connections || a.open >= p.limits.connectionsPerAddress {
 		return refused
 	}
-	free := p.free(a) && len(a.queue) == 0 && p.turns.Len() == 0 // nobody who may begin was there before
+	free := p.free(a) && len(a.queue) == 0
 	if !free && p.waiting >= p.limits.waiting {
 		return refused
 	}
@@ -98,7 +96,7 @@ func (p *places) enter(addr netip.Addr, conn net.Conn) verdict {
 }
 
 func (p *places) free(a *address) bool {
-	return p.handshakes < p.limits.handshakes && a.handshakes < p.limits.handshakesPerAddress && !p.busy()
+	return p.handshakes < p.limits.handshakes && a.handshakes < p.limits.handshakesPerAddress
 }
 
 // crowded says that more than half of the handshakes' places are taken, in all or of those of an address.
@@ -129,16 +127,9 @@ func (p *places) known(addr netip.Addr) (next waiting, any bool, late []net.Conn
 	return p.next()
 }
 
-// turn returns as known does, when nobody's place was given back but more may begin than before.
-func (p *places) turn() (next waiting, any bool, late []net.Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.next()
-}
-
 // next takes the connection whose turn it is. mu is held.
 func (p *places) next() (next waiting, any bool, late []net.Conn) {
-	for p.handshakes < p.limits.handshakes && p.turns.Len() > 0 && !p.busy() {
+	for p.handshakes < p.limits.handshakes && p.turns.Len() > 0 {
 		a := p.turns.Remove(p.turns.Front()).(*address)
 		a.turn = nil
 		first := a.queue[0]

@@ -15,7 +15,7 @@ type line struct {
 
 func testPlaces(l limits) (*places, *time.Time) {
 	now := time.Now()
-	return newPlaces(l, func() time.Time { return now }, func() bool { return false }), &now
+	return newPlaces(l, func() time.Time { return now }), &now
 }
 
 var (
@@ -131,32 +131,5 @@ func TestEnrolmentsAreBoundedPerMinute(t *testing.T) {
 	*now = now.Add(time.Minute)
 	if p.enrolment(a) != 0 {
 		t.Fatal("a minute later")
-	}
-}
-
-// While the CPUs are taken nobody begins, and who comes when they are free again does not overtake who waits.
-func TestWhoWaitsForACPUIsNotOvertaken(t *testing.T) {
-	p, _ := testPlaces(limits{connections: 100, connectionsPerAddress: 100, handshakes: 10, handshakesPerAddress: 10, waiting: 100, enrolmentsPerMinute: 1})
-	busy := true
-	p.busy = func() bool { return busy }
-	for _, from := range []netip.Addr{a, b} {
-		if got := p.enter(from, line{name: from.String()}); got != queued {
-			t.Fatalf("%v", got)
-		}
-	}
-	if _, any, _ := p.turn(); any {
-		t.Fatal("one began")
-	}
-	busy = false
-	if got := p.enter(c, line{name: c.String()}); got != queued {
-		t.Fatalf("the last one: %v", got)
-	}
-	for _, want := range []netip.Addr{a, b, c} {
-		if next, any, _ := p.turn(); !any || next.from != want {
-			t.Errorf("%v begins instead of %v", next.from, want)
-		}
-	}
-	if got := p.enter(a, line{name: "a"}); got != begin {
-		t.Errorf("nobody waits: %v", got)
 	}
 }

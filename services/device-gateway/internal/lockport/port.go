@@ -29,9 +29,6 @@ const (
 	sweepEvery = time.Second
 	// sendBuffer bounds what the kernel holds for a lock, in bytes; Linux doubles it. It is what may be under way on a line that is fast and long.
 	sendBuffer = 128 << 10
-	// queuedPerCPU is how many handshakes may wait for a slot, for each slot, while another one begins: enough that no CPU is idle before a
-	// hello comes, and so few that what has begun ends before more begins. Each that waits holds what it has read and a stack.
-	queuedPerCPU = 4
 	// unsent bounds what of that is not under way, where the system can: all answers that a lock within its credits may be owed. One that does
 	// not read gets no more computed.
 	unsent = 8 << 10
@@ -91,13 +88,12 @@ type Port struct {
 // New makes a port; Serve opens it.
 func New(cfg Config) *Port {
 	cfg.setDefaults()
-	cpus := runtime.GOMAXPROCS(0)
-	p := &Port{cfg: cfg, slots: newSlots(cpus)}
+	p := &Port{cfg: cfg, slots: newSlots(runtime.GOMAXPROCS(0))}
 	p.places = newPlaces(limits{
 		connections: cfg.MaxConnections, connectionsPerAddress: cfg.MaxConnectionsPerAddress,
 		handshakes: cfg.MaxHandshakes, handshakesPerAddress: cfg.MaxHandshakesPerAddress,
 		waiting: cfg.MaxWaiting, enrolmentsPerMinute: cfg.MaxEnrolments,
-	}, time.Now, func() bool { return p.slots.queued() >= queuedPerCPU*cpus })
+	}, time.Now)
 	p.tls = p.tlsConfig()
 	return p
 }
@@ -182,8 +178,6 @@ func (s *serving) accepted(raw net.Conn) {
 	switch s.places.enter(address, raw) {
 	case begin:
 		s.begin(waiting{raw, address, time.Now()})
-	case queued:
-		s.mayBegin()
 	case refused:
 		raw.Close()
 		if now := time.Now().Unix(); s.overLimit.Swap(now) != now { // a storm writes a line a second
@@ -201,13 +195,10 @@ func (s *serving) begin(c waiting) {
 	})
 }
 
-// sweep closes, now and then, what waited for too long, and lets begin what may: those who began last may say nothing, and then nobody gives a
-// slot back that another one follows.
+// sweep closes, now and then, what waited for too long.
 func (s *serving) sweep(ctx context.Context) {
 	for pause(ctx, sweepEvery) {
 		closeAll(s.places.sweep())
-		for s.mayBegin() {
-		}
 	}
 }
 
@@ -219,18 +210,11 @@ func closeAll(conns []net.Conn) {
 
 // known gives a handshake's place to the connection whose turn it is.
 func (s *serving) known(address netip.Addr) {
-	s.continueWith(s.places.known(address))
-}
-
-// mayBegin lets the connection whose turn it is begin, unless the CPUs are taken. It says whether one does.
-func (s *serving) mayBegin() bool { return s.continueWith(s.places.turn()) }
-
-func (s *serving) continueWith(next waiting, any bool, late []net.Conn) bool {
+	next, any, late := s.places.known(address)
 	closeAll(late)
 	if any {
 		s.begin(next)
 	}
-	return any
 }
 
 // serve makes the handshake, and returns what is to be done with the connection then; nil: it is closed.
@@ -274,7 +258,6 @@ func (s *serving) serve(c waiting) (follows func()) {
 // handshake makes TLS of a connection; with an error the connection is still to be closed.
 func (s *serving) handshake(c waiting) (*tls.Conn, error) {
 	g := newGate(c, s.slots, func() bool { return s.places.crowded(c.from) })
-	g.gave = func() { s.mayBegin() }
 	defer g.known()
 	conn := tls.Server(g, s.tls)
 	ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)

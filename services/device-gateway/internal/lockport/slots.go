@@ -12,13 +12,6 @@ type slots struct {
 
 func newSlots(n int) *slots { return &slots{free: n} }
 
-// queued is how many wait for a slot.
-func (s *slots) queued() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.urgent) + len(s.other)
-}
-
 // take waits for a slot.
 func (s *slots) take(urgent bool) {
 	s.mu.Lock()
