@@ -14,7 +14,7 @@ import (
 )
 
 // ballast is heap that nobody uses, in bytes. Some 10 MB live in a gateway with a few hundred locks and each decision leaves 2 kB behind, so that
-// garbage would be collected a hundred times a second; with it there are 30 MB between two collections at least. It is never
+// garbage would be collected a hundred times a second; with it 10 MB more are allocated between two collections. It is never
 // written, so it takes no memory, and a gateway with a large heap does not notice it.
 const ballast = 10 << 20
 
