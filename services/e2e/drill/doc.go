@@ -53,4 +53,8 @@
 // Seed 5011: a card was revoked after the grant by which it opened. A lock that had confirmed neither was not listed as exposed to the
 // card's end, since that took nothing more away at the door, and opened for it. Now whoever has not confirmed an earlier end counts as
 // exposed to later ones, too (internal/exposure TestWhoIsExposed). Three of five runs of the seed failed before, on a busy machine.
+//
+// Seed 927378315, not mended yet, so it is in testdata/open, where no run plays it (copy it to testdata to see it fail): a gateway of which the
+// register had not heard for a day was left out of an answer, came back, and opened by what its broker had, which was behind. See
+// services/decisions/0031.
 package drill
