@@ -32,20 +32,9 @@ type goldenLife struct {
 
 // TestGoldenBundles has the simulated lock go through bundles.json, which another implementation of the rules has written.
 func TestGoldenBundles(t *testing.T) {
-	text, err := os.ReadFile("../../../../proto/cardea/lockwire/v1/testdata/bundles.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var golden goldenLife
-	if err := json.Unmarshal(text, &golden); err != nil {
-		t.Fatal(err)
-	}
-	root, err := x509.ParseCertificate(unhex(t, golden.Root))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(root)
+	readGolden(t, "bundles.json", &golden)
+	roots := rootsOf(t, golden.Root)
 	h := New(golden.DeviceID, roots)
 	for _, s := range golden.Steps {
 		if s.Restart {
@@ -62,6 +51,30 @@ func TestGoldenBundles(t *testing.T) {
 			t.Errorf("%s: the lock holds %v; in the vector %v", s.Name, held, s.Entries)
 		}
 	}
+}
+
+// readGolden reads a file of vectors.
+func readGolden(t *testing.T, name string, into any) {
+	t.Helper()
+	text, err := os.ReadFile("../../../../proto/cardea/lockwire/v1/testdata/" + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rootsOf has the one root certificate of a file, in hexadecimal.
+func rootsOf(t *testing.T, certificate string) *x509.CertPool {
+	t.Helper()
+	root, err := x509.ParseCertificate(unhex(t, certificate))
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(root)
+	return roots
 }
 
 func unhex(t *testing.T, s string) []byte {

@@ -2,11 +2,9 @@ package offline
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"os"
 	"testing"
 	"time"
 
@@ -56,20 +54,9 @@ func expand(t *testing.T, pieces []json.RawMessage) (b []byte) {
 
 // TestGoldenLimits has the simulated lock go through large.json, which another implementation of the rules has written.
 func TestGoldenLimits(t *testing.T) {
-	text, err := os.ReadFile("../../../../proto/cardea/lockwire/v1/testdata/large.json")
-	if err != nil {
-		t.Fatal(err)
-	}
 	var golden goldenLarge
-	if err := json.Unmarshal(text, &golden); err != nil {
-		t.Fatal(err)
-	}
-	root, err := x509.ParseCertificate(unhex(t, golden.Root))
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(root)
+	readGolden(t, "large.json", &golden)
+	roots := rootsOf(t, golden.Root)
 	var h *Holder
 	refused, forgot := 0, 0
 	for _, s := range golden.Steps {
